@@ -1,0 +1,262 @@
+/*
+ * The cluster as the file system sees it: a tree of names, and a session for
+ * each container. This is the only header of backend/ that fs/ and cli/ see.
+ *
+ * Threads
+ *   control   curl's loop: kubeconfig refresh, lists, watches, patches
+ *   I/O       the exec streams' loop: frames out, frames in, deadlines
+ * Both belong to the backend. Functions here may be called from any thread
+ * and never wait for the network, except podfs_backend_start() and _stop().
+ * No lock is held while a callback runs.
+ */
+#ifndef PODFS_BACKEND_H
+#define PODFS_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/error.h"
+#include "common/wire/frame.h"
+#include "common/wire/op.h"
+#include "common/wire/types.h"
+
+struct podfs_backend;
+struct podfs_session;
+
+/* ---- configuration ---------------------------------------------------- */
+
+struct podfs_helper_blob {
+	const char *arch; /* as Kubernetes names it: "amd64", "arm64" */
+	const uint8_t *p;
+	size_t len; /* bytes */
+};
+
+struct podfs_backend_config {
+	/* kubeconfig, as kubectl's flags of the same names; NULL: default */
+	const char *kubeconfig;
+	const char *context;
+	/* namespaces to show; empty: all that may be listed, else the
+	 * context's */
+	const char *const *namespaces;
+	size_t n_namespaces;
+	/* image of the helper container; NULL: PODFS_IMAGE_DEFAULT */
+	const char *image;
+	bool image_has_helper; /* false: sh and cat only, helper is sent in */
+	/* The helper's binaries, for sending them in. Borrowed for ever. */
+	const struct podfs_helper_blob *blobs;
+	size_t n_blobs;
+	bool read_only;
+	/* seconds; 0: the default of that class (docs/architecture.md) */
+	unsigned start_timeout; /* helper container running and HELLO */
+	unsigned op_timeout;	/* one file operation */
+
+	/* No cluster: one fixed namespace, pod and container whose files come
+	 * from this command's stdin and stdout. argv ends with NULL. */
+	const char *const *via_argv;
+	const char *via_namespace;
+	const char *via_pod;
+	const char *via_container;
+};
+
+/* ---- the tree of names ------------------------------------------------ */
+
+#define PODFS_NAME_MAX 253 /* RFC 1123 subdomain: pods; others are shorter */
+#define PODFS_UID_MAX 63   /* metadata.uid, 36 characters in practice */
+
+enum podfs_kind { PODFS_NAMESPACE, PODFS_POD, PODFS_CONTAINER };
+
+/* Names one namespace, pod or container: the parts below its kind are "". */
+struct podfs_ref {
+	enum podfs_kind kind;
+	char ns[PODFS_NAME_MAX + 1];
+	char pod[PODFS_NAME_MAX + 1];
+	char container[PODFS_NAME_MAX + 1];
+};
+
+struct podfs_entry {
+	char name[PODFS_NAME_MAX + 1];
+	char uid[PODFS_UID_MAX + 1]; /* of the namespace or pod; a container
+				      * has its pod's */
+	int64_t created;	     /* seconds since 1970; 0 unknown */
+};
+
+/* Return false to stop. Called without a lock, on the caller's thread. */
+typedef bool podfs_entry_fn(void *arg, const struct podfs_entry *e);
+
+/*
+ * The children of @dir, from memory: namespaces for NULL, pods of a namespace,
+ * containers of a pod (regular, sidecar, init while it runs, other people's
+ * ephemeral ones; podfs's own helpers never).
+ *
+ * Returns 0, -ENOENT, -EACCES (not allowed to list it: the log says which
+ * right is missing), -EAGAIN (first list not here yet: ask again after
+ * changed()), -EIO (the cluster can't be reached and nothing is known).
+ */
+int podfs_tree_list(struct podfs_backend *b, const struct podfs_ref *dir,
+		    podfs_entry_fn *fn, void *arg);
+
+/* One name. The same errors. */
+int podfs_tree_find(struct podfs_backend *b, const struct podfs_ref *what,
+		    struct podfs_entry *ret);
+
+/* Told of every change of the tree, on the control thread, after the tree
+ * itself has changed. Must not block and must not wait for an answer. */
+struct podfs_tree_change {
+	struct podfs_ref what;
+	bool removed; /* else added; a pod made anew is removed, then added */
+};
+
+struct podfs_backend_events {
+	void *arg;
+	void (*changed)(void *arg, const struct podfs_tree_change *c);
+	/* The session's helper is gone for good and its handles with it (the
+	 * target restarted, the pod was deleted): on the I/O thread. */
+	void (*session_lost)(void *arg, struct podfs_session *s);
+};
+
+/* ---- life -------------------------------------------------------------- */
+
+/*
+ * Reads the kubeconfig, starts both threads and waits until the first page of
+ * names is there (or is refused), at most @start_timeout.
+ * Errors: -EINVAL kubeconfig; -EACCES; -ETIMEDOUT, -ECONNREFUSED ... with one
+ * line in @err. @events must outlive the backend.
+ */
+int podfs_backend_start(const struct podfs_backend_config *config,
+			const struct podfs_backend_events *events,
+			struct podfs_backend **ret, struct podfs_err *err);
+
+/* Completes every call with -ENOTCONN, says BYE, ends the threads. Returns
+ * within 2 s whatever the link does. NULL is fine. */
+void podfs_backend_stop(struct podfs_backend *b);
+
+/* ---- sessions and calls ----------------------------------------------- */
+
+/*
+ * The session of a container; made when asked for first, and shared. Touches
+ * no pod: the first submitted call does. Keyed by pod uid and container name,
+ * so a pod made anew under the same name has another session.
+ * Errors: as podfs_tree_find(). Owner: the caller, until podfs_session_put().
+ */
+int podfs_session_get(struct podfs_backend *b, const struct podfs_ref *container,
+		      struct podfs_session **ret);
+struct podfs_session *podfs_session_ref(struct podfs_session *s);
+void podfs_session_put(struct podfs_session *s);
+
+/* Grows by one each time the helper's state is lost: handles given under an
+ * older epoch are dead (-ESTALE). 0 before the first HELLO. Any thread. */
+uint32_t podfs_session_epoch(struct podfs_session *s);
+
+/* Room before the body, so that a frame is built in place. */
+#define PODFS_CALL_HEADROOM WIRE_HEADER_SIZE
+
+/*
+ * One request. The caller fills the first group and submits; the second group
+ * is the session's until done() has been entered.
+ */
+struct podfs_call {
+	enum wire_op op;
+	enum wire_prio prio;
+	uint32_t epoch;	    /* of the handles in the body; 0: holds none */
+	uint32_t timeout_ms; /* 0: the backend's op_timeout */
+	uint8_t *frame;	    /* PODFS_CALL_HEADROOM, then the body; must stay
+			     * until done() is entered */
+	size_t body_len;    /* bytes */
+	/* A frame of a reply of several, all but the last. NULL where the op
+	 * has no M. Returns 0, or -errno to give the call up with it. */
+	int (*part)(struct podfs_call *c, const uint8_t *body, size_t len);
+	/* The reply starts over (it was cut off with its stream): forget the
+	 * parts. May be NULL where part is. */
+	void (*restart)(struct podfs_call *c);
+	/* The end, exactly once: @status 0 with the last body, or -errno with
+	 * none. Bodies are borrowed and end with the callback. */
+	void (*done)(struct podfs_call *c, int status, const uint8_t *body,
+		     size_t len);
+
+	struct {
+		struct podfs_call *next;
+		struct podfs_call *prev;
+		uint64_t id;
+		int64_t deadline; /* CLOCK_MONOTONIC, ms */
+		uint8_t state;
+		bool cancelled;
+	} rpc;
+};
+
+/*
+ * Queues @call and returns at once.
+ * Thread: any. part(), restart() and done() run on the I/O thread, without a
+ *         lock; they may submit, and must not block.
+ * Owner:  @call is the session's from here until done() is entered.
+ * Errors: all come through done(): -ENOTCONN stopped; -ESTALE pod or handle
+ *         gone; -EIO helper refused or lost; -ETIMEDOUT is given as -EIO by fs;
+ *         -EACCES no right; -EROFS read-only; -EINTR cancelled.
+ */
+void podfs_session_submit(struct podfs_session *s, struct podfs_call *call);
+
+/*
+ * Asks for @call to be given up: it is completed soon, with -EINTR or, if it
+ * was quicker, with its reply. A request that already left is not undone: its
+ * outcome at the helper is unknown, and a late reply of OPEN or CREATE has its
+ * handle released by the session.
+ * Thread: any, while the caller knows that @call lives (holds a reference of
+ *         its own on what contains it). Completed calls are left alone.
+ */
+void podfs_session_cancel(struct podfs_session *s, struct podfs_call *call);
+
+/* ---- status -------------------------------------------------------------- */
+
+enum podfs_session_state {
+	PODFS_SESSION_IDLE,
+	PODFS_SESSION_ENSURE,
+	PODFS_SESSION_CONNECT,
+	PODFS_SESSION_HELLO,
+	PODFS_SESSION_READY,
+	PODFS_SESSION_LOST,
+	PODFS_SESSION_DEAD,
+};
+
+struct podfs_session_info {
+	struct podfs_ref ref;
+	char pod_uid[PODFS_UID_MAX + 1];
+	enum podfs_session_state state;
+	enum wire_rung rung;
+	char helper[PODFS_NAME_MAX + 1]; /* the ephemeral container's name */
+	char helper_version[64];
+	char subprotocol[32];
+	uint32_t uid, gid;
+	uint32_t target_uid, target_gid;
+	uint64_t calls;	  /* completed */
+	uint64_t inflight;
+	uint64_t bytes_out, bytes_in;
+	uint64_t trips; /* times that someone waited for the link: requests
+			 * sent while none was under way */
+	uint64_t dropped; /* what a peer sent and was refused */
+	char error[PODFS_ERR_TEXT_MAX]; /* the last one, "" if none */
+};
+
+void podfs_session_info(struct podfs_session *s,
+			struct podfs_session_info *ret);
+
+/* Every session, as a copy. Any thread. */
+void podfs_backend_sessions(struct podfs_backend *b,
+			    void (*fn)(void *arg,
+				       const struct podfs_session_info *i),
+			    void *arg);
+
+struct podfs_backend_info {
+	char server[256];
+	char context[256];
+	char user_agent[64];
+	bool synced;	   /* the first lists are complete */
+	bool watch_alive;
+	size_t namespaces, pods, containers;
+	uint64_t requests; /* REST requests sent */
+	char error[PODFS_ERR_TEXT_MAX];
+};
+
+void podfs_backend_info(struct podfs_backend *b,
+			struct podfs_backend_info *ret);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * The FUSE front end: mounts the tree of a backend. The only header of fs/
+ * that cli/ sees.
+ */
+#ifndef PODFS_FS_H
+#define PODFS_FS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "backend/backend.h"
+#include "common/base/error.h"
+
+struct podfs_fs;
+
+struct podfs_fs_config {
+	const char *mountpoint; /* absolute, exists */
+	const char *options;	/* comma-separated, for fusermount/kernel:
+				 * allow_other, ro, ...; suid and dev refused */
+	bool read_only;
+	double attr_timeout;  /* seconds the kernel may keep attributes */
+	double entry_timeout; /* and names */
+	/* Writes the status document (JSON) for /.podfs/status.json; owner of
+	 * *ret: fs, with free(). Any thread. */
+	char *(*status)(void *arg, size_t *ret_len);
+	void *status_arg;
+};
+
+/* Sets up the session and its tables, mounts nothing. Use its events as the
+ * backend's. Owner: the caller. */
+int podfs_fs_new(const struct podfs_fs_config *config, struct podfs_fs **ret,
+		 struct podfs_err *err);
+const struct podfs_backend_events *podfs_fs_events(struct podfs_fs *fs);
+
+/* Mounts; from here the kernel may ask. @b outlives podfs_fs_free(). */
+int podfs_fs_mount(struct podfs_fs *fs, struct podfs_backend *b,
+		   struct podfs_err *err);
+
+/* Serves until unmounted or podfs_fs_stop(). Returns 0 or -errno. */
+int podfs_fs_run(struct podfs_fs *fs);
+
+/* Any thread and signal handlers: makes podfs_fs_run() return. */
+void podfs_fs_stop(struct podfs_fs *fs);
+
+/* Unmounts if still mounted. NULL is fine. */
+void podfs_fs_free(struct podfs_fs *fs);
+
+#endif
