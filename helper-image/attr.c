@@ -1,0 +1,127 @@
+#include "helper-image/attr.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/stat.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "common/base/guard.h"
+
+#ifndef NFS_SUPER_MAGIC
+#define NFS_SUPER_MAGIC 0x6969
+#endif
+#define FUSE_MAGIC 0x65735546
+#define CIFS_MAGIC 0xff534d42
+#define SMB2_MAGIC 0xfe534d42
+#define CEPH_MAGIC 0x00c36400
+#define V9FS 0x01021997
+
+/* Kinds whose files change without the kernel here being told. */
+static bool type_is_volatile(long type)
+{
+	static const unsigned long kinds[] = {
+		PROC_SUPER_MAGIC, SYSFS_MAGIC,	CGROUP_SUPER_MAGIC,
+		CGROUP2_SUPER_MAGIC, NFS_SUPER_MAGIC, FUSE_MAGIC,
+		CIFS_MAGIC,	  SMB2_MAGIC,	CEPH_MAGIC,
+		V9FS,		  DEBUGFS_MAGIC, TRACEFS_MAGIC,
+	};
+
+	for (size_t i = 0; i < PODFS_ARRAY_LEN(kinds); i++)
+		if (kinds[i] == (unsigned long)type)
+			return true;
+	return false;
+}
+
+/* A few devices are seen over and over: their kind is asked once. */
+#define DEVICES_KNOWN 32
+static pthread_mutex_t devices_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct { /* devices_lock */
+	uint64_t dev;
+	bool is_volatile;
+} devices[DEVICES_KNOWN];
+static unsigned devices_used;
+
+static bool device_known(uint64_t dev, bool *ret)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&devices_lock);
+	for (unsigned i = 0; i < DEVICES_KNOWN && i < devices_used; i++) {
+		if (devices[i].dev != dev)
+			continue;
+		*ret = devices[i].is_volatile;
+		found = true;
+	}
+	pthread_mutex_unlock(&devices_lock);
+	return found;
+}
+
+static bool device_is_volatile(uint64_t dev, int fd, const char *name)
+{
+	PODFS_CLEANUP_FD int opened = -1;
+	struct statfs fs;
+	bool is_volatile = false;
+
+	if (device_known(dev, &is_volatile))
+		return is_volatile;
+	if (name[0] != '\0') {
+		opened = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		fd = opened;
+	}
+	if (fd < 0 || fstatfs(fd, &fs) != 0)
+		return true; /* not known: then nothing is kept */
+	is_volatile = type_is_volatile((long)fs.f_type);
+	pthread_mutex_lock(&devices_lock);
+	devices[devices_used % DEVICES_KNOWN].dev = dev;
+	devices[devices_used % DEVICES_KNOWN].is_volatile = is_volatile;
+	devices_used++;
+	pthread_mutex_unlock(&devices_lock);
+	return is_volatile;
+}
+
+static struct wire_time time_of(struct statx_timestamp t)
+{
+	return (struct wire_time){ .sec = t.tv_sec, .nsec = t.tv_nsec };
+}
+
+int helper_attr_of(int fd, const char *name, struct wire_attr *ret)
+{
+	struct statx x;
+	int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT |
+		    (name[0] == '\0' ? AT_EMPTY_PATH : 0);
+
+	memset(&x, 0, sizeof(x));
+	/* musl 1.2.3 has no struct statx: the kernel's own and a plain call */
+	if (syscall(SYS_statx, fd, name, flags, STATX_BASIC_STATS | STATX_BTIME,
+		    &x) != 0)
+		return -errno;
+	memset(ret, 0, sizeof(*ret));
+	ret->dev = makedev(x.stx_dev_major, x.stx_dev_minor);
+	ret->ino = x.stx_ino;
+	ret->mode = x.stx_mode;
+	ret->nlink = x.stx_nlink;
+	ret->uid = x.stx_uid;
+	ret->gid = x.stx_gid;
+	ret->size = x.stx_size;
+	ret->blocks = x.stx_blocks;
+	ret->blksize = x.stx_blksize;
+	ret->rdev_major = x.stx_rdev_major;
+	ret->rdev_minor = x.stx_rdev_minor;
+	ret->atime = time_of(x.stx_atime);
+	ret->mtime = time_of(x.stx_mtime);
+	ret->ctime = time_of(x.stx_ctime);
+	if (x.stx_mask & STATX_BTIME)
+		ret->btime = time_of(x.stx_btime);
+	if (x.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+		ret->flags |= WIRE_ATTR_MOUNT_ROOT;
+	if (device_is_volatile(ret->dev, fd, name))
+		ret->flags |= WIRE_ATTR_VOLATILE;
+	return 0;
+}

@@ -1,0 +1,12 @@
+/*
+ * From statx(2) to the wire. Thread: any.
+ */
+#ifndef HELPER_ATTR_H
+#define HELPER_ATTR_H
+
+#include "common/wire/types.h"
+
+/* Of @name in the folder @fd, itself if it is a link; of @fd itself for "". */
+int helper_attr_of(int fd, const char *name, struct wire_attr *ret);
+
+#endif

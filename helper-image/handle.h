@@ -1,0 +1,48 @@
+/*
+ * Open files and folders of a session: index and generation, checked on every
+ * use, so that a peer can never hand back anything but a number.
+ *
+ * Thread: any; the table's mutex guards it. A handle that is in use is kept by
+ * a count until helper_handle_put(), also when it was released meanwhile.
+ */
+#ifndef HELPER_HANDLE_H
+#define HELPER_HANDLE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct helper_handle {
+	int fd;
+	bool directory;
+	bool readable;
+	bool writable;
+	pthread_mutex_t position; /* a folder's offset: READDIR seeks it */
+	unsigned refs;		  /* the table's mutex */
+};
+
+struct helper_handles {
+	pthread_mutex_t lock; /* guards all below */
+	struct {
+		struct helper_handle *h;
+		uint32_t generation;
+	} *slots;
+	uint32_t used, cap, max;
+	uint32_t hint; /* where to look for a free slot first */
+};
+
+int helper_handles_init(struct helper_handles *t, uint32_t max);
+/* Closes all. No handle may be in use. */
+void helper_handles_done(struct helper_handles *t);
+
+/* Takes @fd over, also on failure (-EMFILE, -ENOMEM: then it is closed). */
+int helper_handle_add(struct helper_handles *t, int fd, bool directory,
+		      bool readable, bool writable, uint64_t *ret_id);
+/* -EBADF for a number that isn't one of ours any more. */
+int helper_handle_get(struct helper_handles *t, uint64_t id,
+		      struct helper_handle **ret);
+void helper_handle_put(struct helper_handles *t, struct helper_handle *h);
+/* The last user closes it. -EBADF. */
+int helper_handle_release(struct helper_handles *t, uint64_t id);
+
+#endif

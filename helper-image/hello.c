@@ -1,0 +1,119 @@
+#include "helper-image/hello.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "common/wire/errno.h"
+#include "common/wire/msg.h"
+#include "helper-image/attr.h"
+#include "helper-image/self.h"
+#include "helper-image/session.h"
+#include "helper-image/stream.h"
+#include "podfs-version.h"
+
+#define FEATURES WIRE_FEATURE_RESUME
+
+static bool same(struct wire_str got, const char *want)
+{
+	return !want || (strlen(want) == got.n && memcmp(want, got.p, got.n) == 0);
+}
+
+static int check(const struct helper_stream *stream,
+		 const struct wire_req_HELLO *m)
+{
+	if (m->version_min > WIRE_VERSION_MAX ||
+	    m->version_max < WIRE_VERSION_MIN)
+		return -EPROTONOSUPPORT;
+	if (!same(m->pod_uid, stream->pod_uid) ||
+	    !same(m->container, stream->container))
+		return -EHOSTUNREACH; /* the stream leads to another target */
+	if (!helper_root_alive(stream->root))
+		return -ESTALE;
+	return 0;
+}
+
+static void describe(const struct helper_session *s,
+		     const struct wire_req_HELLO *m, bool resumed,
+		     struct wire_rep_HELLO *ret)
+{
+	struct helper_self self = helper_self_measure();
+	const struct helper_root *root = s->root;
+	struct statfs fs = { .f_type = 0 };
+
+	memset(ret, 0, sizeof(*ret));
+	fstatfs(root->fd, &fs);
+	ret->version = m->version_max < WIRE_VERSION_MAX ? m->version_max :
+							    WIRE_VERSION_MAX;
+	ret->features = m->features & FEATURES;
+	ret->resumed = resumed;
+	ret->frame_max = WIRE_FRAME_MAX;
+	ret->inflight_max = WIRE_INFLIGHT_MAX;
+	ret->handles_max = s->handles.max;
+	ret->rung = (uint8_t)root->rung;
+	ret->seccomp = self.seccomp;
+	ret->has_target = root->has_target;
+	ret->uid = geteuid();
+	ret->gid = getegid();
+	ret->target_uid = root->target_uid;
+	ret->target_gid = root->target_gid;
+	ret->cap_effective = self.cap_effective;
+	ret->boot_id = helper_self_boot();
+	ret->root_type = (uint64_t)fs.f_type;
+	helper_attr_of(root->fd, "", &ret->root);
+	ret->helper_version = wire_str_from(PODFS_VERSION);
+	ret->detail = wire_str_from("");
+}
+
+static void send(struct helper_stream *stream, const struct wire_header *h,
+		 int err, const struct wire_rep_HELLO *m)
+{
+	uint8_t frame[WIRE_HEADER_SIZE + 1024];
+	struct wire_writer w = wire_writer_over(frame + WIRE_HEADER_SIZE, 1024);
+	struct wire_header reply = {
+		.op = WIRE_OP_HELLO,
+		.flags = WIRE_FLAG_REPLY,
+		.id = h->id,
+		.status = wire_errno_from_host(-err),
+	};
+
+	if (!err)
+		wire_enc_rep_HELLO(&w, m);
+	reply.size = (uint32_t)(WIRE_HEADER_SIZE + (size_t)(w.p - w.start));
+	wire_header_put(frame, &reply);
+	helper_stream_write(stream, frame, reply.size);
+}
+
+int helper_hello(struct helper_stream *stream, const struct wire_header *h,
+		 const uint8_t *body, struct helper_session **ret)
+{
+	struct wire_reader r =
+		wire_reader_over(body, h->size - WIRE_HEADER_SIZE);
+	struct helper_session *s = NULL;
+	struct wire_req_HELLO m;
+	struct wire_rep_HELLO reply;
+	bool found = false;
+	int err;
+
+	if (h->op != WIRE_OP_HELLO || (h->flags & WIRE_FLAG_REPLY) ||
+	    wire_dec_req_HELLO(&r, &m) != 0)
+		return -EPROTO;
+	err = check(stream, &m);
+	if (!err)
+		err = helper_session_get(stream->root, m.session_hi,
+					 m.session_lo, m.resume,
+					 stream->read_only || m.read_only, &s,
+					 &found);
+	if (err) {
+		send(stream, h, err, NULL);
+		return err;
+	}
+	describe(s, &m, found, &reply);
+	/* Before the session may write to this stream, so that the handshake's
+	 * answer is the first frame on it. */
+	send(stream, h, 0, &reply);
+	helper_session_attach(s, stream);
+	*ret = s;
+	return 0;
+}

@@ -1,0 +1,186 @@
+/*
+ * Making, moving and removing names: MKNOD, MKDIR, UNLINK, RMDIR, RENAME, LINK,
+ * SYMLINK.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "common/base/guard.h"
+#include "common/wire/limits.h"
+#include "helper-image/attr.h"
+#include "helper-image/dispatch.h"
+#include "helper-image/owner.h"
+
+int helper_op_MKNOD(struct helper_op *o)
+{
+	struct wire_req_MKNOD m;
+	struct wire_rep_MKNOD reply;
+	struct helper_place at;
+	int err = wire_dec_req_MKNOD(&o->body, &m);
+
+	if (err)
+		return err;
+	err = helper_place(o, m.base, m.path, &at);
+	if (err)
+		return err;
+	if (mknodat(at.parent.fd, at.parent.name, m.mode,
+		    makedev(m.major, m.minor)) != 0)
+		err = -errno;
+	if (!err)
+		err = helper_owner_set(o->root, &at.parent, m.uid, m.gid,
+				       m.mode, &reply.attr);
+	helper_place_done(o, &at);
+	return err ? err : wire_enc_rep_MKNOD(&o->reply, &reply);
+}
+
+int helper_op_MKDIR(struct helper_op *o)
+{
+	struct wire_req_MKDIR m;
+	struct wire_rep_MKDIR reply;
+	struct helper_place at;
+	int err = wire_dec_req_MKDIR(&o->body, &m);
+
+	if (err)
+		return err;
+	if (m.path.n == 0)
+		return -EEXIST;
+	err = helper_place(o, m.base, m.path, &at);
+	if (err)
+		return err;
+	if (mkdirat(at.parent.fd, at.parent.name, m.mode & 07777) != 0)
+		err = -errno;
+	if (!err)
+		err = helper_owner_set(o->root, &at.parent, m.uid, m.gid,
+				       m.mode, &reply.attr);
+	helper_place_done(o, &at);
+	return err ? err : wire_enc_rep_MKDIR(&o->reply, &reply);
+}
+
+int helper_op_UNLINK(struct helper_op *o)
+{
+	struct wire_req_UNLINK m;
+	struct wire_rep_UNLINK reply;
+	struct helper_place at;
+	PODFS_CLEANUP_FD int gone = -1;
+	int err = wire_dec_req_UNLINK(&o->body, &m);
+
+	if (err)
+		return err;
+	err = helper_place(o, m.base, m.path, &at);
+	if (err)
+		return err;
+	gone = openat(at.parent.fd, at.parent.name,
+		      O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (gone < 0 || unlinkat(at.parent.fd, at.parent.name, 0) != 0)
+		err = -errno;
+	if (!err)
+		err = helper_attr_of(gone, "", &reply.attr);
+	helper_place_done(o, &at);
+	return err ? err : wire_enc_rep_UNLINK(&o->reply, &reply);
+}
+
+int helper_op_RMDIR(struct helper_op *o)
+{
+	struct wire_req_RMDIR m;
+	struct helper_place at;
+	int err = wire_dec_req_RMDIR(&o->body, &m);
+
+	if (err)
+		return err;
+	err = helper_place(o, m.base, m.path, &at);
+	if (err)
+		return err;
+	if (unlinkat(at.parent.fd, at.parent.name, AT_REMOVEDIR) != 0)
+		err = -errno;
+	helper_place_done(o, &at);
+	return err;
+}
+
+int helper_op_RENAME(struct helper_op *o)
+{
+	struct wire_req_RENAME m;
+	struct helper_place from, to;
+	unsigned flags = 0;
+	int err = wire_dec_req_RENAME(&o->body, &m);
+
+	if (err)
+		return err;
+	if (m.flags & ~(uint32_t)(WIRE_RENAME_NOREPLACE | WIRE_RENAME_EXCHANGE))
+		return -EINVAL;
+	if (m.flags & WIRE_RENAME_NOREPLACE)
+		flags |= 1u; /* RENAME_NOREPLACE, linux/fs.h */
+	if (m.flags & WIRE_RENAME_EXCHANGE)
+		flags |= 2u; /* RENAME_EXCHANGE */
+	err = helper_place(o, m.base, m.path, &from);
+	if (err)
+		return err;
+	err = helper_place(o, m.new_base, m.new_path, &to);
+	if (!err) {
+		if (syscall(SYS_renameat2, from.parent.fd, from.parent.name,
+			    to.parent.fd, to.parent.name, flags) != 0)
+			err = -errno;
+		helper_place_done(o, &to);
+	}
+	helper_place_done(o, &from);
+	return err;
+}
+
+int helper_op_LINK(struct helper_op *o)
+{
+	struct wire_req_LINK m;
+	struct wire_rep_LINK reply;
+	struct helper_object from;
+	struct helper_place to;
+	int err = wire_dec_req_LINK(&o->body, &m);
+
+	if (err)
+		return err;
+	err = helper_object(o, m.base, m.path, &from);
+	if (err)
+		return err;
+	err = helper_place(o, m.new_base, m.new_path, &to);
+	if (!err) {
+		/* /proc/self/fd: AT_EMPTY_PATH would need DAC_READ_SEARCH */
+		if (linkat(AT_FDCWD, helper_fd_path(from.fd).text,
+			   to.parent.fd, to.parent.name,
+			   AT_SYMLINK_FOLLOW) != 0)
+			err = -errno;
+		helper_place_done(o, &to);
+	}
+	if (!err)
+		err = helper_attr_of(from.fd, "", &reply.attr);
+	helper_object_done(o, &from);
+	return err ? err : wire_enc_rep_LINK(&o->reply, &reply);
+}
+
+int helper_op_SYMLINK(struct helper_op *o)
+{
+	char target[WIRE_TARGET_MAX + 1];
+	struct wire_req_SYMLINK m;
+	struct wire_rep_SYMLINK reply;
+	struct helper_place at;
+	int err = wire_dec_req_SYMLINK(&o->body, &m);
+
+	if (err)
+		return err;
+	if (m.target.n > WIRE_TARGET_MAX)
+		return -ENAMETOOLONG;
+	memcpy(target, m.target.p, m.target.n);
+	target[m.target.n] = '\0';
+	err = helper_place(o, m.base, m.path, &at);
+	if (err)
+		return err;
+	if (symlinkat(target, at.parent.fd, at.parent.name) != 0)
+		err = -errno;
+	if (!err)
+		err = helper_owner_set(o->root, &at.parent, m.uid, m.gid,
+				       S_IFLNK, &reply.attr);
+	helper_place_done(o, &at);
+	return err ? err : wire_enc_rep_SYMLINK(&o->reply, &reply);
+}

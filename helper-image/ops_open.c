@@ -1,0 +1,162 @@
+/*
+ * OPEN, CREATE, RELEASE. Only regular files and folders are opened: a FIFO,
+ * socket or device is the host kernel's affair, and opening one here could
+ * wake or block what it leads to.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/guard.h"
+#include "helper-image/attr.h"
+#include "helper-image/dispatch.h"
+#include "helper-image/owner.h"
+
+static int open_flags(uint32_t wire)
+{
+	static const struct {
+		uint32_t wire;
+		int host;
+	} map[] = {
+		{ WIRE_OPEN_APPEND, O_APPEND },
+		{ WIRE_OPEN_TRUNC, O_TRUNC },
+		{ WIRE_OPEN_EXCL, O_EXCL },
+		{ WIRE_OPEN_DIRECTORY, O_DIRECTORY },
+		{ WIRE_OPEN_SYNC, O_SYNC },
+		{ WIRE_OPEN_DSYNC, O_DSYNC },
+	};
+	bool rd = wire & WIRE_OPEN_READ;
+	bool wr = wire & WIRE_OPEN_WRITE;
+	int flags = O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+
+	flags |= rd && wr ? O_RDWR : wr ? O_WRONLY : O_RDONLY;
+	for (size_t i = 0; i < PODFS_ARRAY_LEN(map); i++)
+		if (wire & map[i].wire)
+			flags |= map[i].host;
+	return flags;
+}
+
+static int opened_ok(int fd, struct wire_attr *ret)
+{
+	int err = helper_attr_of(fd, "", ret);
+
+	if (err)
+		return err;
+	return S_ISREG(ret->mode) || S_ISDIR(ret->mode) ? 0 : -ENXIO;
+}
+
+static int keep(struct helper_op *o, int *fd, uint32_t flags, uint32_t mode,
+		uint64_t *ret)
+{
+	return helper_handle_add(&o->session->handles, podfs_steal_fd(fd),
+				 S_ISDIR(mode), flags & WIRE_OPEN_READ,
+				 flags & WIRE_OPEN_WRITE, ret);
+}
+
+/* An object that is a handle or the root itself is opened anew through /proc;
+ * a name below its folder, so that a link in its place is refused. */
+static int open_at(struct helper_op *o, uint64_t base, struct wire_str path,
+		   int flags, int *ret)
+{
+	struct helper_object obj;
+	struct stat st;
+	int err = helper_object(o, base, path, &obj);
+
+	if (err)
+		return err;
+	if (fstat(obj.fd, &st) != 0)
+		err = -errno;
+	else if (S_ISLNK(st.st_mode))
+		err = -ELOOP;
+	else if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		err = -ENXIO;
+	if (!err) {
+		*ret = open(helper_fd_path(obj.fd).text, flags);
+		if (*ret < 0)
+			err = -errno;
+	}
+	helper_object_done(o, &obj);
+	return err;
+}
+
+int helper_op_OPEN(struct helper_op *o)
+{
+	PODFS_CLEANUP_FD int fd = -1;
+	struct wire_req_OPEN m;
+	struct wire_rep_OPEN reply;
+	int err = wire_dec_req_OPEN(&o->body, &m);
+
+	if (err)
+		return err;
+	if (o->session->read_only &&
+	    (m.flags & (WIRE_OPEN_WRITE | WIRE_OPEN_TRUNC)))
+		return -EROFS;
+	err = open_at(o, m.base, m.path, open_flags(m.flags & ~WIRE_OPEN_EXCL),
+		      &fd);
+	if (!err)
+		err = opened_ok(fd, &reply.attr);
+	if (!err)
+		err = keep(o, &fd, m.flags, reply.attr.mode, &reply.handle);
+	return err ? err : wire_enc_rep_OPEN(&o->reply, &reply);
+}
+
+/* O_EXCL first, so that it is known who made the file; then as it is. Between
+ * the two it may be removed or made again: a few rounds. */
+static int create_at(const struct helper_parent *at, int flags, uint32_t mode,
+		     int *ret_fd, bool *ret_created)
+{
+	for (int round = 0; round < 8; round++) {
+		int fd = openat(at->fd, at->name,
+				flags | O_CREAT | O_EXCL | O_NOFOLLOW,
+				mode & 07777);
+
+		*ret_created = fd >= 0;
+		if (fd < 0 && errno == EEXIST && !(flags & O_EXCL))
+			fd = openat(at->fd, at->name, flags | O_NOFOLLOW);
+		if (fd >= 0) {
+			*ret_fd = fd;
+			return 0;
+		}
+		if (errno != ENOENT || (flags & O_EXCL))
+			return -errno;
+	}
+	return -ENOENT;
+}
+
+int helper_op_CREATE(struct helper_op *o)
+{
+	PODFS_CLEANUP_FD int fd = -1;
+	struct wire_req_CREATE m;
+	struct wire_rep_CREATE reply;
+	struct helper_place at;
+	bool created = false;
+	int err = wire_dec_req_CREATE(&o->body, &m);
+
+	if (err)
+		return err;
+	if (m.flags & WIRE_OPEN_DIRECTORY)
+		return -EINVAL;
+	err = helper_place(o, m.base, m.path, &at);
+	if (err)
+		return err;
+	err = create_at(&at.parent, open_flags(m.flags), m.mode, &fd, &created);
+	if (!err && created)
+		err = helper_owner_set(o->root, &at.parent, m.uid, m.gid,
+				       m.mode, &reply.attr);
+	helper_place_done(o, &at);
+	if (!err)
+		err = opened_ok(fd, &reply.attr);
+	if (!err)
+		err = keep(o, &fd, m.flags, reply.attr.mode, &reply.handle);
+	reply.created = created;
+	return err ? err : wire_enc_rep_CREATE(&o->reply, &reply);
+}
+
+int helper_op_RELEASE(struct helper_op *o)
+{
+	struct wire_req_RELEASE m;
+	int err = wire_dec_req_RELEASE(&o->body, &m);
+
+	return err ? err : helper_handle_release(&o->session->handles, m.handle);
+}

@@ -1,0 +1,43 @@
+#include "helper-image/owner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/guard.h"
+#include "helper-image/attr.h"
+#include "helper-image/dispatch.h"
+
+int helper_owner_set(const struct helper_root *r,
+		     const struct helper_parent *at, uint32_t uid, uint32_t gid,
+		     uint32_t mode, struct wire_attr *ret)
+{
+	PODFS_CLEANUP_FD int fd = openat(at->fd, at->name,
+					 O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	bool named = uid != WIRE_ID_TARGET || gid != WIRE_ID_TARGET;
+	struct stat parent;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = helper_attr_of(fd, "", ret);
+	if (err)
+		return err;
+	if (uid == WIRE_ID_TARGET)
+		uid = r->target_uid;
+	if (gid == WIRE_ID_TARGET)
+		gid = r->target_gid;
+	if (fstatat(at->fd, "", &parent, AT_EMPTY_PATH) == 0 &&
+	    (parent.st_mode & S_ISGID))
+		gid = ret->gid;
+	if (ret->uid == uid && ret->gid == gid)
+		return 0;
+	if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) != 0)
+		return named ? -errno : 0;
+	if ((mode & (S_ISUID | S_ISGID)) && !S_ISLNK(ret->mode) &&
+	    chmod(helper_fd_path(fd).text, ret->mode & 07777) != 0)
+		return -errno;
+	return helper_attr_of(fd, "", ret);
+}

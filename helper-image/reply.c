@@ -1,0 +1,173 @@
+/*
+ * A session's requests and replies: which run, which were answered, and what
+ * of it the client has.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/wire/op.h"
+#include "helper-image/session.h"
+#include "helper-image/stream.h"
+
+/* Replies to changes are small; so many bytes stand for thousands of them. A
+ * client that never acknowledges loses the oldest. */
+#define REPLY_BYTES_MAX (1u << 20)
+
+/* Sends to whatever stream there is; a lost one loses nothing that matters:
+ * what may not run twice is remembered, the rest is asked again. */
+static void send_frame(struct helper_session *s, const uint8_t *frame,
+		       size_t len)
+{
+	struct helper_stream *stream;
+
+	pthread_mutex_lock(&s->output);
+	pthread_mutex_lock(&s->lock);
+	stream = s->stream;
+	pthread_mutex_unlock(&s->lock);
+	if (stream)
+		helper_stream_write(stream, frame, len);
+	pthread_mutex_unlock(&s->output);
+}
+
+enum helper_known helper_session_admit(struct helper_session *s,
+				       struct helper_request *r)
+{
+	const struct helper_request *q;
+	const struct helper_reply *kept;
+	uint8_t *copy = NULL;
+	size_t len = 0;
+	enum helper_known known = HELPER_NEW;
+
+	pthread_mutex_lock(&s->lock);
+	for (q = s->running; q && q->header.id != r->header.id; q = q->running)
+		;
+	for (kept = s->replies; kept && kept->id != r->header.id;
+	     kept = kept->next)
+		;
+	if (q) {
+		known = HELPER_RUNNING;
+	} else if (kept) {
+		known = HELPER_ANSWERED;
+		len = kept->len;
+		copy = malloc(len);
+		if (copy)
+			memcpy(copy, kept->frame, len);
+	} else {
+		s->refs++;
+		r->session = s;
+		r->running = s->running;
+		s->running = r;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (copy)
+		send_frame(s, copy, len);
+	free(copy);
+	return known;
+}
+
+void helper_session_acked(struct helper_session *s, uint64_t ack)
+{
+	struct helper_reply *gone = NULL;
+
+	pthread_mutex_lock(&s->lock);
+	for (struct helper_reply **r = &s->replies; *r;) {
+		struct helper_reply *kept = *r;
+
+		if (kept->id >= ack) {
+			r = &kept->next;
+			continue;
+		}
+		*r = kept->next;
+		s->reply_bytes -= kept->len;
+		kept->next = gone;
+		gone = kept;
+	}
+	pthread_mutex_unlock(&s->lock);
+	while (gone) {
+		struct helper_reply *next = gone->next;
+
+		free(gone);
+		gone = next;
+	}
+}
+
+static void remember(struct helper_session *s, uint64_t id,
+		     const uint8_t *frame, size_t len)
+{
+	struct helper_reply *r = malloc(sizeof(*r) + len);
+	struct helper_reply **end;
+	struct helper_reply *oldest = NULL;
+
+	if (!r)
+		return;
+	r->next = NULL;
+	r->id = id;
+	r->len = len;
+	memcpy(r->frame, frame, len);
+	pthread_mutex_lock(&s->lock);
+	for (end = &s->replies; *end; end = &(*end)->next)
+		;
+	*end = r;
+	s->reply_bytes += len;
+	if (s->reply_bytes > REPLY_BYTES_MAX && s->replies != r) {
+		oldest = s->replies;
+		s->replies = oldest->next;
+		s->reply_bytes -= oldest->len;
+	}
+	pthread_mutex_unlock(&s->lock);
+	free(oldest);
+}
+
+void helper_session_cancel(struct helper_session *s, uint64_t id)
+{
+	pthread_mutex_lock(&s->lock);
+	for (struct helper_request *r = s->running; r; r = r->running)
+		if (r->header.id == id)
+			r->cancelled = true;
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool helper_session_cancelled(struct helper_request *r)
+{
+	bool cancelled;
+
+	pthread_mutex_lock(&r->session->lock);
+	cancelled = r->cancelled;
+	pthread_mutex_unlock(&r->session->lock);
+	return cancelled;
+}
+
+void helper_session_reply(struct helper_request *r, uint8_t *frame, size_t len,
+			  bool more, uint32_t status, bool keep)
+{
+	struct wire_header h = {
+		.size = (uint32_t)len,
+		.op = r->header.op,
+		.flags = (uint16_t)(WIRE_FLAG_REPLY |
+				    (more ? WIRE_FLAG_MORE : 0) |
+				    (r->header.flags & WIRE_FLAG_PRIO_MASK)),
+		.id = r->header.id,
+		.status = status,
+	};
+
+	wire_header_put(frame, &h);
+	if (keep)
+		remember(r->session, h.id, frame, len);
+	send_frame(r->session, frame, len);
+}
+
+void helper_session_finish(struct helper_request *r)
+{
+	struct helper_session *s = r->session;
+	struct helper_request **q;
+
+	pthread_mutex_lock(&s->lock);
+	for (q = &s->running; *q && *q != r; q = &(*q)->running)
+		;
+	if (*q)
+		*q = r->running;
+	pthread_mutex_unlock(&s->lock);
+	free(r);
+	helper_session_put(s);
+}

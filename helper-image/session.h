@@ -1,0 +1,103 @@
+/*
+ * Sessions: what outlives a stream. Open handles, locks, requests that run,
+ * and the replies that the client may not have got.
+ *
+ * A stream takes a session up with HELLO; a second stream of the same session
+ * replaces the first. Thread: any; locks below, in the order they are taken.
+ */
+#ifndef HELPER_SESSION_H
+#define HELPER_SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/wire/frame.h"
+#include "helper-image/handle.h"
+#include "helper-image/lock.h"
+#include "helper-image/root.h"
+
+struct helper_stream;
+
+struct helper_reply { /* kept until the client acknowledges it */
+	struct helper_reply *next;
+	uint64_t id;
+	size_t len;
+	uint8_t frame[];
+};
+
+struct helper_request {
+	struct helper_request *next;	 /* the pool's queue */
+	struct helper_request *running; /* session->running, under its lock */
+	struct helper_session *session; /* holds a reference */
+	struct wire_header header;
+	int64_t retry_at; /* ms; a lock that is waited for */
+	bool cancelled;	  /* session->lock */
+	uint8_t body[];	  /* header.size - WIRE_HEADER_SIZE bytes */
+};
+
+struct helper_session {
+	const struct helper_root *root;
+	uint64_t id_hi, id_lo;
+	bool read_only;
+	struct helper_handles handles;
+	struct helper_locks locks;
+	atomic_size_t queued; /* bytes of requests that wait or run */
+
+	pthread_mutex_t output; /* held while a frame is written */
+	pthread_mutex_t lock;	/* guards all below */
+	unsigned refs;
+	struct helper_stream *stream;	 /* NULL: none; also needs output to
+					  * be changed */
+	struct helper_request *running;
+	struct helper_reply *replies;	 /* oldest first */
+	size_t reply_bytes;
+	int64_t idle_since;		 /* ms; while stream is NULL */
+	struct helper_session *next;	 /* the list's, under its own lock */
+};
+
+/* The session named (hi, lo): found, or made. With @resume false an existing
+ * one of that name is -EEXIST. @ret_found tells. Bounded: when there are too
+ * many, the one that is longest without a stream ends, else -EUSERS. */
+int helper_session_get(const struct helper_root *root, uint64_t hi, uint64_t lo,
+		       bool resume, bool read_only, struct helper_session **ret,
+		       bool *ret_found);
+void helper_session_ref(struct helper_session *s);
+void helper_session_put(struct helper_session *s);
+
+/* Makes @stream the one that replies go to; the one before is shut down. */
+void helper_session_attach(struct helper_session *s,
+			   struct helper_stream *stream);
+/* @stream ended; nothing if it was replaced before. @forget: end the session
+ * (BYE), else it waits for another stream. */
+void helper_session_detach(struct helper_session *s,
+			   struct helper_stream *stream, bool forget);
+
+/* Ends sessions that were without a stream for @grace_ms. Returns how many
+ * are left, and since when none has had a stream (ms; now if one has). */
+unsigned helper_session_expire(int64_t grace_ms, int64_t *ret_idle_since);
+
+/* Before a request runs: is it known already? */
+enum helper_known {
+	HELPER_NEW,
+	HELPER_RUNNING, /* its reply will come */
+	HELPER_ANSWERED, /* its reply was sent again */
+};
+enum helper_known helper_session_admit(struct helper_session *s,
+				       struct helper_request *r);
+/* Drops remembered replies below @ack. */
+void helper_session_acked(struct helper_session *s, uint64_t ack);
+void helper_session_cancel(struct helper_session *s, uint64_t id);
+bool helper_session_cancelled(struct helper_request *r);
+
+/* One frame of an answer: remembered (@keep) and sent. @frame has room for the
+ * header in front. */
+void helper_session_reply(struct helper_request *r, uint8_t *frame, size_t len,
+			  bool more, uint32_t status, bool keep);
+/* The request is over: frees it. */
+void helper_session_finish(struct helper_request *r);
+
+int64_t helper_now_ms(void);
+
+#endif

@@ -1,0 +1,181 @@
+#include "helper-image/stream.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/wire/frame.h"
+#include "common/wire/msg.h"
+#include "helper-image/hello.h"
+#include "helper-image/pool.h"
+#include "helper-image/session.h"
+
+#define INPUT_SIZE 65536
+/* The client sends PINGs every 15 s; a link that is silent for so long is
+ * dead, and nobody else would tell (kubernetes-facts 0.8). */
+#define SILENCE_MS 180000
+/* How soon a stream that was shut is noticed. */
+#define SHUT_POLL_MS 500
+
+void helper_stream_shut(struct helper_stream *s)
+{
+	atomic_store(&s->broken, true);
+}
+
+void helper_stream_write(struct helper_stream *s, const uint8_t *p, size_t n)
+{
+	while (n > 0 && !atomic_load(&s->broken)) {
+		ssize_t done = write(s->out, p, n);
+
+		if (done > 0) {
+			p += done;
+			n -= (size_t)done;
+		} else if (done < 0 && errno == EAGAIN) {
+			struct pollfd pfd = { .fd = s->out, .events = POLLOUT };
+
+			poll(&pfd, 1, SHUT_POLL_MS);
+		} else if (done == 0 || errno != EINTR) {
+			atomic_store(&s->broken, true);
+		}
+	}
+}
+
+/* -EPIPE at the end, -ETIMEDOUT after a long silence. */
+static ssize_t read_some(struct helper_stream *s, uint8_t *buf, size_t size)
+{
+	int64_t end = helper_now_ms() + SILENCE_MS;
+
+	while (!atomic_load(&s->broken)) {
+		struct pollfd pfd = { .fd = s->in, .events = POLLIN };
+		int ready = poll(&pfd, 1, SHUT_POLL_MS);
+		ssize_t n;
+
+		if (ready == 0 && helper_now_ms() > end)
+			return -ETIMEDOUT;
+		if (ready <= 0)
+			continue;
+		n = read(s->in, buf, size);
+		if (n > 0)
+			return n;
+		if (n == 0)
+			return -EPIPE;
+		if (errno != EINTR && errno != EAGAIN)
+			return -errno;
+	}
+	return -EPIPE;
+}
+
+static struct helper_request *request_new(const struct wire_header *h,
+					  const uint8_t *body)
+{
+	size_t len = h->size - WIRE_HEADER_SIZE;
+	struct helper_request *r = calloc(1, sizeof(*r) + len);
+
+	if (!r)
+		return NULL;
+	r->header = *h;
+	if (len)
+		memcpy(r->body, body, len);
+	return r;
+}
+
+/* The session's own operations are answered by the reader, so that a CANCEL
+ * never waits behind what it cancels. */
+static int control(struct helper_session *session, const struct wire_header *h,
+		   const uint8_t *body)
+{
+	struct wire_reader r =
+		wire_reader_over(body, h->size - WIRE_HEADER_SIZE);
+	struct wire_req_CANCEL cancel;
+
+	if (h->op != WIRE_OP_CANCEL || wire_dec_req_CANCEL(&r, &cancel) != 0)
+		return -EPROTO;
+	helper_session_cancel(session, cancel.id);
+	return 0;
+}
+
+static int receive(struct helper_session *session, const struct wire_header *h,
+		   const uint8_t *body)
+{
+	struct helper_request *r;
+	unsigned flags = 0;
+
+	if (h->flags & (WIRE_FLAG_REPLY | WIRE_FLAG_MORE))
+		return -EPROTO;
+	helper_session_acked(session, h->ack);
+	if (wire_op_flags(h->op, &flags) && (flags & WIRE_F_O))
+		return h->op == WIRE_OP_CANCEL ? control(session, h, body) : 0;
+	/* twice: what was taken up from a lost stream may still be running */
+	if (atomic_load(&session->queued) + h->size > 2 * WIRE_INFLIGHT_MAX)
+		return -EPROTO;
+	r = request_new(h, body);
+	if (!r)
+		return -ENOMEM;
+	if (helper_session_admit(session, r) != HELPER_NEW) {
+		free(r);
+		return 0;
+	}
+	atomic_fetch_add(&session->queued, h->size);
+	helper_pool_push(r);
+	return 0;
+}
+
+struct reading {
+	struct helper_stream *stream;
+	struct helper_session *session; /* NULL before HELLO */
+	bool bye;
+};
+
+static int frame_in(struct reading *in, const struct wire_header *h,
+		    const uint8_t *body)
+{
+	if (!in->session)
+		return helper_hello(in->stream, h, body, &in->session);
+	if (h->op == WIRE_OP_BYE)
+		in->bye = true;
+	return receive(in->session, h, body);
+}
+
+static int read_frames(struct reading *in, struct wire_parser *parser,
+		       uint8_t *input)
+{
+	ssize_t n = read_some(in->stream, input, INPUT_SIZE);
+	const uint8_t *p = input;
+	size_t left = n > 0 ? (size_t)n : 0;
+
+	if (n < 0)
+		return (int)n;
+	for (;;) {
+		struct wire_header h;
+		const uint8_t *body;
+		int got = wire_parser_next(parser, &p, &left, &h, &body);
+		int err;
+
+		if (got <= 0)
+			return got < 0 ? -EPROTO : 0;
+		err = frame_in(in, &h, body);
+		if (err)
+			return err;
+	}
+}
+
+int helper_stream_run(struct helper_stream *s)
+{
+	struct reading in = { .stream = s };
+	struct wire_parser parser;
+	uint8_t *input = malloc(INPUT_SIZE + WIRE_FRAME_MAX);
+	int err = input ? 0 : -ENOMEM;
+
+	if (input)
+		wire_parser_init(&parser, input + INPUT_SIZE, WIRE_FRAME_MAX);
+	while (!err)
+		err = read_frames(&in, &parser, input);
+	if (in.session) {
+		helper_session_detach(in.session, s, in.bye);
+		helper_session_put(in.session);
+	}
+	free(input);
+	return in.bye ? 0 : err;
+}
