@@ -8,7 +8,8 @@ kind: KubeletConfiguration
 authentication: {{anonymous: {{enabled: true}}, webhook: {{enabled: false}}}}
 authorization: {{mode: AlwaysAllow}}
 cgroupDriver: cgroupfs
-cgroupRoot: ""
+cgroupRoot: /{cgroup}
+volumePluginDir: {run}/volume-plugins
 cgroupsPerQOS: false
 enforceNodeAllocatable: []
 failSwapOn: false
@@ -30,6 +31,8 @@ state = "{state}"
   address = "{socket}"
 [ttrpc]
   address = "{socket}.ttrpc"
+[plugins.'io.containerd.nri.v1.nri']
+  disable = true
 [plugins.'io.containerd.cri.v1.runtime']
   restrict_oom_score_adj = true
   disable_apparmor = true
@@ -64,7 +67,8 @@ def write(layout):
     (cni / "10-podfs.conflist").write_text(CNI.format(
         data=layout.run / "cni-data", subnet=layout.pod_subnet))
     (layout.etc / "kubelet.yaml").write_text(
-        KUBELET.format(socket=layout.socket))
+        KUBELET.format(socket=layout.socket, cgroup=layout.cgroup,
+                       run=layout.run))
     (layout.etc / "containerd.toml").write_text(CONTAINERD.format(
         root=layout.run / "containerd", state=layout.state / "state",
         socket=layout.socket, cni=cni))
@@ -82,7 +86,7 @@ def apiserver(layout, bins):
     pki = layout.pki
     return [bins / "kube-apiserver",
             "--etcd-servers", "http://127.0.0.1:2379",
-            "--service-cluster-ip-range", "10.96.0.0/16",
+            "--service-cluster-ip-range", layout.service_subnet,
             "--advertise-address", layout.api_ip,
             "--tls-cert-file", pki / "apiserver.crt",
             "--tls-private-key-file", pki / "apiserver.key",

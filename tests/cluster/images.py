@@ -13,7 +13,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from build import locked
+import build as programs
 from layout import HERE, cache_dir
 from progress import step
 
@@ -149,7 +149,7 @@ def build() -> list[Path]:
         made.append(path)
         if path.exists():
             continue
-        with locked("images"), step(f"image {name}"):
+        with programs.locked("images"), step(f"image {name}"):
             work = folder / f"{name}.work"
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir()
@@ -160,8 +160,11 @@ def build() -> list[Path]:
     return made
 
 
-def load(layout, bins, path):
+def load(layout, path):
     """Imports an archive (docker or OCI) into the cluster's containerd."""
-    subprocess.run([bins / "ctr", "-a", layout.socket, "-n", "k8s.io",
-                    "images", "import", "--local", os.path.abspath(path)],
-                   check=True, stdout=subprocess.DEVNULL)
+    done = subprocess.run(
+        [programs.containerd() / "ctr", "-a", layout.socket, "-n",
+         "k8s.io", "images", "import", "--local", os.path.abspath(path)],
+        text=True, capture_output=True)
+    if done.returncode != 0:
+        raise SystemExit(f"cluster: {path}: {done.stderr.strip()}")

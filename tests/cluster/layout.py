@@ -1,11 +1,11 @@
 """Where a cluster keeps its things, and the names and addresses made from it.
 
 A cluster is one run directory. Its short tag, made from the directory's path,
-names the network namespace, the links and the subnets, so that two clusters
-never meet.
+names its network namespace, link and cgroups, so that two clusters never meet.
 """
 
 import hashlib
+import ipaddress
 import os
 from pathlib import Path
 
@@ -28,61 +28,43 @@ def default_run_dir() -> Path:
 
 
 class Layout:
+    # Inside the cluster's own network namespace, so the same for all.
+    node_ip = "10.99.0.1"
+    node_gateway = "10.99.0.254"
+    pod_subnet = "10.100.0.0/16"
+    service_subnet = "10.98.0.0/16"
+    service_ip = "10.98.0.1"
+
     def __init__(self, run_dir=None):
         self.run = Path(run_dir or default_run_dir()).absolute()
-        digest = hashlib.sha256(str(self.run).encode()).digest()
-        self.tag = digest.hex()[:6]
-        # 10.64.0.0/10 in /24s: a host link and a node link for each tag
-        self.second = 64 + digest[0] % 62
-        self.third = digest[1]
+        self.digest = hashlib.sha256(str(self.run).encode()).digest()
+        self.tag = self.digest.hex()[:6]
         self.pki = self.run / "pki"
         self.pids = self.run / "pids"
         self.logs = self.run / "logs"
         self.etc = self.run / "etc"
+        self.mount_ns = self.run / "ns" / "mnt"
+        self.net_ns = Path("/run/netns") / f"podfs-{self.tag}"
         # containerd's sockets must stay under 108 bytes
         self.state = Path(f"/run/podfs-ctr-{self.tag}")
         self.socket = self.state / "containerd.sock"
+        self.cgroup = f"podfs-{self.tag}"
+        self.host_link = f"pfh-{self.tag}"
+        self.subnet_file = self.run / "subnet"
 
     @property
-    def netns(self) -> str:
-        return f"podfs-{self.tag}"
-
-    @property
-    def host_link(self) -> str:
-        return f"pfh-{self.tag}"
-
-    @property
-    def api_link(self) -> str:
-        return f"pfa-{self.tag}"
-
-    @property
-    def node_link(self) -> str:
-        return f"pfn-{self.tag}"
-
-    @property
-    def peer_link(self) -> str:
-        return f"pfp-{self.tag}"
-
-    @property
-    def host_ip(self) -> str:
-        return f"10.{self.second}.{self.third}.254"
+    def subnet(self) -> ipaddress.IPv4Network:
+        """Of the link to the host; network.up picks it."""
+        return ipaddress.ip_network(self.subnet_file.read_text())
 
     @property
     def api_ip(self) -> str:
         """The API server's, reachable from the host."""
-        return f"10.{self.second}.{self.third}.1"
+        return str(self.subnet[1])
 
     @property
-    def node_ip(self) -> str:
-        return f"10.{self.second + 62}.{self.third}.1"
-
-    @property
-    def pod_subnet(self) -> str:
-        return f"10.{self.second + 124}.{self.third}.0/24"
-
-    @property
-    def cgroup(self) -> str:
-        return f"podfs-{self.tag}"
+    def host_ip(self) -> str:
+        return str(self.subnet[2])
 
     def kubeconfig(self, user="admin") -> Path:
         return self.run / f"{user}.kubeconfig"

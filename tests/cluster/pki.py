@@ -62,7 +62,7 @@ def make(layout: Layout):
              "-keyout", str(layout.pki / "ca.key"),
              "-out", str(layout.pki / "ca.crt"), "-subj", "/CN=podfs-test-ca")
     names = ["IP:127.0.0.1", f"IP:{layout.api_ip}", f"IP:{layout.node_ip}",
-             f"IP:{layout.host_ip}", "IP:10.96.0.1", "DNS:localhost",
+             f"IP:{layout.host_ip}", f"IP:{layout.service_ip}", "DNS:localhost",
              "DNS:kubernetes", "DNS:kubernetes.default"]
     _cert(layout, "apiserver", "/CN=kube-apiserver",
           "subjectAltName=" + ",".join(names))

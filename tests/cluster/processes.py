@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 
 def start_time(pid):
@@ -35,17 +36,18 @@ class Servers:
         return self.layout.pids / f"{name}.json"
 
     def start(self, name, argv, env=None):
-        """In a session of its own and inside the cluster's network namespace.
+        """In a session of its own and inside the cluster's namespaces.
 
         nsenter and not `ip netns exec`: that one mounts /sys anew, without
         the cgroup mounts that the kubelet looks for.
         """
         self.layout.pids.mkdir(parents=True, exist_ok=True)
         self.layout.logs.mkdir(parents=True, exist_ok=True)
-        argv = ["nsenter", f"--net=/run/netns/{self.layout.netns}",
-                *map(str, argv)]
+        argv = list(map(str, argv))
+        enter = ["nsenter", f"--net={self.layout.net_ns}",
+                 f"--mount={self.layout.mount_ns}"]
         with open(self.layout.logs / f"{name}.log", "ab") as log:
-            p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log,
+            p = subprocess.Popen(enter + argv, stdin=subprocess.DEVNULL, stdout=log,
                                  stderr=log, start_new_session=True,
                                  env={**os.environ, **(env or {})})
         self._file(name).write_text(json.dumps({
@@ -63,48 +65,76 @@ class Servers:
             return None
         return pid
 
-    def stop(self, name, sig=signal.SIGTERM, patience=10):
+    def stop(self, name):
+        """SIGKILL: nothing that a server would write at its end is kept, and
+        a crash is what the tests want to see."""
         pid = self.pid(name)
-        if pid is None:
-            self._file(name).unlink(missing_ok=True)
-            return
-        os.kill(pid, sig)
-        if not _gone(lambda: self.pid(name) is None, patience):
-            os.kill(pid, signal.SIGKILL)
-            _gone(lambda: self.pid(name) is None, 5)
+        if pid is not None:
+            end_all([pid])
         self._file(name).unlink(missing_ok=True)
 
-    def restart(self, name, sig=signal.SIGKILL):
-        known = json.loads(self._file(name).read_text())
-        self.stop(name, sig)
-        # what start() put in front: nsenter and its namespace
-        self.start(name, known["argv"][2:], known["env"])
-
-    def names(self):
-        if not self.layout.pids.is_dir():
-            return []
-        return [f.stem for f in self.layout.pids.glob("*.json")]
-
-
-def _gone(gone, patience):
-    end = time.monotonic() + patience
-    while not gone():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
+    def restart(self, name, gap):
+        """Kills it, waits @gap seconds, starts it as it was started."""
+        try:
+            known = json.loads(self._file(name).read_text())
+        except OSError:
+            raise SystemExit(f"cluster: {name} was never started") from None
+        self.stop(name)
+        time.sleep(gap)
+        self.start(name, known["argv"], known["env"])
 
 
-def end_all(pids, patience=3):
-    """SIGKILL for processes that nothing else ends (shims, pods')."""
+def end_all(pids, patience=5):
+    """SIGKILL, and waits until they are gone."""
     known = {p: start_time(p) for p in pids}
     for p in known:
         try:
             os.kill(p, signal.SIGKILL)
         except ProcessLookupError:
             pass
+    end = time.monotonic() + patience
+    while any(start_time(p) == s and _state(p) not in "ZX"
+              for p, s in known.items()) and time.monotonic() < end:
+        time.sleep(0.02)
 
-    def gone():
-        return all(start_time(p) != s or _state(p) in "ZX"
-                   for p, s in known.items())
-    return _gone(gone, patience)
+
+# what the cluster runs outside its pods; "node" is etcd, API server, kubelet
+PROGRAMS = {"node", "containerd", "containerd-shim-runc-v2", "ctr", "runc"}
+
+
+def _outside_pods(layout):
+    """The cluster's programs with its run or state folder in an argument:
+    shims, and whatever an interrupted up left without a pid file."""
+    marks = [f"{folder}/".encode() for folder in (layout.run, layout.state)]
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            argv = (entry / "cmdline").read_bytes()
+            exe = os.readlink(entry / "exe").removesuffix(" (deleted)")
+        except OSError:
+            continue
+        if os.path.basename(exe) in PROGRAMS and any(m in argv for m in marks):
+            yield int(entry.name)
+
+
+def cgroups(layout):
+    """The top folder of the cluster's pods: one, or one a controller (v1)."""
+    root = Path("/sys/fs/cgroup")
+    return [top for top in (root / layout.cgroup,
+                            *root.glob(f"*/{layout.cgroup}")) if top.is_dir()]
+
+
+def _in_pods(layout):
+    """By cgroup: a process can leave its parent, but not its cgroup."""
+    for top in cgroups(layout):
+        for procs in top.rglob("cgroup.procs"):
+            try:
+                yield from map(int, procs.read_text().split())
+            except OSError:
+                pass
+
+
+def running(layout):
+    """Every process of the cluster."""
+    return {*_outside_pods(layout), *_in_pods(layout)}

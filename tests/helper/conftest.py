@@ -1,0 +1,24 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import client as helper_client  # noqa: E402
+
+
+@pytest.fixture
+def root(tmp_path):
+    folder = tmp_path / "root"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def helper(root):
+    """A client of a helper that serves the empty folder @root."""
+    process, client = helper_client.inline(root)
+    yield client
+    code, said = helper_client.end(process)
+    assert (code, said) == (0, ""), said

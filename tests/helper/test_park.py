@@ -1,0 +1,154 @@
+"""A parked helper: streams come and go, the session stays."""
+
+import errno
+import os
+import subprocess
+import time
+
+import client
+import pytest
+import wire
+
+RD = wire.constant("WIRE_OPEN_READ")
+OWNER = {"uid": 0xffffffff, "gid": 0xffffffff}
+
+
+class Parked:
+    def __init__(self, root, tmp_path):
+        self.socket = str(tmp_path / "s")
+        self.process = subprocess.Popen(
+            [*client.HELPER.split(), "park", "--root", str(root), "--socket",
+             self.socket], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        end = time.monotonic() + 20
+        while not os.path.exists(self.socket) and time.monotonic() < end:
+            time.sleep(0.01)
+        self.streams = []
+
+    def stream(self, **how):
+        p = subprocess.Popen([*client.HELPER.split(), "serve", "--socket",
+                              self.socket], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.streams.append(p)
+        return p, client.Client(p.stdin, p.stdout, **how)
+
+    def stop(self):
+        for p in self.streams:
+            if p.poll() is None:
+                p.kill()
+            p.wait()
+            for f in (p.stdin, p.stdout, p.stderr):
+                try:
+                    f.close()
+                except BrokenPipeError:
+                    pass
+        self.process.terminate()
+        out, said = self.process.communicate(timeout=20)
+        assert out == b"" and said == b""
+
+
+@pytest.fixture
+def parked(root, tmp_path):
+    p = Parked(root, tmp_path)
+    yield p
+    p.stop()
+
+
+def test_handles_outlive_the_stream(parked, root):
+    (root / "f").write_text("still here")
+    p, c = parked.stream()
+    h = c.call("OPEN", path="f", flags=RD)["handle"]
+    (root / "f").unlink()
+    p.kill()
+    p, d = parked.stream(session=c.session, resume=1)
+    assert d.hello["resumed"] == 1
+    assert d.read(h, 0, 100) == b"still here"
+
+
+def test_another_session_sees_none_of_it(parked, root):
+    (root / "f").write_text("x")
+    _, c = parked.stream()
+    h = c.call("OPEN", path="f", flags=RD)["handle"]
+    _, other = parked.stream()
+    with pytest.raises(client.Refused) as e:
+        other.read(h, 0, 1)
+    assert e.value.errno == errno.EBADF
+    assert c.read(h, 0, 1) == b"x"
+
+
+def test_a_change_runs_once(parked, root):
+    p, c = parked.stream()
+    ident = c.send("MKDIR", path="once", mode=0o755, **OWNER)
+    time.sleep(0.2)  # its reply is on the way to a stream that dies
+    p.kill()
+    assert (root / "once").is_dir()
+    (root / "once").rmdir()
+    _, d = parked.stream(session=c.session, resume=1)
+    body = wire.encode("REQ", "MKDIR", {"path": "once", "mode": 0o755,
+                                        **OWNER})
+    d.raw(wire.frame("MKDIR", ident, body, wire.AGAIN, ident))
+    attr = d.replies(ident)[0]["attr"]
+    assert attr["mode"] & 0o777 == 0o755
+    assert not (root / "once").exists(), "it ran a second time"
+
+
+def test_acknowledged_replies_are_forgotten(parked, root):
+    p, c = parked.stream()
+    ident = c.send("MKDIR", path="a", mode=0o755, **OWNER)
+    c.replies(ident)
+    c.ack = ident + 1
+    c.call("PING", stamp=1)
+    body = wire.encode("REQ", "MKDIR", {"path": "a", "mode": 0o755, **OWNER})
+    c.raw(wire.frame("MKDIR", ident, body, wire.AGAIN, ident + 1))
+    with pytest.raises(client.Refused) as e:
+        c.replies(ident)
+    assert e.value.errno == errno.EEXIST
+
+
+def test_a_new_stream_replaces_the_old(parked):
+    p, c = parked.stream()
+    q, d = parked.stream(session=c.session, resume=1)
+    assert d.call("PING", stamp=4) == {"stamp": 4}
+    assert p.wait(20) == 0
+
+
+def test_bye_forgets_the_session(parked, root):
+    p, c = parked.stream()
+    c.call("BYE")
+    p.stdin.close()
+    p.wait(20)
+    _, d = parked.stream(session=c.session, resume=1)
+    assert d.hello["resumed"] == 0
+
+
+def test_serve_without_park_says_so(tmp_path):
+    p = subprocess.run([*client.HELPER.split(), "serve", "--socket",
+                        str(tmp_path / "none")], capture_output=True,
+                       stdin=subprocess.DEVNULL)
+    assert p.returncode == 1
+    assert p.stderr.startswith(b"podfs-helper: ")
+    assert p.stderr.count(b"\n") == 1
+
+
+@pytest.mark.own_memory  # a checker's or emulator's would be measured
+def test_memory_stays_small(parked, root):
+    (root / "big").write_bytes(os.urandom(8 << 20))
+    _, c = parked.stream()
+    h = c.call("OPEN", path="big", flags=RD)["handle"]
+
+    def rss():
+        with open(f"/proc/{parked.process.pid}/status") as f:
+            for line in f:
+                if line.startswith("VmRSS"):
+                    return int(line.split()[1])
+    idle = rss()
+    ids = [c.send("READ", handle=h, offset=i << 20, count=1 << 20)
+           for i in range(8)]
+    pending = set(ids)
+    while pending:
+        op, flags, ident, code, body = c.frame()
+        assert code == 0
+        if not flags & wire.MORE:
+            pending.discard(ident)
+    print(f"helper RSS: {idle} KiB idle, {rss()} KiB after 8 MiB of reads")
+    assert idle < 4096 and rss() < 12288
