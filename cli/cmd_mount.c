@@ -1,0 +1,223 @@
+/*
+ * podfs mount: from the options to a mount that is served until it is
+ * unmounted.
+ *
+ * Order of the way up: folder, fs, backend, mount, ready. Of the way down: the
+ * name goes first, so that nobody new comes in; then the backend, which answers
+ * whatever still waits; then the fs, which holds what those answers need.
+ */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/daemon.h"
+#include "cli/helper_blob.h"
+#include "cli/log_sink.h"
+#include "cli/mount_options.h"
+#include "cli/mountpoint.h"
+#include "cli/mounts.h"
+#include "cli/paths.h"
+#include "cli/runfile.h"
+#include "cli/status_json.h"
+#include "common/base/guard.h"
+#include "fs/fs.h"
+
+/* Seconds after which a way down that hangs is cut short: by then `podfs
+ * umount` has taken the mount off and ended the connection itself. */
+#define TEARDOWN_MAX 10
+
+static const char help[] =
+	"podfs mount [OPTION...] [MOUNTPOINT]: mounts the cluster (default: /k8s)\n"
+	"\n"
+	"  --context NAME        a context of the kubeconfig\n"
+	"  --kubeconfig FILE     default: $KUBECONFIG, ~/.kube/config, in-cluster\n"
+	"  -n, --namespace NAME  show only this one; may be repeated\n"
+	"  --image IMAGE         image of the helper container, with sh and cat in it\n"
+	"                        (default: " CLI_IMAGE_DEFAULT ", see podfs image)\n"
+	"  --image-has-helper    IMAGE is one that podfs image wrote\n"
+	"  --read-only           nothing can be changed through this mount\n"
+	"  --timeout SECONDS     for one file operation\n"
+	"  --start-timeout SECONDS  until a helper container runs and answers\n"
+	"  --attr-timeout SECONDS   how old names and attributes may be (default: 1)\n"
+	"  --log-level LEVEL     error, warn, info (default) or debug\n"
+	"  --log-file FILE       default: syslog, or ~/.local/state/podfs/log\n"
+	"  -f, --foreground      stay, and log to standard error\n"
+	"  -o OPTION[,OPTION...] as mount(8): ro, allow_other, noexec, noatime, and\n"
+	"                        every long option above as name=value\n"
+	"\n"
+	"Without a cluster (tests, debugging):\n"
+	"  --via 'COMMAND' --static NAMESPACE/POD/CONTAINER\n"
+	"                        one container, whose files a podfs-helper serves on\n"
+	"                        COMMAND's standard input and output\n"
+	"\n"
+	"The mount is ready when the prompt returns. Also: mount -t fuse.podfs CONTEXT\n"
+	"MOUNTPOINT. Exit codes: 0 mounted, 1 it did not work, 2 wrong usage.\n";
+
+static _Atomic(struct podfs_fs *) serving;
+
+static void on_signal(int nr)
+{
+	struct podfs_fs *fs = atomic_load(&serving);
+
+	alarm(TEARDOWN_MAX);
+	if (fs)
+		podfs_fs_stop(fs);
+}
+
+static void catch_signals(struct podfs_fs *fs)
+{
+	struct sigaction stop = { .sa_handler = on_signal };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	atomic_store(&serving, fs);
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGHUP, &ignore, NULL); /* the terminal went, the mount stays */
+	sigaction(SIGPIPE, &ignore, NULL);
+}
+
+struct running {
+	struct mountpoint at;
+	struct status_source status;
+	struct podfs_fs *fs;
+	struct podfs_backend *backend;
+};
+
+static int way_up(struct running *run, struct mount_options *o,
+		  struct podfs_err *err)
+{
+	struct podfs_fs_config fs = {
+		.options = podfs_buf_str(&o->fs_options),
+		.read_only = o->backend.read_only,
+		.attr_timeout = o->attr_timeout,
+		.entry_timeout = o->attr_timeout,
+		.status = status_json_write,
+		.status_arg = &run->status,
+	};
+	int r = mountpoint_prepare(o->mountpoint, &run->at, err);
+
+	if (r < 0)
+		return r;
+	fs.mountpoint = run->at.path;
+	run->status.mountpoint = run->at.path;
+	run->status.config = &o->backend;
+	o->backend.n_blobs = helper_blobs(&o->backend.blobs);
+	r = podfs_fs_new(&fs, &run->fs, err);
+	if (r < 0)
+		return r;
+	r = podfs_backend_start(&o->backend, podfs_fs_events(run->fs),
+				&run->backend, err);
+	if (r < 0)
+		return r;
+	run->status.backend = run->backend;
+	/* before the mount: from its first moment there is someone to ask */
+	r = runfile_write(run->at.path, run->at.mode);
+	if (r < 0)
+		podfs_warn("cli", "no run file for %s: %s; 'podfs umount' will end the connection without asking",
+			   run->at.path, strerror(-r));
+	catch_signals(run->fs);
+	r = podfs_fs_mount(run->fs, run->backend, err);
+	if (r < 0)
+		return r;
+	mountpoint_close(&run->at);
+	return 0;
+}
+
+/* By now another podfs may have been mounted there, after an umount(8) of
+ * ours: then name and run file are its own. */
+static bool still_ours(const struct running *run)
+{
+	struct runfile file;
+
+	return run->at.path && runfile_read(run->at.path, &file) == 0 &&
+	       file.pid == getpid();
+}
+
+static void way_down(struct running *run)
+{
+	bool ours = still_ours(run);
+
+	if (ours && mounts_find(run->at.path, NULL) > 0)
+		mounts_detach(run->at.path);
+	atomic_store(&serving, NULL);
+	podfs_backend_stop(run->backend);
+	podfs_fs_free(run->fs);
+	if (ours)
+		runfile_remove(run->at.path);
+	mountpoint_done(&run->at);
+}
+
+static int serve(struct mount_options *o, int report)
+{
+	struct running run = { .at = MOUNTPOINT_INIT };
+	struct podfs_err err = PODFS_ERR_INIT;
+	int r;
+
+	daemon_harden();
+	r = path_fix_kubeconfig_env();
+	if (r < 0)
+		podfs_err_set(&err, r, "$KUBECONFIG: %s", strerror(-r));
+	else
+		r = log_sink_setup(o->log_file, o->foreground, o->log_level,
+				   &err);
+	if (r == 0)
+		r = way_up(&run, o, &err);
+	if (r < 0) {
+		way_down(&run);
+		if (report < 0)
+			return cli_fail("%s", err.text);
+		daemon_failed(report, &err);
+		return CLI_FAILED;
+	}
+	podfs_info("cli", "mounted at %s", run.at.path);
+	if (report >= 0) {
+		if (chdir("/") < 0)
+			podfs_debug("cli", "stays in its folder: %m");
+		daemon_ready(report);
+	}
+	r = podfs_fs_run(run.fs);
+	if (r < 0)
+		podfs_error("cli", "%s: serving ended: %s", run.at.path,
+			    strerror(-r));
+	else
+		podfs_info("cli", "%s: unmounted", run.at.path);
+	way_down(&run);
+	return r < 0 ? CLI_FAILED : CLI_OK;
+}
+
+static int mount_it(struct mount_options *o)
+{
+	int report = -1, code = CLI_OK, pid;
+
+	if (o->foreground)
+		return serve(o, -1);
+	pid = daemon_fork(&report, &code);
+	return pid == 0 ? serve(o, report) : code;
+}
+
+int cli_mount(int argc, char **argv)
+{
+	struct mount_options o;
+	int r = mount_options_parse(argc, argv, &o);
+
+	if (r == CLI_OK)
+		r = o.help ? cli_print(help) : mount_it(&o);
+	mount_options_done(&o);
+	return r;
+}
+
+int cli_mount_helper(int argc, char **argv)
+{
+	struct mount_options o;
+	int r = mount_options_parse_helper(argc, argv, &o);
+
+	if (r == CLI_OK)
+		r = mount_it(&o);
+	mount_options_done(&o);
+	return r;
+}

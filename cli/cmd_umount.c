@@ -1,0 +1,157 @@
+/*
+ * podfs umount: works whatever the link and the daemon do, within two seconds.
+ *
+ * First the daemon is asked, which lets it end its session with the helper in
+ * good order; then the mount is taken off its name and its connection is
+ * ended, which frees every process that waits in it.
+ */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/mountpoint.h"
+#include "cli/mounts.h"
+#include "cli/paths.h"
+#include "cli/runfile.h"
+#include "common/base/guard.h"
+
+#define ASK_MS 1000  /* for the mount to go after the daemon was asked */
+#define TOTAL_MS 1800 /* then the process is killed */
+
+static const char help[] =
+	"podfs umount [-f] [MOUNTPOINT]: unmounts it (default: /k8s)\n"
+	"\n"
+	"  -f, --force  do not ask the daemon first, end the connection at once\n"
+	"\n"
+	"Works also while the cluster can't be reached and while files are open; what\n"
+	"a program had not yet closed or synced may be lost. Takes 2 s at most.\n"
+	"Exit codes: 0 unmounted, 1 it did not work, 2 wrong usage.\n";
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void signal_daemon(int pidfd, int nr)
+{
+	if (pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, pidfd, nr, NULL, 0);
+}
+
+/* True once the process ended; no process at all counts as ended. */
+static bool wait_gone(int pidfd, int64_t until)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	int64_t left = until - now_ms();
+
+	if (pidfd < 0)
+		return true;
+	return poll(&p, 1, left > 0 ? (int)left : 0) > 0;
+}
+
+/* Waits for the mount to go, or the daemon with or without it. */
+static void ask(int pidfd, const char *path, int64_t until)
+{
+	signal_daemon(pidfd, SIGTERM);
+	while (mounts_find(path, NULL) > 0 && now_ms() < until)
+		if (wait_gone(pidfd, now_ms() + 10))
+			break;
+}
+
+static int take_off(const struct podfs_mount *m)
+{
+	struct podfs_mount now;
+	int r = mounts_find(m->path, &now);
+	bool same;
+
+	if (r <= 0)
+		return r;
+	same = now.minor == m->minor;
+	mounts_done(&now);
+	if (!same) /* it went, and what is there now is another one */
+		return 0;
+	r = mounts_detach(m->path);
+	mounts_abort(m); /* without the right to: the kill below does it */
+	return r;
+}
+
+static int unmount(const struct podfs_mount *m, bool force)
+{
+	int64_t start = now_ms();
+	struct runfile run;
+	bool known = runfile_read(m->path, &run) == 0;
+	PODFS_CLEANUP_FD int pidfd = known ? runfile_pidfd(&run) : -1;
+	int r;
+
+	if (pidfd >= 0 && !force)
+		ask(pidfd, m->path, start + ASK_MS);
+	r = take_off(m);
+	if (r < 0)
+		return cli_fail("'%s' can't be unmounted: %s", m->path,
+				strerror(-r));
+	if (!wait_gone(pidfd, start + TOTAL_MS)) {
+		signal_daemon(pidfd, SIGKILL);
+		wait_gone(pidfd, start + TOTAL_MS + 100);
+	}
+	if (known && mounts_find(m->path, NULL) == 0) {
+		mountpoint_reopen(m->path, run.mode);
+		runfile_remove(m->path);
+	}
+	return CLI_OK;
+}
+
+static int umount_at(const char *path, bool force)
+{
+	PODFS_CLEANUP_FREE char *full = path_beside_mount(path);
+	struct podfs_mount m = { 0 };
+	int r;
+
+	if (!full)
+		return cli_fail("'%s': %m", path);
+	r = mounts_find(full, &m);
+	if (r < 0)
+		return cli_fail("/proc/self/mountinfo: %s", strerror(-r));
+	if (r == 0)
+		return cli_fail("nothing of podfs is mounted at '%s': 'podfs status' lists what is",
+				path);
+	r = unmount(&m, force);
+	mounts_done(&m);
+	return r;
+}
+
+int cli_umount(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "force", no_argument, NULL, 'f' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	bool force = false;
+	int c;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "fh", longs, NULL)) != -1) {
+		if (c == 'h')
+			return cli_print(help);
+		if (c != 'f')
+			return cli_misused("umount", "option '%s' is not known",
+					   argv[optind - 1]);
+		force = true;
+	}
+	if (argc - optind > 1)
+		return cli_misused("umount", "one mount point only, not also '%s'",
+				   argv[optind + 1]);
+	return umount_at(optind < argc ? argv[optind] : CLI_MOUNTPOINT_DEFAULT,
+			 force);
+}

@@ -1,0 +1,44 @@
+/*
+ * What `podfs mount` was asked for, from --long options, from -o name=value
+ * and from mount(8)'s way of calling: one table for all three.
+ */
+#ifndef PODFS_CLI_MOUNT_OPTIONS_H
+#define PODFS_CLI_MOUNT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "backend/backend.h"
+#include "common/base/buf.h"
+#include "common/base/log.h"
+
+struct mount_options {
+	const char *mountpoint;
+	bool foreground;
+	bool help;
+	struct podfs_backend_config backend;
+	struct podfs_buf fs_options; /* for the kernel, comma-separated */
+	double attr_timeout;	     /* seconds */
+	enum podfs_log_level log_level;
+	const char *log_file;
+
+	const char **namespaces;
+	const char *via[4]; /* sh -c CMD */
+	bool image_given;
+	bool fixed; /* --static was given */
+	char **owned; /* copies that the pointers above lead into */
+	size_t n_owned;
+};
+
+/* Takes @argv as `podfs mount` gets it; an enum cli_exit, CLI_OK to go on.
+ * The options point into @argv, which must stay. Also after a failure:
+ * mount_options_done(). */
+int mount_options_parse(int argc, char **argv, struct mount_options *ret);
+
+/* The same as mount(8) calls it: SOURCE TARGET [-sfnv] [-o ...]. */
+int mount_options_parse_helper(int argc, char **argv,
+			       struct mount_options *ret);
+
+void mount_options_done(struct mount_options *o);
+
+#endif

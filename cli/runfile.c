@@ -1,0 +1,158 @@
+/* One small file for each mount; see runfile.h. */
+#include "cli/runfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/base/guard.h"
+
+/* A mount point may be longer than a file name, so the name is a hash and the
+ * file says the whole path (FNV-1a, 64 bits). */
+static uint64_t hash(const char *s)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (; *s; s++)
+		h = (h ^ (unsigned char)*s) * 0x100000001b3u;
+	return h;
+}
+
+/* The folder, made where it is not; never one of somebody else, who could put
+ * a victim's pid into it. */
+static int folder(bool make, char *ret, size_t size)
+{
+	const char *xdg = getenv("XDG_RUNTIME_DIR");
+	struct stat st;
+
+	if (geteuid() == 0)
+		snprintf(ret, size, "/run/podfs");
+	else if (xdg && xdg[0] == '/' && strlen(xdg) < size - 16)
+		snprintf(ret, size, "%s/podfs", xdg);
+	else
+		snprintf(ret, size, "/tmp/podfs-%u", (unsigned)geteuid());
+	if (make && mkdir(ret, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	if (lstat(ret, &st) < 0)
+		return -errno;
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
+	    (st.st_mode & 0022))
+		return -EPERM;
+	return 0;
+}
+
+static int name(const char *mountpoint, bool make, char *ret, size_t size)
+{
+	char dir[PATH_MAX - 32];
+	int r = folder(make, dir, sizeof(dir));
+
+	if (r < 0)
+		return r;
+	snprintf(ret, size, "%s/%016" PRIx64, dir, hash(mountpoint));
+	return 0;
+}
+
+static int start_time(pid_t pid, unsigned long long *ret)
+{
+	char path[32], text[1024];
+	PODFS_CLEANUP_FD int fd = -1;
+	ssize_t n;
+	char *p;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -ESRCH;
+	n = read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return -ESRCH;
+	text[n] = '\0';
+	/* the program's name may hold blanks and brackets; field 22 counts
+	 * from behind its last bracket */
+	p = strrchr(text, ')');
+	for (int field = 2; p && field < 22; field++)
+		p = strchr(p + 1, ' ');
+	if (!p || sscanf(p, " %llu", ret) != 1)
+		return -EBADMSG;
+	return 0;
+}
+
+int runfile_write(const char *mountpoint, mode_t mode)
+{
+	char path[PATH_MAX], fresh[PATH_MAX + 8];
+	unsigned long long started;
+	FILE *f;
+	int r = name(mountpoint, true, path, sizeof(path));
+
+	if (r == 0)
+		r = start_time(getpid(), &started);
+	if (r < 0)
+		return r;
+	snprintf(fresh, sizeof(fresh), "%s.new", path);
+	f = fopen(fresh, "we");
+	if (!f)
+		return -errno;
+	fprintf(f, "%d %llu %o\n%s\n", (int)getpid(), started, (unsigned)mode,
+		mountpoint);
+	if (fclose(f) != 0 || rename(fresh, path) < 0)
+		return -errno;
+	return 0;
+}
+
+int runfile_read(const char *mountpoint, struct runfile *ret)
+{
+	PODFS_CLEANUP_FREE char *line = NULL;
+	char path[PATH_MAX];
+	struct runfile got;
+	unsigned mode;
+	size_t cap = 0;
+	int pid, r = name(mountpoint, false, path, sizeof(path));
+	FILE *f;
+
+	if (r < 0)
+		return r;
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	r = -EBADMSG;
+	if (fscanf(f, "%d %llu %o", &pid, &got.started, &mode) == 3 &&
+	    getline(&line, &cap, f) > 0 && getline(&line, &cap, f) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		got.pid = pid;
+		got.mode = mode & 07777;
+		if (pid > 0 && !strcmp(line, mountpoint)) {
+			*ret = got;
+			r = 0;
+		}
+	}
+	fclose(f);
+	return r;
+}
+
+void runfile_remove(const char *mountpoint)
+{
+	char path[PATH_MAX];
+
+	if (name(mountpoint, false, path, sizeof(path)) == 0)
+		unlink(path);
+}
+
+int runfile_pidfd(const struct runfile *r)
+{
+	PODFS_CLEANUP_FD int fd = (int)syscall(SYS_pidfd_open, r->pid, 0);
+	unsigned long long started;
+
+	/* the descriptor first: a pid that is reused after this line is not
+	 * what it points to */
+	if (fd < 0 || start_time(r->pid, &started) < 0 || started != r->started)
+		return -ESRCH;
+	return podfs_steal_fd(&fd);
+}

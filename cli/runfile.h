@@ -1,0 +1,30 @@
+/*
+ * One small file for each mount: who serves it and what the folder below was
+ * like, so that `podfs umount` can ask the right process, and clean up after
+ * one that was killed.
+ *
+ * In /run/podfs for root, $XDG_RUNTIME_DIR/podfs else, /tmp/podfs-UID last.
+ */
+#ifndef PODFS_CLI_RUNFILE_H
+#define PODFS_CLI_RUNFILE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct runfile {
+	pid_t pid;
+	unsigned long long started; /* of the process, in clock ticks since
+				     * boot: tells a reused pid */
+	mode_t mode;		    /* of the folder below the mount */
+};
+
+/* 0 or -errno. */
+int runfile_write(const char *mountpoint, mode_t mode);
+/* 0, -ENOENT (none), -EBADMSG or another -errno. */
+int runfile_read(const char *mountpoint, struct runfile *ret);
+void runfile_remove(const char *mountpoint);
+
+/* A pidfd of the process that wrote it, if it still lives; else -ESRCH. */
+int runfile_pidfd(const struct runfile *r);
+
+#endif
