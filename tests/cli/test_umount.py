@@ -1,0 +1,137 @@
+"""podfs umount works whatever the daemon does; podfs status tells of it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import NAME, mounted, until
+
+
+@pytest.fixture
+def pid(podfs, mount):
+    return int(re.search(r"process (\d+)", podfs.run("status").stdout)[1])
+
+
+def umount_in_time(podfs, point, *args, seconds=2.5):
+    start = time.monotonic()
+    done = podfs.run("umount", *args, point)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert time.monotonic() - start < seconds
+    assert not mounted(point)
+
+
+def test_umount_leaves_no_process(podfs, point, pid):
+    umount_in_time(podfs, point)
+    assert not os.path.exists(f"/proc/{pid}")
+    assert not subprocess.run(["pgrep", "-f", f"--root {podfs.tmp}"],
+                              capture_output=True).stdout
+
+
+def test_umount_of_nothing(podfs, point):
+    said = podfs.fails(1, "umount", point)
+    assert "nothing of podfs" in said
+
+
+def test_umount_is_for_podfs_only(podfs, tmp_path):
+    podfs.fails(1, "umount", "/proc")
+    assert os.path.exists("/proc/self")
+
+
+def test_umount_with_open_files(podfs, mount, point, pid):
+    with open(mount / "etc/hostname") as f:
+        f.read(1)
+        umount_in_time(podfs, point)
+
+
+def test_umount_from_inside(podfs, mount, point, pid):
+    done = subprocess.run(
+        ["sh", "-c", 'cd "$1" && "$2" umount "$3"', "sh", mount,
+         podfs.run("version").args[0], point], env=podfs.env)
+    assert done.returncode == 0
+    assert not mounted(point)
+
+
+@pytest.mark.parametrize("args", [[], ["-f"]])
+def test_umount_of_a_daemon_that_hangs(podfs, mount, point, pid, args):
+    os.kill(pid, signal.SIGSTOP)
+    reader = subprocess.Popen(["ls", mount / "var"], stderr=subprocess.DEVNULL)
+    time.sleep(0.2)
+    assert reader.poll() is None
+    umount_in_time(podfs, point, *args)
+    assert reader.wait(timeout=2) != 0
+    until(lambda: not os.path.exists(f"/proc/{pid}"), 1)
+    assert point.stat().st_mode & 0o7777 == 0o755
+
+
+def test_umount_of_a_dead_daemon(podfs, point, pid):
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not os.path.exists(f"/proc/{pid}"))
+    umount_in_time(podfs, point)
+    assert point.stat().st_mode & 0o7777 == 0o755
+
+
+def test_umount_by_another_way_to_the_folder(podfs, point, pid, tmp_path):
+    other = tmp_path / "other"
+    other.symlink_to(tmp_path)
+    umount_in_time(podfs, other / "k8s")
+
+
+def test_another_pid_of_the_same_number_is_left_alone(podfs, point, pid):
+    # A run file that outlived its daemon names a process that it is not.
+    run = [p for p in os.scandir("/run/podfs")
+           if str(point) in open(p.path).read()]
+    text = open(run[0].path).read().split(" ", 1)[1]
+    bystander = subprocess.Popen(["sleep", "30"])
+    with open(run[0].path, "w") as f:
+        f.write(f"{bystander.pid} {text}")
+    umount_in_time(podfs, point)
+    assert bystander.poll() is None
+    bystander.kill()
+    bystander.wait()
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_status_of_nothing(podfs):
+    done = podfs.run("status", "--json")
+    assert isinstance(json.loads(done.stdout), list)
+
+
+def mine(podfs, point):
+    (doc,) = [d for d in json.loads(podfs.run("status", "--json").stdout)
+              if d["mountpoint"] == str(point)]
+    return doc
+
+
+def test_status_document(podfs, mount, point, pid):
+    os.listdir(mount / "etc")
+    doc = mine(podfs, point)
+    assert doc["pid"] == pid
+    (session,) = doc["sessions"]
+    assert "/".join(session[k] for k in ("namespace", "pod", "container")) \
+        == NAME
+    assert session["state"] == "ready"
+    assert session["rung"] == "plain"
+    assert session["calls"] > 0
+    assert json.load(open(point / ".podfs/status.json"))["pid"] == pid
+
+
+def test_status_for_people(podfs, mount, point):
+    os.listdir(mount)
+    text = podfs.run("status").stdout
+    assert str(point) in text
+    assert f"{NAME}: ready" in text
+
+
+def test_status_of_a_daemon_that_hangs(podfs, mount, point, pid):
+    os.kill(pid, signal.SIGSTOP)
+    start = time.monotonic()
+    done = podfs.run("status")
+    assert time.monotonic() - start < 4
+    assert done.returncode == 1
+    assert "does not answer" in done.stdout
+    assert "error" in mine(podfs, point)

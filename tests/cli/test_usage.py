@@ -1,0 +1,84 @@
+"""Help, exit codes and one-line errors of every subcommand."""
+
+import subprocess
+
+import pytest
+import yaml
+
+COMMANDS = ["mount", "umount", "status", "image", "rbac", "version"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(podfs, command):
+    done = podfs.run(command, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"podfs {command}")
+    assert done.stderr == ""
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_help_lists_every_subcommand(podfs):
+    done = podfs.run("--help")
+    assert done.returncode == 0
+    assert [c for c in COMMANDS if f"  podfs {c} " not in done.stdout] == []
+
+
+@pytest.mark.parametrize("args", [
+    ["frobnicate"],
+    ["mount", "--frobnicate"],
+    ["mount", "/one", "/two"],
+    ["mount", "--timeout", "never"],
+    ["mount", "--timeout", "0"],
+    ["mount", "--attr-timeout", "nan"],
+    ["mount", "--log-level", "loud"],
+    ["mount", "--context"],
+    ["mount", "--via", "cat"],
+    ["mount", "--static", "a/b/c"],
+    ["mount", "--via", "cat", "--static", "a/b"],
+    ["mount", "--via", "cat", "--static", "a/b/c/d"],
+    ["mount", "-o", "frobnicate"],
+    ["mount", "-o", "context"],
+    ["mount", "-o", "read-only=1"],
+    ["mount", "-o", "suid"],
+    ["mount", "-o", "ro,dev"],
+    ["umount", "/one", "/two"],
+    ["umount", "--frobnicate"],
+    ["status", "extra"],
+    ["image", "--arch", "vax"],
+    ["image", "--name", "no-tag"],
+    ["image", "--name", 'a":b'],
+    ["rbac", "extra"],
+    ["version", "--frobnicate"],
+])
+def test_wrong_usage_is_2(podfs, args):
+    podfs.fails(2, *args)
+
+
+def test_nothing_at_all_is_2(podfs):
+    assert podfs.run().returncode == 2
+
+
+def test_version(podfs):
+    done = podfs.run("version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("podfs ")
+
+
+def test_rbac_is_a_cluster_role(podfs):
+    role = yaml.safe_load(podfs.run("rbac").stdout)
+    assert role["kind"] == "ClusterRole"
+    rights = {(r, v) for rule in role["rules"]
+              for r in rule["resources"] for v in rule["verbs"]}
+    assert rights == {
+        ("namespaces", "get"), ("namespaces", "list"), ("namespaces", "watch"),
+        ("pods", "get"), ("pods", "list"), ("pods", "watch"),
+        ("pods/ephemeralcontainers", "patch"),
+        ("pods/exec", "get"), ("pods/exec", "create")}
+
+
+def test_a_full_disk_is_told(podfs):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([podfs.run("version").args[0], "rbac"],
+                              stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert "standard output" in done.stderr
