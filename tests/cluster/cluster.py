@@ -62,6 +62,20 @@ def _node_ready(layout):
                    check=False) == "True"
 
 
+def _node_serves(layout):
+    """Does the kubelet know its pods, and does containerd answer it? The way
+    that an exec takes; the node's condition tells how it was some time ago."""
+    def uids(path):
+        answer = kubectl(layout, "get", "--raw", path, check=False)
+        return answer and {p["metadata"]["uid"]
+                           for p in json.loads(answer)["items"] or []}
+
+    kubelet = f"/api/v1/nodes/{NODE}/proxy"
+    known, wanted = uids(f"{kubelet}/pods"), uids("/api/v1/pods")
+    return (known != "" and wanted != "" and wanted <= known
+            and uids(f"{kubelet}/runningpods/") != "")
+
+
 def healthy(layout):
     servers = Servers(layout)
     return (all(servers.pid(name) for name in SERVERS)
@@ -130,9 +144,7 @@ def restart(layout, name, gap=0):
     Servers(layout).restart(name, gap)
     if name in ("etcd", "apiserver"):
         wait_for("the API server", lambda: _api_ready(layout), 60)
-    if name == "containerd":
-        wait_for("containerd", lambda: _containerd_ready(layout), 30)
-    wait_for("the node", lambda: _node_ready(layout), 60)
+    wait_for("the node", lambda: _node_serves(layout), 60)
 
 
 def _down(layout):

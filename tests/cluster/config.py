@@ -8,7 +8,6 @@ kind: KubeletConfiguration
 authentication: {{anonymous: {{enabled: true}}, webhook: {{enabled: false}}}}
 authorization: {{mode: AlwaysAllow}}
 cgroupDriver: cgroupfs
-cgroupRoot: /{cgroup}
 volumePluginDir: {run}/volume-plugins
 cgroupsPerQOS: false
 enforceNodeAllocatable: []
@@ -67,8 +66,7 @@ def write(layout):
     (cni / "10-podfs.conflist").write_text(CNI.format(
         data=layout.run / "cni-data", subnet=layout.pod_subnet))
     (layout.etc / "kubelet.yaml").write_text(
-        KUBELET.format(socket=layout.socket, cgroup=layout.cgroup,
-                       run=layout.run))
+        KUBELET.format(socket=layout.socket, run=layout.run))
     (layout.etc / "containerd.toml").write_text(CONTAINERD.format(
         root=layout.run / "containerd", state=layout.state / "state",
         socket=layout.socket, cni=cni))

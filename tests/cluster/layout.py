@@ -1,7 +1,7 @@
 """Where a cluster keeps its things, and the names and addresses made from it.
 
 A cluster is one run directory. Its short tag, made from the directory's path,
-names its network namespace, link and cgroups, so that two clusters never meet.
+names its network namespace and its link, so that two clusters never meet.
 """
 
 import hashlib
@@ -48,7 +48,6 @@ class Layout:
         # containerd's sockets must stay under 108 bytes
         self.state = Path(f"/run/podfs-ctr-{self.tag}")
         self.socket = self.state / "containerd.sock"
-        self.cgroup = f"podfs-{self.tag}"
         self.host_link = f"pfh-{self.tag}"
         self.subnet_file = self.run / "subnet"
 

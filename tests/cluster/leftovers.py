@@ -5,7 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from processes import cgroups
+import processes
 
 
 def mounts_below(folders):
@@ -25,22 +25,30 @@ def _unmount(folders):
             subprocess.run(["umount", *flag, point], capture_output=True)
 
 
-def _remove_cgroups(layout):
-    for top in cgroups(layout):
-        inner = [p for p in top.rglob("*") if p.is_dir()]
-        for folder in sorted(inner, key=lambda p: -len(p.parts)) + [top]:
-            for _ in range(50):  # busy until the kernel has buried the dead
-                try:
-                    folder.rmdir()
-                    break
-                except FileNotFoundError:
-                    break
-                except OSError:
-                    time.sleep(0.02)
+def _remove_folder(folder):
+    for _ in range(50):  # busy until the kernel has buried the dead
+        try:
+            return folder.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
+            time.sleep(0.02)
+
+
+def _remove_cgroups(names):
+    """Of the containers @names, in each hierarchy (v1) or the one (v2)."""
+    for parent in Path("/sys/fs/cgroup").glob("**/k8s.io"):
+        for name in names:
+            top = parent / name
+            inner = [p for p in top.rglob("*") if p.is_dir()]
+            for folder in sorted(inner, key=lambda p: -len(p.parts)) + [top]:
+                _remove_folder(folder)
+        if not any(p.is_dir() for p in parent.iterdir()):
+            _remove_folder(parent)
 
 
 def remove(layout):
     _unmount([layout.run, layout.state])
-    _remove_cgroups(layout)
+    _remove_cgroups(processes.containers(layout))
     for folder in (layout.state, layout.run):
         shutil.rmtree(folder, ignore_errors=True)

@@ -118,21 +118,24 @@ def _outside_pods(layout):
             yield int(entry.name)
 
 
-def cgroups(layout):
-    """The top folder of the cluster's pods: one, or one a controller (v1)."""
-    root = Path("/sys/fs/cgroup")
-    return [top for top in (root / layout.cgroup,
-                            *root.glob(f"*/{layout.cgroup}")) if top.is_dir()]
+def containers(layout):
+    """Ids of the containers that have not been deleted in good order."""
+    tasks = layout.state / "state/io.containerd.runtime.v2.task/k8s.io"
+    return {p.name for p in tasks.iterdir()} if tasks.is_dir() else set()
 
 
 def _in_pods(layout):
     """By cgroup: a process can leave its parent, but not its cgroup."""
-    for top in cgroups(layout):
-        for procs in top.rglob("cgroup.procs"):
-            try:
-                yield from map(int, procs.read_text().split())
-            except OSError:
-                pass
+    mine = {f"/k8s.io/{name}" for name in containers(layout)}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            lines = (entry / "cgroup").read_text().splitlines()
+        except OSError:
+            continue
+        if any(line.split(":", 2)[2] in mine for line in lines):
+            yield int(entry.name)
 
 
 def running(layout):
