@@ -9,6 +9,7 @@
 #define PODFS_BASE_GUARD_H
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -1,0 +1,208 @@
+/*
+ * The backend as a whole: the I/O thread, the tree, the sessions.
+ */
+#include "backend/backend.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/backend_internal.h"
+#include "backend/connect.h"
+#include "backend/loop.h"
+#include "backend/session.h"
+#include "backend/tree.h"
+#include "common/base/guard.h"
+
+/* Pulling an image onto a node takes its time; kubectl waits for ever. */
+#define START_TIMEOUT_S 60
+#define OP_TIMEOUT_S 30
+
+static void *io_thread(void *arg)
+{
+	struct podfs_backend *b = arg;
+
+	podfs_loop_run(b->loop);
+	return NULL;
+}
+
+static void session_lost(void *arg, struct podfs_session *s)
+{
+	struct podfs_backend *b = arg;
+
+	if (b->events->session_lost)
+		b->events->session_lost(b->events->arg, s);
+}
+
+static int start_static(struct podfs_backend *b,
+			const struct podfs_backend_config *c,
+			struct podfs_err *err)
+{
+	int status = podfs_way_command_new(b->loop, c->via_argv, &b->way);
+
+	if (!status)
+		status = podfs_tree_static_new(c->via_namespace, c->via_pod,
+					       c->via_container, &b->tree);
+	if (status)
+		return podfs_err_set(err, status, "out of memory");
+	return 0;
+}
+
+int podfs_backend_start(const struct podfs_backend_config *config,
+			const struct podfs_backend_events *events,
+			struct podfs_backend **ret, struct podfs_err *err)
+{
+	struct podfs_backend *b = calloc(1, sizeof(*b));
+	int status;
+
+	if (!b)
+		return podfs_err_set(err, -ENOMEM, "out of memory");
+	b->events = events;
+	pthread_mutex_init(&b->lock, NULL);
+	b->session_config = (struct podfs_session_config){
+		.read_only = config->read_only,
+		.start_timeout_ms = 1000 * (config->start_timeout ?
+						    config->start_timeout :
+						    START_TIMEOUT_S),
+		.op_timeout_ms = 1000 * (config->op_timeout ?
+						 config->op_timeout :
+						 OP_TIMEOUT_S),
+		.lost = session_lost,
+		.arg = b,
+	};
+	status = podfs_loop_new(&b->loop);
+	if (status)
+		podfs_err_set(err, status, "event loop: %s", strerror(-status));
+	else
+		status = config->via_argv ?
+				 start_static(b, config, err) :
+				 podfs_backend_start_cluster(b, config, err);
+	if (!status) {
+		b->session_config.loop = b->loop;
+		b->session_config.way = b->way;
+		status = -pthread_create(&b->io, NULL, io_thread, b);
+		if (status)
+			podfs_err_set(err, status, "threads: %s",
+				      strerror(-status));
+		else
+			b->io_runs = true;
+	}
+	if (status) {
+		podfs_backend_stop(b);
+		return status;
+	}
+	*ret = b;
+	return 0;
+}
+
+/* On the I/O thread: everything that is under way ends. */
+static void stop_sessions(struct podfs_task *t)
+{
+	struct podfs_backend *b =
+		podfs_container_of(t, struct podfs_backend, stop_task);
+
+	for (struct podfs_session *s = b->sessions; s; s = s->next)
+		podfs_session_stop(s, -ENOTCONN);
+	podfs_loop_stop(b->loop);
+}
+
+void podfs_backend_stop(struct podfs_backend *b)
+{
+	if (!b)
+		return;
+	if (b->io_runs) {
+		b->stop_task.run = stop_sessions;
+		podfs_loop_post(b->loop, &b->stop_task);
+		pthread_join(b->io, NULL);
+	}
+	if (b->tree)
+		b->tree->ops->free(b->tree);
+	if (b->way)
+		b->way->ops->free(b->way);
+	while (b->sessions) {
+		struct podfs_session *next = b->sessions->next;
+
+		podfs_session_put(b->sessions);
+		b->sessions = next;
+	}
+	podfs_loop_free(b->loop);
+	pthread_mutex_destroy(&b->lock);
+	free(b);
+}
+
+int podfs_tree_list(struct podfs_backend *b, const struct podfs_ref *dir,
+		    podfs_entry_fn *fn, void *arg)
+{
+	return b->tree->ops->list(b->tree, dir, fn, arg);
+}
+
+int podfs_tree_find(struct podfs_backend *b, const struct podfs_ref *what,
+		    struct podfs_entry *ret)
+{
+	return b->tree->ops->find(b->tree, what, ret);
+}
+
+static bool same_target(const struct podfs_session *s,
+			const struct podfs_ref *ref, const char *uid)
+{
+	return strcmp(s->target.pod_uid, uid) == 0 &&
+	       strcmp(s->target.ref.ns, ref->ns) == 0 &&
+	       strcmp(s->target.ref.pod, ref->pod) == 0 &&
+	       strcmp(s->target.ref.container, ref->container) == 0;
+}
+
+int podfs_session_get(struct podfs_backend *b, const struct podfs_ref *ref,
+		      struct podfs_session **ret)
+{
+	struct podfs_target target = { .ref = *ref };
+	struct podfs_session *s;
+	struct podfs_entry e;
+	int err;
+
+	target.ref.kind = PODFS_CONTAINER;
+	err = podfs_tree_find(b, &target.ref, &e);
+	if (err)
+		return err;
+	memcpy(target.pod_uid, e.uid, sizeof(target.pod_uid));
+	pthread_mutex_lock(&b->lock);
+	for (s = b->sessions; s && !same_target(s, ref, e.uid); s = s->next)
+		;
+	if (!s) {
+		err = podfs_session_new(&b->session_config, &target, &s);
+		if (!err) {
+			s->next = b->sessions;
+			b->sessions = s;
+		}
+	}
+	if (!err)
+		*ret = podfs_session_ref(s);
+	pthread_mutex_unlock(&b->lock);
+	return err;
+}
+
+void podfs_backend_sessions(struct podfs_backend *b,
+			    void (*fn)(void *arg,
+				       const struct podfs_session_info *i),
+			    void *arg)
+{
+	struct podfs_session *s;
+
+	/* sessions are only taken out of the list when the backend ends */
+	pthread_mutex_lock(&b->lock);
+	s = b->sessions;
+	pthread_mutex_unlock(&b->lock);
+	for (; s; s = s->next) {
+		struct podfs_session_info info;
+
+		podfs_session_info(s, &info);
+		fn(arg, &info);
+	}
+}
+
+void podfs_backend_info(struct podfs_backend *b, struct podfs_backend_info *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	b->tree->ops->info(b->tree, ret);
+}

@@ -1,0 +1,35 @@
+/*
+ * What backend.c and backend_cluster.c share.
+ */
+#ifndef PODFS_BACKEND_BACKEND_INTERNAL_H
+#define PODFS_BACKEND_BACKEND_INTERNAL_H
+
+#include <pthread.h>
+
+#include "backend/backend.h"
+#include "backend/cluster.h"
+#include "backend/loop.h"
+#include "backend/session.h"
+#include "backend/tree.h"
+
+struct podfs_backend {
+	const struct podfs_backend_events *events;
+	struct podfs_session_config session_config;
+	struct podfs_loop *loop;
+	struct podfs_way *way;
+	struct podfs_tree *tree;
+	pthread_t io;
+	bool io_runs;
+	struct podfs_task stop_task;
+	struct podfs_cluster_events cluster_events;
+
+	pthread_mutex_t lock;		/* guards sessions */
+	struct podfs_session *sessions; /* grows only; each holds a reference */
+};
+
+/* Sets b->tree and b->way for a real cluster. Errors as podfs_backend_start */
+int podfs_backend_start_cluster(struct podfs_backend *b,
+				const struct podfs_backend_config *config,
+				struct podfs_err *err);
+
+#endif

@@ -1,0 +1,459 @@
+#include "backend/rpc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/rpc_internal.h"
+#include "common/base/guard.h"
+#include "common/wire/errno.h"
+#include "common/wire/msg.h"
+
+void podfs_rpc_list_push(struct podfs_rpc_list *l, struct podfs_call *c)
+{
+	c->rpc.next = NULL;
+	c->rpc.prev = l->last;
+	if (l->last)
+		l->last->rpc.next = c;
+	else
+		l->first = c;
+	l->last = c;
+}
+
+void podfs_rpc_list_remove(struct podfs_rpc_list *l, struct podfs_call *c)
+{
+	if (c->rpc.prev)
+		c->rpc.prev->rpc.next = c->rpc.next;
+	else
+		l->first = c->rpc.next;
+	if (c->rpc.next)
+		c->rpc.next->rpc.prev = c->rpc.prev;
+	else
+		l->last = c->rpc.prev;
+}
+
+int podfs_rpc_init(struct podfs_rpc *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->next_id = 1;
+	r->lowest = 1;
+	r->inflight_max = WIRE_INFLIGHT_MAX;
+	r->parser_buf = malloc(WIRE_FRAME_MAX);
+	r->staged = malloc(WIRE_FRAME_MAX);
+	if (!r->parser_buf || !r->staged) {
+		podfs_rpc_done(r);
+		return -ENOMEM;
+	}
+	wire_parser_init(&r->parser, r->parser_buf, WIRE_FRAME_MAX);
+	return 0;
+}
+
+static void orphans_free(struct podfs_rpc *r)
+{
+	while (r->orphans) {
+		struct podfs_orphan *next = r->orphans->next;
+
+		free(r->orphans);
+		r->orphans = next;
+	}
+}
+
+void podfs_rpc_done(struct podfs_rpc *r)
+{
+	orphans_free(r);
+	free(r->parser_buf);
+	free(r->staged);
+	r->parser_buf = NULL;
+	r->staged = NULL;
+}
+
+static struct podfs_rpc_list *bucket(struct podfs_rpc *r, uint64_t id)
+{
+	return &r->sent[id % PODFS_RPC_BUCKETS];
+}
+
+static size_t frame_size(const struct podfs_call *c)
+{
+	return WIRE_HEADER_SIZE + c->body_len;
+}
+
+static struct podfs_call *find_sent(struct podfs_rpc *r, uint64_t id)
+{
+	struct podfs_call *c = bucket(r, id)->first;
+
+	while (c && c->rpc.id != id)
+		c = c->rpc.next;
+	return c;
+}
+
+static bool is_due(struct podfs_rpc *r, uint64_t id)
+{
+	if (find_sent(r, id))
+		return true;
+	for (const struct podfs_call *c = r->again.first; c; c = c->rpc.next)
+		if (c->rpc.id == id)
+			return true;
+	for (const struct podfs_orphan *o = r->orphans; o; o = o->next)
+		if (o->id == id)
+			return true;
+	return false;
+}
+
+static uint64_t ack(struct podfs_rpc *r)
+{
+	while (r->lowest < r->next_id && !is_due(r, r->lowest))
+		r->lowest++;
+	return r->lowest;
+}
+
+static void take_out(struct podfs_rpc *r, struct podfs_call *c)
+{
+	switch ((enum podfs_rpc_state)c->rpc.state) {
+	case PODFS_CALL_QUEUED:
+		podfs_rpc_list_remove(&r->queue[c->prio], c);
+		break;
+	case PODFS_CALL_AGAIN:
+		podfs_rpc_list_remove(&r->again, c);
+		break;
+	case PODFS_CALL_SENT:
+		podfs_rpc_list_remove(bucket(r, c->rpc.id), c);
+		r->inflight -= frame_size(c);
+		break;
+	case PODFS_CALL_HELLO:
+		r->hello = NULL;
+		break;
+	case PODFS_CALL_DONE:
+	default:
+		break;
+	}
+	c->rpc.state = PODFS_CALL_DONE;
+}
+
+/* The one place where a call ends. */
+void podfs_rpc_complete(struct podfs_rpc *r, struct podfs_call *c, int status,
+			const uint8_t *body, size_t len)
+{
+	take_out(r, c);
+	r->calls--;
+	r->completed++;
+	c->done(c, status, body, len);
+}
+
+/* Given up after it was sent: remembered, since its reply will come, and one
+ * that opened something must be answered with a RELEASE. */
+static void abandon(struct podfs_rpc *r, struct podfs_call *c)
+{
+	struct podfs_orphan *o;
+
+	if (c->rpc.state != PODFS_CALL_SENT && c->rpc.state != PODFS_CALL_AGAIN)
+		return;
+	o = malloc(sizeof(*o));
+	if (!o)
+		return;
+	o->id = c->rpc.id;
+	o->op = (uint16_t)c->op;
+	o->next = r->orphans;
+	r->orphans = o;
+	if (c->rpc.state == PODFS_CALL_SENT)
+		podfs_rpc_send_cancel(r, c->rpc.id);
+}
+
+void podfs_rpc_submit(struct podfs_rpc *r, struct podfs_call *c,
+		      int64_t deadline)
+{
+	if (c->prio >= PODFS_RPC_PRIOS)
+		c->prio = WIRE_PRIO_BULK;
+	c->rpc.deadline = deadline;
+	c->rpc.state = PODFS_CALL_QUEUED;
+	podfs_rpc_list_push(&r->queue[c->prio], c);
+	r->calls++;
+}
+
+void podfs_rpc_submit_hello(struct podfs_rpc *r, struct podfs_call *c,
+			    int64_t deadline)
+{
+	c->rpc.deadline = deadline;
+	c->rpc.state = PODFS_CALL_HELLO;
+	r->hello = c;
+	r->calls++;
+}
+
+static struct podfs_call *first_queued(const struct podfs_rpc *r)
+{
+	for (unsigned i = 0; i < PODFS_RPC_PRIOS; i++)
+		if (r->queue[i].first)
+			return r->queue[i].first;
+	return NULL;
+}
+
+/* What may leave now, or NULL. */
+static struct podfs_call *next_out(const struct podfs_rpc *r)
+{
+	struct podfs_call *c;
+
+	if (r->hello && r->hello->rpc.state == PODFS_CALL_HELLO)
+		return r->hello;
+	if (!r->open)
+		return NULL;
+	c = r->again.first ? r->again.first : first_queued(r);
+	if (c && r->inflight > 0 &&
+	    r->inflight + frame_size(c) > r->inflight_max)
+		return NULL;
+	return c;
+}
+
+bool podfs_rpc_wants_write(const struct podfs_rpc *r)
+{
+	return r->staged_at < r->staged_len || next_out(r);
+}
+
+/* Writes the header in front of the body and files the call as sent. */
+static void stamp(struct podfs_rpc *r, struct podfs_call *c)
+{
+	bool again = c->rpc.state == PODFS_CALL_AGAIN;
+	unsigned flags = 0;
+	struct wire_header h = {
+		.size = (uint32_t)frame_size(c),
+		.op = (uint16_t)c->op,
+	};
+
+	take_out(r, c);
+	wire_op_flags(h.op, &flags);
+	h.flags = (uint16_t)(c->prio << WIRE_FLAG_PRIO_SHIFT);
+	if (again && !(flags & WIRE_F_I))
+		h.flags |= WIRE_FLAG_AGAIN;
+	if (!again)
+		c->rpc.id = r->next_id++;
+	h.id = c->rpc.id;
+	if (r->inflight == 0)
+		r->trips++;
+	c->rpc.state = PODFS_CALL_SENT;
+	podfs_rpc_list_push(bucket(r, h.id), c);
+	r->inflight += frame_size(c);
+	h.ack = ack(r);
+	wire_header_put(c->frame, &h);
+}
+
+size_t podfs_rpc_fill(struct podfs_rpc *r, uint8_t *p, size_t cap)
+{
+	size_t used = 0;
+
+	for (;;) {
+		size_t n = r->staged_len - r->staged_at;
+		struct podfs_call *c;
+		unsigned flags = 0;
+
+		if (n > 0) {
+			if (n > cap - used)
+				n = cap - used;
+			memcpy(p + used, r->staged + r->staged_at, n);
+			r->staged_at += n;
+			used += n;
+		}
+		if (used == cap)
+			break;
+		c = next_out(r);
+		if (!c)
+			break;
+		stamp(r, c);
+		n = frame_size(c);
+		if (n <= cap - used) {
+			memcpy(p + used, c->frame, n);
+			used += n;
+		} else {
+			/* a copy: the call may end before its last byte left */
+			memcpy(r->staged, c->frame, n);
+			r->staged_len = n;
+			r->staged_at = 0;
+		}
+		wire_op_flags((uint16_t)c->op, &flags);
+		if (flags & WIRE_F_O)
+			podfs_rpc_complete(r, c, 0, NULL, 0);
+	}
+	r->bytes_out += used;
+	return used;
+}
+
+static bool orphan_reply(struct podfs_rpc *r, const struct wire_header *h,
+			 const uint8_t *body, size_t len)
+{
+	struct podfs_orphan **o, *gone;
+
+	for (o = &r->orphans; *o && (*o)->id != h->id; o = &(*o)->next)
+		;
+	if (!*o)
+		return false;
+	if (h->flags & WIRE_FLAG_MORE)
+		return true;
+	gone = *o;
+	*o = gone->next;
+	if (h->status == 0 && gone->op == h->op)
+		podfs_rpc_release_late(r, h->op, body, len);
+	free(gone);
+	return true;
+}
+
+static void reply(struct podfs_rpc *r, const struct wire_header *h,
+		  const uint8_t *body, size_t len)
+{
+	struct podfs_call *c = find_sent(r, h->id);
+	unsigned flags = 0;
+	int err = 0;
+
+	if (!c || c->op != h->op) {
+		if (c || !orphan_reply(r, h, body, len))
+			r->dropped++;
+		return;
+	}
+	wire_op_flags(h->op, &flags);
+	if (!(h->flags & WIRE_FLAG_MORE)) {
+		podfs_rpc_complete(r, c, -wire_errno_to_host(h->status),
+				   h->status ? NULL : body, len);
+		return;
+	}
+	if (!(flags & WIRE_F_M) || !c->part)
+		err = -EIO;
+	else
+		err = c->part(c, body, len);
+	if (err) {
+		abandon(r, c);
+		podfs_rpc_complete(r, c, err, NULL, 0);
+	}
+}
+
+int podfs_rpc_bytes(struct podfs_rpc *r, const uint8_t *p, size_t n)
+{
+	r->bytes_in += n;
+	for (;;) {
+		struct wire_header h;
+		const uint8_t *body;
+		int got = wire_parser_next(&r->parser, &p, &n, &h, &body);
+
+		if (got <= 0)
+			return got;
+		if (!(h.flags & WIRE_FLAG_REPLY) || (h.flags & WIRE_FLAG_LZ4))
+			return -EBADMSG;
+		reply(r, &h, body, h.size - WIRE_HEADER_SIZE);
+	}
+}
+
+void podfs_rpc_lost(struct podfs_rpc *r)
+{
+	r->open = false;
+	r->staged_len = 0;
+	r->staged_at = 0;
+	wire_parser_init(&r->parser, r->parser_buf, WIRE_FRAME_MAX);
+	orphans_free(r);
+	if (r->hello)
+		podfs_rpc_complete(r, r->hello, -ENOTCONN, NULL, 0);
+	/* in the order of their ids, so that changes repeat in their order */
+	for (uint64_t id = r->lowest; id < r->next_id; id++) {
+		struct podfs_call *c = find_sent(r, id);
+
+		if (!c)
+			continue;
+		take_out(r, c);
+		if (c->op == WIRE_OP_HELLO || c->op == WIRE_OP_PING) {
+			c->rpc.state = PODFS_CALL_DONE;
+			podfs_rpc_complete(r, c, -ENOTCONN, NULL, 0);
+			continue;
+		}
+		if (c->restart)
+			c->restart(c);
+		c->rpc.state = PODFS_CALL_AGAIN;
+		podfs_rpc_list_push(&r->again, c);
+	}
+}
+
+/* The helper knows nothing of it any more: what may run twice does, what may
+ * not has an unknown outcome, what needs a handle has lost it. */
+static void start_over(struct podfs_rpc *r, struct podfs_call *c)
+{
+	unsigned flags = 0;
+	int err = 0;
+
+	wire_op_flags((uint16_t)c->op, &flags);
+	if (flags & WIRE_F_H)
+		err = -ESTALE;
+	else if (!(flags & WIRE_F_I) && c->op != WIRE_OP_OPEN)
+		err = -EIO;
+	if (err) {
+		podfs_rpc_complete(r, c, err, NULL, 0);
+		return;
+	}
+	take_out(r, c);
+	c->rpc.state = PODFS_CALL_QUEUED;
+	podfs_rpc_list_push(&r->queue[c->prio], c);
+}
+
+void podfs_rpc_again(struct podfs_rpc *r, bool resumed, uint32_t epoch)
+{
+	while (!resumed && r->again.first)
+		start_over(r, r->again.first);
+	for (unsigned i = 0; i < PODFS_RPC_PRIOS; i++) {
+		struct podfs_call *c = r->queue[i].first;
+
+		while (c) {
+			struct podfs_call *next = c->rpc.next;
+
+			if (c->epoch != 0 && c->epoch != epoch)
+				podfs_rpc_complete(r, c, -ESTALE, NULL, 0);
+			c = next;
+		}
+	}
+	r->open = true;
+}
+
+static void fail_list(struct podfs_rpc *r, struct podfs_rpc_list *l, int status)
+{
+	while (l->first)
+		podfs_rpc_complete(r, l->first, status, NULL, 0);
+}
+
+void podfs_rpc_fail_all(struct podfs_rpc *r, int status)
+{
+	if (r->hello)
+		podfs_rpc_complete(r, r->hello, status, NULL, 0);
+	fail_list(r, &r->again, status);
+	for (unsigned i = 0; i < PODFS_RPC_BUCKETS; i++)
+		fail_list(r, &r->sent[i], status);
+	for (unsigned i = 0; i < PODFS_RPC_PRIOS; i++)
+		fail_list(r, &r->queue[i], status);
+}
+
+static int64_t expire_list(struct podfs_rpc *r, struct podfs_rpc_list *l,
+			   int64_t now, int status, int64_t next)
+{
+	struct podfs_call *c = l->first;
+
+	while (c) {
+		struct podfs_call *after = c->rpc.next;
+
+		if (c->rpc.cancelled || c->rpc.deadline <= now) {
+			int why = c->rpc.cancelled ? -EINTR : status;
+
+			abandon(r, c);
+			podfs_rpc_complete(r, c, why, NULL, 0);
+		} else if (c->rpc.deadline < next) {
+			next = c->rpc.deadline;
+		}
+		c = after;
+	}
+	return next;
+}
+
+int64_t podfs_rpc_expire(struct podfs_rpc *r, int64_t now, int status)
+{
+	int64_t next = INT64_MAX;
+
+	next = expire_list(r, &r->again, now, status, next);
+	for (unsigned i = 0; i < PODFS_RPC_BUCKETS; i++)
+		next = expire_list(r, &r->sent[i], now, status, next);
+	for (unsigned i = 0; i < PODFS_RPC_PRIOS; i++)
+		next = expire_list(r, &r->queue[i], now, status, next);
+	if (r->hello && r->hello->rpc.deadline <= now)
+		podfs_rpc_complete(r, r->hello, status, NULL, 0);
+	else if (r->hello && r->hello->rpc.deadline < next)
+		next = r->hello->rpc.deadline;
+	return next;
+}

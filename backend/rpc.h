@@ -1,0 +1,76 @@
+/*
+ * The in-flight table: requests out, replies in, each completed exactly once.
+ *
+ * Knows frames and calls; knows no transport, no session states, no clock of
+ * its own. Thread: all on the I/O thread, except that call->rpc.cancelled is
+ * set by podfs_session_cancel() under the session's lock.
+ */
+#ifndef PODFS_BACKEND_RPC_H
+#define PODFS_BACKEND_RPC_H
+
+#include "backend/backend.h"
+
+#define PODFS_RPC_BUCKETS 256
+#define PODFS_RPC_PRIOS 3
+
+struct podfs_rpc_list {
+	struct podfs_call *first, *last;
+};
+
+/* A call that was given up after it had been sent: its reply is still due. */
+struct podfs_orphan {
+	struct podfs_orphan *next;
+	uint64_t id;
+	uint16_t op;
+};
+
+struct podfs_rpc {
+	uint64_t next_id;
+	uint64_t lowest; /* no reply is due below it */
+	bool open;	 /* false: only the handshake may leave */
+	uint32_t inflight_max;
+	size_t inflight; /* bytes of requests without replies */
+	size_t calls;	 /* queued or sent */
+	struct podfs_call *hello;
+	struct podfs_rpc_list queue[PODFS_RPC_PRIOS];
+	struct podfs_rpc_list again; /* sent on a stream that was lost */
+	struct podfs_rpc_list sent[PODFS_RPC_BUCKETS];
+	struct podfs_orphan *orphans;
+
+	struct wire_parser parser;
+	uint8_t *parser_buf;
+	uint8_t *staged; /* a frame that is longer than the room for it */
+	size_t staged_len, staged_at;
+
+	uint64_t completed, trips, dropped, bytes_out, bytes_in;
+};
+
+int podfs_rpc_init(struct podfs_rpc *r);
+/* No call may be left. */
+void podfs_rpc_done(struct podfs_rpc *r);
+
+/* @deadline: CLOCK_MONOTONIC, ms. */
+void podfs_rpc_submit(struct podfs_rpc *r, struct podfs_call *c,
+		      int64_t deadline);
+/* The handshake: goes out before all, also while !open. */
+void podfs_rpc_submit_hello(struct podfs_rpc *r, struct podfs_call *c,
+			    int64_t deadline);
+
+/* As podfs_sink.fill and .bytes; -EBADMSG: the stream lost its frames. */
+size_t podfs_rpc_fill(struct podfs_rpc *r, uint8_t *p, size_t cap);
+int podfs_rpc_bytes(struct podfs_rpc *r, const uint8_t *p, size_t n);
+bool podfs_rpc_wants_write(const struct podfs_rpc *r);
+
+/* The stream is gone: nothing leaves until it is open again. */
+void podfs_rpc_lost(struct podfs_rpc *r);
+/* A new stream: @resumed says whether the helper still knows the session.
+ * @epoch: the handles' that are valid now. */
+void podfs_rpc_again(struct podfs_rpc *r, bool resumed, uint32_t epoch);
+
+/* Completes all with @status. */
+void podfs_rpc_fail_all(struct podfs_rpc *r, int status);
+/* Completes what is past its deadline or was cancelled; the next deadline, or
+ * INT64_MAX. @stuck: the oldest request that was sent has waited since. */
+int64_t podfs_rpc_expire(struct podfs_rpc *r, int64_t now, int status);
+
+#endif

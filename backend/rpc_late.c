@@ -1,0 +1,99 @@
+/*
+ * What rpc itself says to a helper: give that up, and close what came late.
+ */
+#include <stdlib.h>
+
+#include "backend/loop.h"
+#include "backend/rpc_internal.h"
+#include "common/base/guard.h"
+#include "common/wire/msg.h"
+
+#define OWN_BODY_MAX 64
+#define OWN_TIMEOUT_MS 60000
+
+struct own_call {
+	struct podfs_call call;
+	uint8_t frame[PODFS_CALL_HEADROOM + OWN_BODY_MAX];
+};
+
+static void own_done(struct podfs_call *c, int status, const uint8_t *body,
+		     size_t len)
+{
+	(void)status;
+	(void)body;
+	(void)len;
+	free(podfs_container_of(c, struct own_call, call));
+}
+
+static struct own_call *own_new(enum wire_op op)
+{
+	struct own_call *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return NULL;
+	o->call.op = op;
+	o->call.prio = WIRE_PRIO_INTERACTIVE;
+	o->call.frame = o->frame;
+	o->call.done = own_done;
+	return o;
+}
+
+static struct wire_writer body_of(struct own_call *o)
+{
+	return wire_writer_over(o->frame + PODFS_CALL_HEADROOM, OWN_BODY_MAX);
+}
+
+static void own_submit(struct podfs_rpc *r, struct own_call *o,
+		       const struct wire_writer *w)
+{
+	o->call.body_len = (size_t)(w->p - w->start);
+	podfs_rpc_submit(r, &o->call, podfs_now_ms() + OWN_TIMEOUT_MS);
+}
+
+void podfs_rpc_send_cancel(struct podfs_rpc *r, uint64_t id)
+{
+	struct own_call *o = own_new(WIRE_OP_CANCEL);
+	struct wire_req_CANCEL m = { .id = id };
+	struct wire_writer w;
+
+	if (!o)
+		return;
+	w = body_of(o);
+	wire_enc_req_CANCEL(&w, &m);
+	own_submit(r, o, &w);
+}
+
+static bool opened(uint16_t op, const uint8_t *body, size_t len,
+		   uint64_t *ret_handle)
+{
+	struct wire_reader r = wire_reader_over(body, len);
+	struct wire_rep_CREATE create;
+	struct wire_rep_OPEN open;
+
+	if (op == WIRE_OP_OPEN && wire_dec_rep_OPEN(&r, &open) == 0) {
+		*ret_handle = open.handle;
+		return true;
+	}
+	if (op == WIRE_OP_CREATE && wire_dec_rep_CREATE(&r, &create) == 0) {
+		*ret_handle = create.handle;
+		return true;
+	}
+	return false;
+}
+
+void podfs_rpc_release_late(struct podfs_rpc *r, uint16_t op,
+			    const uint8_t *body, size_t len)
+{
+	struct wire_req_RELEASE m = { 0 };
+	struct wire_writer w;
+	struct own_call *o;
+
+	if (!opened(op, body, len, &m.handle))
+		return;
+	o = own_new(WIRE_OP_RELEASE);
+	if (!o)
+		return;
+	w = body_of(o);
+	wire_enc_req_RELEASE(&w, &m);
+	own_submit(r, o, &w);
+}

@@ -1,0 +1,216 @@
+/*
+ * A session's calls: taken from any thread, completed on the I/O thread.
+ */
+#include "backend/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/base/guard.h"
+#include "common/base/log.h"
+
+static void on_wake(struct podfs_task *t);
+static void on_deadline(struct podfs_timer *t);
+
+int podfs_session_new(const struct podfs_session_config *config,
+		      const struct podfs_target *target,
+		      struct podfs_session **ret)
+{
+	struct podfs_session *s = calloc(1, sizeof(*s));
+	uint64_t id[2];
+
+	if (!s)
+		return -ENOMEM;
+	if (getrandom(id, sizeof(id), 0) != (ssize_t)sizeof(id) ||
+	    podfs_rpc_init(&s->rpc) != 0) {
+		free(s);
+		return -ENOMEM;
+	}
+	s->id_hi = id[0];
+	s->id_lo = id[1];
+	s->config = config;
+	s->target = *target;
+	atomic_init(&s->refs, 1);
+	atomic_init(&s->epoch, 0);
+	pthread_mutex_init(&s->lock, NULL);
+	s->submitted_end = &s->submitted;
+	s->wake.run = on_wake;
+	s->deadline.fire = on_deadline;
+	s->retry.fire = podfs_session_retry;
+	s->watchdog.fire = podfs_session_watchdog;
+	s->ensure.done = podfs_session_ensured;
+	s->info.ref = target->ref;
+	snprintf(s->info.pod_uid, sizeof(s->info.pod_uid), "%s",
+		 target->pod_uid);
+	*ret = s;
+	return 0;
+}
+
+struct podfs_session *podfs_session_ref(struct podfs_session *s)
+{
+	atomic_fetch_add(&s->refs, 1);
+	return s;
+}
+
+/* The backend's list holds a reference until it has stopped the session on the
+ * I/O thread, so the last one finds nothing under way. */
+void podfs_session_put(struct podfs_session *s)
+{
+	if (atomic_fetch_sub(&s->refs, 1) != 1)
+		return;
+	podfs_rpc_done(&s->rpc);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+uint32_t podfs_session_epoch(struct podfs_session *s)
+{
+	return atomic_load(&s->epoch);
+}
+
+void podfs_session_submit(struct podfs_session *s, struct podfs_call *c)
+{
+	c->rpc.cancelled = false;
+	c->rpc.next = NULL;
+	pthread_mutex_lock(&s->lock);
+	*s->submitted_end = c;
+	s->submitted_end = &c->rpc.next;
+	pthread_mutex_unlock(&s->lock);
+	podfs_loop_post(s->config->loop, &s->wake);
+}
+
+void podfs_session_cancel(struct podfs_session *s, struct podfs_call *c)
+{
+	pthread_mutex_lock(&s->lock);
+	c->rpc.cancelled = true;
+	s->cancels = true;
+	pthread_mutex_unlock(&s->lock);
+	podfs_loop_post(s->config->loop, &s->wake);
+}
+
+void podfs_session_kill(struct podfs_session *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->dead = true;
+	pthread_mutex_unlock(&s->lock);
+	podfs_loop_post(s->config->loop, &s->wake);
+}
+
+void podfs_session_target_changed(struct podfs_session *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->target_changed = true;
+	pthread_mutex_unlock(&s->lock);
+	podfs_loop_post(s->config->loop, &s->wake);
+}
+
+static void expire(struct podfs_session *s)
+{
+	int64_t next = podfs_rpc_expire(&s->rpc, podfs_now_ms(), -ETIMEDOUT);
+
+	if (next != INT64_MAX)
+		podfs_timer_set(s->config->loop, &s->deadline, next);
+	else
+		podfs_timer_cancel(s->config->loop, &s->deadline);
+}
+
+static void on_deadline(struct podfs_timer *t)
+{
+	expire(podfs_container_of(t, struct podfs_session, deadline));
+}
+
+/* -errno for a call that must not go out, else 0. */
+static int refusal(const struct podfs_session *s, const struct podfs_call *c,
+		   int64_t now)
+{
+	unsigned flags = 0;
+
+	if (s->state == PODFS_SESSION_DEAD)
+		return s->fail_status;
+	wire_op_flags((uint16_t)c->op, &flags);
+	if (s->config->read_only && (flags & WIRE_F_W))
+		return -EROFS;
+	if (c->rpc.cancelled)
+		return -EINTR;
+	if (c->epoch != 0 && c->epoch != atomic_load(&s->epoch))
+		return -ESTALE;
+	if (s->state == PODFS_SESSION_IDLE && now < s->fail_until)
+		return s->fail_status;
+	return 0;
+}
+
+static void take_in(struct podfs_session *s, struct podfs_call *c)
+{
+	int64_t now = podfs_now_ms();
+	uint32_t timeout = c->timeout_ms ? c->timeout_ms :
+					   s->config->op_timeout_ms;
+	int err = refusal(s, c, now);
+
+	if (err) {
+		c->done(c, err, NULL, 0);
+		return;
+	}
+	/* the first access may have to wait for a container to start */
+	if (!s->had_hello && timeout < s->config->start_timeout_ms)
+		timeout = s->config->start_timeout_ms;
+	podfs_rpc_submit(&s->rpc, c, now + timeout);
+	if (!s->deadline.armed || s->deadline.at > now + timeout)
+		podfs_timer_set(s->config->loop, &s->deadline, now + timeout);
+}
+
+static void publish(struct podfs_session *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->info.state = s->state;
+	s->info.calls = s->rpc.completed;
+	s->info.inflight = s->rpc.calls;
+	s->info.bytes_in = s->rpc.bytes_in;
+	s->info.bytes_out = s->rpc.bytes_out;
+	s->info.trips = s->rpc.trips;
+	s->info.dropped = s->rpc.dropped;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void on_wake(struct podfs_task *t)
+{
+	struct podfs_session *s =
+		podfs_container_of(t, struct podfs_session, wake);
+	struct podfs_call *c;
+	bool cancels, dead, changed;
+
+	pthread_mutex_lock(&s->lock);
+	c = s->submitted;
+	s->submitted = NULL;
+	s->submitted_end = &s->submitted;
+	cancels = s->cancels;
+	dead = s->dead;
+	changed = s->target_changed;
+	s->cancels = false;
+	s->target_changed = false;
+	pthread_mutex_unlock(&s->lock);
+	if (changed && s->had_hello)
+		podfs_session_drop_stream(s, "the container restarted");
+	while (c) {
+		struct podfs_call *next = c->rpc.next;
+
+		take_in(s, c);
+		c = next;
+	}
+	if (cancels)
+		expire(s);
+	if (dead && s->state != PODFS_SESSION_DEAD)
+		podfs_session_stop(s, -ESTALE);
+	podfs_session_advance(s);
+	publish(s);
+}
+
+void podfs_session_info(struct podfs_session *s,
+			struct podfs_session_info *ret)
+{
+	pthread_mutex_lock(&s->lock);
+	*ret = s->info;
+	pthread_mutex_unlock(&s->lock);
+}

@@ -1,0 +1,97 @@
+/*
+ * Sessions: the state machine between calls and streams.
+ *
+ *   IDLE -> ENSURE -> CONNECT -> HELLO -> READY -> LOST -> ENSURE ...
+ *                                                    any -> DEAD
+ *
+ * Inside backend/ only. Thread: functions here run on the I/O thread unless
+ * they say otherwise.
+ */
+#ifndef PODFS_BACKEND_SESSION_H
+#define PODFS_BACKEND_SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "backend/backend.h"
+#include "backend/connect.h"
+#include "backend/rpc.h"
+
+struct podfs_session_config {
+	struct podfs_loop *loop;
+	struct podfs_way *way;
+	bool read_only;
+	unsigned start_timeout_ms;
+	unsigned op_timeout_ms;
+	/* Told on the I/O thread when the helper's state is gone. */
+	void (*lost)(void *arg, struct podfs_session *s);
+	void *arg;
+};
+
+struct podfs_session {
+	const struct podfs_session_config *config;
+	struct podfs_target target; /* never changes */
+	atomic_uint refs;
+	atomic_uint epoch;
+
+	/* the I/O thread only */
+	struct podfs_rpc rpc;
+	enum podfs_session_state state;
+	uint64_t id_hi, id_lo;
+	bool had_hello; /* a session exists at the helper */
+	struct podfs_helper helper;
+	struct podfs_ensure ensure;
+	bool ensuring;
+	struct podfs_transport *transport;
+	struct podfs_timer retry, watchdog, deadline;
+	unsigned failures; /* in a row */
+	int64_t fail_until; /* ms: calls fail at once with fail_status */
+	int fail_status;
+	int64_t started_at;   /* of this try to get READY */
+	int64_t last_received;
+	bool ping_due;
+
+	struct podfs_task wake; /* submitted or cancelled */
+
+	pthread_mutex_t lock; /* guards all below */
+	struct podfs_call *submitted, **submitted_end;
+	bool cancels; /* some call's rpc.cancelled was set */
+	bool dead;    /* the pod is gone, or the backend stops */
+	bool target_changed;
+	struct podfs_session_info info;
+
+	struct podfs_session *next; /* the backend's list, under its lock */
+};
+
+/* Thread: any. */
+int podfs_session_new(const struct podfs_session_config *config,
+		      const struct podfs_target *target,
+		      struct podfs_session **ret);
+
+/* The pod is gone: calls end with -ESTALE, now and later. Thread: any. */
+void podfs_session_kill(struct podfs_session *s);
+
+/* The target runs as another container than the helper was made for: the
+ * helper died with it. Thread: any. */
+void podfs_session_target_changed(struct podfs_session *s);
+
+/* Ends everything with @status: the backend stops. */
+void podfs_session_stop(struct podfs_session *s, int status);
+
+/* between session.c, session_state.c and session_hello.c */
+void podfs_session_advance(struct podfs_session *s);
+void podfs_session_refuse(struct podfs_session *s, int status,
+			  const char *why);
+void podfs_session_set_state(struct podfs_session *s,
+			     enum podfs_session_state state);
+void podfs_session_drop_stream(struct podfs_session *s, const char *why);
+void podfs_session_close_transport(struct podfs_session *s);
+void podfs_session_epoch_ended(struct podfs_session *s);
+void podfs_session_watchdog(struct podfs_timer *t);
+void podfs_session_retry(struct podfs_timer *t);
+void podfs_session_hello(struct podfs_session *s);
+void podfs_session_ensured(struct podfs_ensure *e, int status,
+			   const struct podfs_helper *h,
+			   const struct podfs_err *err);
+
+#endif

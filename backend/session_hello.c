@@ -1,0 +1,187 @@
+/*
+ * On the stream itself: the handshake that makes a session READY, and the
+ * keep-alive that notices when the link is dead.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/session.h"
+#include "common/base/guard.h"
+#include "common/base/log.h"
+#include "common/wire/msg.h"
+
+#define HELLO_TIMEOUT_MS 10000
+#define PING_MS 15000
+/* Nothing came for so long though something was asked: the link is dead. */
+#define STALL_MS 45000
+
+struct hello_call {
+	struct podfs_call call;
+	struct podfs_session *session;
+	uint8_t frame[PODFS_CALL_HEADROOM + 512];
+};
+
+static void keep_info(struct podfs_session *s, const struct wire_rep_HELLO *m)
+{
+	size_t n = m->helper_version.n;
+
+	pthread_mutex_lock(&s->lock);
+	s->info.rung = m->rung;
+	s->info.uid = m->uid;
+	s->info.gid = m->gid;
+	s->info.target_uid = m->target_uid;
+	s->info.target_gid = m->target_gid;
+	if (n >= sizeof(s->info.helper_version))
+		n = sizeof(s->info.helper_version) - 1;
+	memcpy(s->info.helper_version, m->helper_version.p, n);
+	s->info.helper_version[n] = '\0';
+	s->info.error[0] = '\0';
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void ready(struct podfs_session *s, const struct wire_rep_HELLO *m)
+{
+	bool resumed = s->had_hello && m->resumed;
+
+	if (!resumed) {
+		podfs_session_epoch_ended(s);
+		atomic_fetch_add(&s->epoch, 1);
+	}
+	s->had_hello = true;
+	s->failures = 0;
+	keep_info(s, m);
+	if (m->inflight_max < s->rpc.inflight_max)
+		s->rpc.inflight_max = m->inflight_max;
+	podfs_session_set_state(s, PODFS_SESSION_READY);
+	s->ping_due = false;
+	podfs_timer_set(s->config->loop, &s->watchdog,
+			podfs_now_ms() + PING_MS);
+	podfs_info("session", "%s/%s/%s: %s (helper %s, rung %u, uid %u)",
+		   s->target.ref.ns, s->target.ref.pod,
+		   s->target.ref.container, resumed ? "resumed" : "ready",
+		   s->helper.container[0] ? s->helper.container : "-",
+		   m->rung, m->uid);
+	podfs_rpc_again(&s->rpc, resumed, atomic_load(&s->epoch));
+}
+
+static void hello_done(struct podfs_call *c, int status, const uint8_t *body,
+		       size_t len)
+{
+	struct hello_call *h = podfs_container_of(c, struct hello_call, call);
+	struct podfs_session *s = h->session;
+	struct wire_reader r = wire_reader_over(body, len);
+	struct wire_rep_HELLO m;
+
+	free(h);
+	if (s->state != PODFS_SESSION_HELLO || status == -ENOTCONN)
+		return; /* the stream went first; that was dealt with */
+	if (!status)
+		status = wire_dec_rep_HELLO(&r, &m);
+	if (!status && (m.version < WIRE_VERSION_MIN ||
+			m.version > WIRE_VERSION_MAX ||
+			m.inflight_max < WIRE_FRAME_MAX))
+		status = -EPROTO;
+	if (!status) {
+		ready(s, &m);
+		return;
+	}
+	podfs_session_close_transport(s);
+	podfs_rpc_lost(&s->rpc);
+	podfs_session_epoch_ended(s);
+	s->id_lo++; /* should the name be taken, another is free */
+	podfs_session_refuse(s, status == -ESTALE ? -ESTALE : -EIO,
+			     "the helper refused the handshake: is it of this "
+			     "version of podfs?");
+}
+
+void podfs_session_hello(struct podfs_session *s)
+{
+	struct hello_call *h = calloc(1, sizeof(*h));
+	struct wire_req_HELLO m = {
+		.version_min = WIRE_VERSION_MIN,
+		.version_max = WIRE_VERSION_MAX,
+		.features = WIRE_FEATURE_RESUME,
+		.session_hi = s->id_hi,
+		.session_lo = s->id_lo,
+		.frame_max = WIRE_FRAME_MAX,
+		.inflight_max = WIRE_INFLIGHT_MAX,
+		.read_only = s->config->read_only,
+		.resume = s->had_hello,
+		.pod_uid = wire_str_from(s->target.pod_uid),
+		.container = wire_str_from(s->target.ref.container),
+	};
+	struct wire_writer w;
+
+	if (!h) {
+		podfs_session_drop_stream(s, "out of memory");
+		return;
+	}
+	w = wire_writer_over(h->frame + PODFS_CALL_HEADROOM,
+			     sizeof(h->frame) - PODFS_CALL_HEADROOM);
+	wire_enc_req_HELLO(&w, &m);
+	h->session = s;
+	h->call.op = WIRE_OP_HELLO;
+	h->call.frame = h->frame;
+	h->call.body_len = (size_t)(w.p - w.start);
+	h->call.done = hello_done;
+	podfs_rpc_submit_hello(&s->rpc, &h->call,
+			       podfs_now_ms() + HELLO_TIMEOUT_MS);
+	podfs_timer_set(s->config->loop, &s->deadline,
+			podfs_now_ms() + HELLO_TIMEOUT_MS);
+}
+
+/* ---- keep-alive ------------------------------------------------------------ */
+
+struct ping_call {
+	struct podfs_call call;
+	uint8_t frame[PODFS_CALL_HEADROOM + 16];
+};
+
+static void ping_done(struct podfs_call *c, int status, const uint8_t *body,
+		      size_t len)
+{
+	(void)status;
+	(void)body;
+	(void)len;
+	free(podfs_container_of(c, struct ping_call, call));
+}
+
+/* Data, not a WebSocket ping: those don't re-arm the server's 4 hours of
+ * idleness, and only this one passes the helper itself. */
+static void ping(struct podfs_session *s)
+{
+	struct ping_call *p = calloc(1, sizeof(*p));
+	struct wire_req_PING m = { .stamp = (uint64_t)podfs_now_ms() };
+	struct wire_writer w;
+
+	if (!p)
+		return;
+	w = wire_writer_over(p->frame + PODFS_CALL_HEADROOM, 16);
+	wire_enc_req_PING(&w, &m);
+	p->call.op = WIRE_OP_PING;
+	p->call.frame = p->frame;
+	p->call.body_len = (size_t)(w.p - w.start);
+	p->call.done = ping_done;
+	podfs_rpc_submit(&s->rpc, &p->call, podfs_now_ms() + 2 * STALL_MS);
+	s->transport->ops->want_write(s->transport);
+}
+
+void podfs_session_watchdog(struct podfs_timer *t)
+{
+	struct podfs_session *s =
+		podfs_container_of(t, struct podfs_session, watchdog);
+	int64_t silent = podfs_now_ms() - s->last_received;
+
+	if (s->state != PODFS_SESSION_READY || !s->transport)
+		return;
+	if (silent > STALL_MS) {
+		podfs_session_drop_stream(s, "no answer on the stream");
+		return;
+	}
+	if (silent >= PING_MS)
+		ping(s);
+	podfs_timer_set(s->config->loop, &s->watchdog,
+			podfs_now_ms() + PING_MS);
+}

@@ -1,0 +1,255 @@
+/*
+ * From nothing to READY, and back after a stream was lost.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/session.h"
+#include "common/base/guard.h"
+#include "common/base/log.h"
+#include "common/wire/errno.h"
+#include "common/wire/msg.h"
+
+/* The helper's socket may not be there yet when the container runs. */
+#define RETRY_FIRST_MS 50
+#define RETRY_MAX_MS 5000
+/* After a start that failed, the next tries wait so long. */
+#define REFUSE_FIRST_MS 2000
+#define REFUSE_MAX_MS 60000
+
+static void said(struct podfs_session *s, const char *why)
+{
+	pthread_mutex_lock(&s->lock);
+	snprintf(s->info.error, sizeof(s->info.error), "%s", why);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void podfs_session_set_state(struct podfs_session *s,
+			     enum podfs_session_state state)
+{
+	s->state = state;
+	pthread_mutex_lock(&s->lock);
+	s->info.state = state;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* The helper's sessions ended, or another helper took its place. */
+void podfs_session_epoch_ended(struct podfs_session *s)
+{
+	if (!s->had_hello)
+		return;
+	s->had_hello = false;
+	if (s->config->lost)
+		s->config->lost(s->config->arg, s);
+}
+
+void podfs_session_close_transport(struct podfs_session *s)
+{
+	struct podfs_transport *t = s->transport;
+
+	s->transport = NULL;
+	podfs_timer_cancel(s->config->loop, &s->watchdog);
+	if (t)
+		t->ops->close(t);
+}
+
+void podfs_session_refuse(struct podfs_session *s, int status, const char *why)
+{
+	int64_t wait = REFUSE_FIRST_MS;
+
+	for (unsigned i = 0; i < s->failures && wait < REFUSE_MAX_MS; i++)
+		wait *= 2;
+	s->failures++;
+	s->fail_status = status;
+	s->fail_until = podfs_now_ms() +
+			(wait < REFUSE_MAX_MS ? wait : REFUSE_MAX_MS);
+	said(s, why);
+	podfs_error("session", "%s/%s/%s: %s", s->target.ref.ns,
+		    s->target.ref.pod, s->target.ref.container, why);
+	podfs_session_set_state(s, PODFS_SESSION_IDLE);
+	podfs_rpc_fail_all(&s->rpc, status);
+}
+
+void podfs_session_drop_stream(struct podfs_session *s, const char *why)
+{
+	int64_t wait = RETRY_FIRST_MS;
+
+	podfs_session_close_transport(s);
+	podfs_rpc_lost(&s->rpc);
+	said(s, why);
+	if (s->state == PODFS_SESSION_DEAD)
+		return;
+	if (s->had_hello && s->state == PODFS_SESSION_READY)
+		podfs_warn("session", "%s/%s/%s: stream lost: %s",
+			   s->target.ref.ns, s->target.ref.pod,
+			   s->target.ref.container, why);
+	for (unsigned i = 0; i < s->failures && wait < RETRY_MAX_MS; i++)
+		wait *= 2;
+	s->failures++;
+	podfs_session_set_state(s, PODFS_SESSION_LOST);
+	podfs_timer_set(s->config->loop, &s->retry,
+			podfs_now_ms() +
+				(wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS));
+}
+
+void podfs_session_retry(struct podfs_timer *t)
+{
+	struct podfs_session *s =
+		podfs_container_of(t, struct podfs_session, retry);
+
+	podfs_session_advance(s);
+}
+
+/* ---- the stream ---------------------------------------------------------- */
+
+static void on_opened(void *arg, const char *note)
+{
+	struct podfs_session *s = arg;
+
+	pthread_mutex_lock(&s->lock);
+	snprintf(s->info.subprotocol, sizeof(s->info.subprotocol), "%s",
+		 note ? note : "");
+	pthread_mutex_unlock(&s->lock);
+	podfs_session_set_state(s, PODFS_SESSION_HELLO);
+	s->last_received = podfs_now_ms();
+	podfs_session_hello(s);
+	s->transport->ops->want_write(s->transport);
+}
+
+static void on_bytes(void *arg, const uint8_t *p, size_t n)
+{
+	struct podfs_session *s = arg;
+
+	s->last_received = podfs_now_ms();
+	if (podfs_rpc_bytes(&s->rpc, p, n) != 0) {
+		s->rpc.dropped++;
+		podfs_session_drop_stream(
+			s, "the helper's answer broke the protocol");
+		return;
+	}
+	podfs_session_advance(s);
+}
+
+static size_t on_fill(void *arg, uint8_t *p, size_t cap)
+{
+	struct podfs_session *s = arg;
+
+	return podfs_rpc_fill(&s->rpc, p, cap);
+}
+
+static void on_closed(void *arg, const struct podfs_err *why)
+{
+	struct podfs_session *s = arg;
+	int64_t now = podfs_now_ms();
+
+	s->transport = NULL; /* frees itself */
+	podfs_timer_cancel(s->config->loop, &s->watchdog);
+	podfs_session_drop_stream(s, why->text);
+	/* never READY within the time for a start: say so to all */
+	if (!s->had_hello && now - s->started_at > s->config->start_timeout_ms)
+		podfs_session_refuse(s, -EIO, why->text);
+}
+
+static void connect_helper(struct podfs_session *s)
+{
+	const struct podfs_sink sink = {
+		.arg = s,
+		.opened = on_opened,
+		.bytes = on_bytes,
+		.fill = on_fill,
+		.closed = on_closed,
+	};
+	struct podfs_err err = PODFS_ERR_INIT;
+	int status;
+
+	podfs_session_set_state(s, PODFS_SESSION_CONNECT);
+	status = s->config->way->ops->open(s->config->way, &s->target,
+					   &s->helper, &sink, &s->transport,
+					   &err);
+	if (status)
+		podfs_session_refuse(s, status, err.text);
+}
+
+/* ---- ensure -------------------------------------------------------------- */
+
+static bool same_helper(const struct podfs_helper *a,
+			const struct podfs_helper *b)
+{
+	return strcmp(a->container, b->container) == 0 &&
+	       strcmp(a->target_id, b->target_id) == 0;
+}
+
+void podfs_session_ensured(struct podfs_ensure *e, int status,
+			   const struct podfs_helper *h,
+			   const struct podfs_err *err)
+{
+	struct podfs_session *s =
+		podfs_container_of(e, struct podfs_session, ensure);
+
+	s->ensuring = false;
+	if (s->state == PODFS_SESSION_DEAD)
+		return;
+	if (status) {
+		if (status == -ENOENT || status == -EOPNOTSUPP)
+			podfs_session_epoch_ended(s);
+		podfs_session_refuse(s, status, err->text);
+		return;
+	}
+	if (!same_helper(h, &s->helper))
+		podfs_session_epoch_ended(s);
+	s->helper = *h;
+	pthread_mutex_lock(&s->lock);
+	snprintf(s->info.helper, sizeof(s->info.helper), "%s", h->container);
+	pthread_mutex_unlock(&s->lock);
+	connect_helper(s);
+}
+
+/* ---- advance --------------------------------------------------------------- */
+
+void podfs_session_advance(struct podfs_session *s)
+{
+	bool work = s->rpc.calls > 0;
+
+	switch (s->state) {
+	case PODFS_SESSION_IDLE:
+	case PODFS_SESSION_LOST:
+		if (!work || s->ensuring || s->retry.armed)
+			return;
+		if (s->state == PODFS_SESSION_IDLE || s->failures <= 1)
+			s->started_at = podfs_now_ms();
+		podfs_session_set_state(s, PODFS_SESSION_ENSURE);
+		s->ensuring = true;
+		s->config->way->ops->ensure(s->config->way, &s->target,
+					    &s->ensure);
+		return;
+	case PODFS_SESSION_READY:
+	case PODFS_SESSION_HELLO:
+		if (s->transport && podfs_rpc_wants_write(&s->rpc))
+			s->transport->ops->want_write(s->transport);
+		return;
+	case PODFS_SESSION_ENSURE:
+	case PODFS_SESSION_CONNECT:
+	case PODFS_SESSION_DEAD:
+	default:
+		return;
+	}
+}
+
+void podfs_session_stop(struct podfs_session *s, int status)
+{
+	struct podfs_loop *l = s->config->loop;
+
+	s->fail_status = status;
+	podfs_session_set_state(s, PODFS_SESSION_DEAD);
+	if (s->ensuring)
+		s->config->way->ops->ensure_cancel(s->config->way, &s->ensure);
+	s->ensuring = false;
+	podfs_timer_cancel(l, &s->retry);
+	podfs_timer_cancel(l, &s->deadline);
+	podfs_session_close_transport(s);
+	podfs_rpc_lost(&s->rpc);
+	podfs_rpc_fail_all(&s->rpc, status);
+	podfs_session_epoch_ended(s);
+}

@@ -1,0 +1,330 @@
+/*
+ * The command's way: a helper behind a process's stdin and stdout.
+ *
+ * One socket pair serves as both, so that closing it ends the command whatever
+ * it waits for; its stderr is a pipe whose lines go to the log and into the
+ * error when the command ends.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "backend/connect.h"
+#include "common/base/guard.h"
+#include "common/base/log.h"
+#include "common/base/quote.h"
+
+#define MESSAGE_SIZE 65536
+#define STDERR_KEPT 512
+
+struct command_way {
+	struct podfs_way way;
+	struct podfs_loop *loop;
+	const char *const *argv;
+};
+
+struct command {
+	struct podfs_transport base;
+	struct podfs_loop *loop;
+	struct podfs_watch_fd io; /* fd -1: ended */
+	struct podfs_watch_fd err;
+	struct podfs_task start;
+	uint32_t events;
+	pid_t pid;
+	bool closed_by_session;
+	char said[STDERR_KEPT + 1];
+	size_t said_len;
+	size_t out_len, out_at;
+	uint8_t out[MESSAGE_SIZE];
+	uint8_t in[MESSAGE_SIZE];
+};
+
+static struct command *command_of(struct podfs_transport *t)
+{
+	return podfs_container_of(t, struct command, base);
+}
+
+static void watch_fd(struct command *c, uint32_t events)
+{
+	if (c->io.fd >= 0 && events != c->events) {
+		c->events = events;
+		podfs_loop_mod(c->loop, &c->io, events);
+	}
+}
+
+static void close_watch(struct podfs_loop *l, struct podfs_watch_fd *w)
+{
+	if (w->fd < 0)
+		return;
+	podfs_loop_del(l, w);
+	close(w->fd);
+	w->fd = -1;
+}
+
+/* Killed, not asked: the helper keeps nothing that an end could lose, and this
+ * thread must not wait for a command that takes its time. */
+static void end_process(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void command_free(struct command *c)
+{
+	close_watch(c->loop, &c->io);
+	close_watch(c->loop, &c->err);
+	if (c->pid > 0)
+		end_process(c->pid);
+	free(c);
+}
+
+static void ended(struct command *c, int code)
+{
+	struct podfs_err err = PODFS_ERR_INIT;
+	struct podfs_sink sink = c->base.sink;
+
+	podfs_err_set(&err, code, "the command ended%s%s",
+		      c->said_len ? ": " : "", c->said);
+	command_free(c);
+	sink.closed(sink.arg, &err);
+}
+
+static void command_close(struct podfs_transport *t)
+{
+	struct command *c = command_of(t);
+
+	if (c->start.queued)
+		c->closed_by_session = true; /* freed when the task has run */
+	else
+		command_free(c);
+}
+
+static void want_write(struct podfs_transport *t)
+{
+	struct command *c = command_of(t);
+
+	watch_fd(c, c->events | EPOLLOUT);
+}
+
+static void want_read(struct podfs_transport *t, int on)
+{
+	struct command *c = command_of(t);
+
+	watch_fd(c, on ? c->events | EPOLLIN : c->events & ~(uint32_t)EPOLLIN);
+}
+
+/* false: ended and freed */
+static bool write_out(struct command *c)
+{
+	ssize_t n;
+
+	if (c->out_at == c->out_len) {
+		c->out_at = 0;
+		c->out_len = c->base.sink.fill(c->base.sink.arg, c->out,
+					       sizeof(c->out));
+	}
+	if (c->out_len == 0) {
+		watch_fd(c, c->events & ~(uint32_t)EPOLLOUT);
+		return true;
+	}
+	n = send(c->io.fd, c->out + c->out_at, c->out_len - c->out_at,
+		 MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n >= 0) {
+		c->out_at += (size_t)n;
+	} else if (errno != EAGAIN && errno != EINTR) {
+		ended(c, -errno);
+		return false;
+	}
+	return true;
+}
+
+static void on_io(struct podfs_watch_fd *w, uint32_t events)
+{
+	struct command *c = podfs_container_of(w, struct command, io);
+
+	if ((events & EPOLLOUT) && !write_out(c))
+		return;
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+		ssize_t n = recv(c->io.fd, c->in, sizeof(c->in), MSG_DONTWAIT);
+
+		if (n > 0)
+			c->base.sink.bytes(c->base.sink.arg, c->in, (size_t)n);
+		else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+			ended(c, n == 0 ? -EPIPE : -errno);
+	}
+}
+
+static void on_stderr(struct podfs_watch_fd *w, uint32_t events)
+{
+	struct command *c = podfs_container_of(w, struct command, err);
+	char text[256];
+	ssize_t n = read(w->fd, text, sizeof(text));
+
+	(void)events;
+	if (n <= 0) {
+		close_watch(c->loop, w);
+		return;
+	}
+	while (n > 0 && text[n - 1] == '\n')
+		n--;
+	podfs_warn("via", "command says %s",
+		   podfs_quote_n(text, (size_t)n).text);
+	if ((size_t)n > STDERR_KEPT)
+		n = STDERR_KEPT;
+	for (ssize_t i = 0; i < n; i++)
+		c->said[i] = text[i] >= ' ' && text[i] < 0x7f ? text[i] : ' ';
+	c->said[n] = '\0';
+	c->said_len = (size_t)n;
+}
+
+static void on_start(struct podfs_task *t)
+{
+	struct command *c = podfs_container_of(t, struct command, start);
+
+	if (c->closed_by_session)
+		command_free(c);
+	else
+		c->base.sink.opened(c->base.sink.arg, "command");
+}
+
+static const struct podfs_transport_ops command_ops = {
+	.want_write = want_write,
+	.want_read = want_read,
+	.close = command_close,
+};
+
+static pid_t spawn(const char *const *argv, int sock, int err_fd)
+{
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid < 0 ? -errno : pid;
+	signal(SIGPIPE, SIG_DFL);
+	if (dup2(sock, STDIN_FILENO) < 0 || dup2(sock, STDOUT_FILENO) < 0 ||
+	    dup2(err_fd, STDERR_FILENO) < 0)
+		_exit(126);
+	execvp(argv[0], (char *const *)argv);
+	dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+static int start(struct command *c, const char *const *argv)
+{
+	PODFS_CLEANUP_FD int ours = -1, theirs = -1, err_in = -1, err_out = -1;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+		return -errno;
+	ours = pair[0];
+	theirs = pair[1];
+	if (pipe2(pair, O_CLOEXEC) != 0)
+		return -errno;
+	err_in = pair[0];
+	err_out = pair[1];
+	c->pid = spawn(argv, theirs, err_out);
+	if (c->pid < 0)
+		return c->pid;
+	c->io = (struct podfs_watch_fd){ .ready = on_io, .fd = -1 };
+	c->err = (struct podfs_watch_fd){ .ready = on_stderr, .fd = -1 };
+	c->io.fd = podfs_steal_fd(&ours);
+	c->err.fd = podfs_steal_fd(&err_in);
+	c->events = EPOLLIN;
+	if (podfs_loop_add(c->loop, &c->io, c->events) != 0 ||
+	    podfs_loop_add(c->loop, &c->err, EPOLLIN) != 0)
+		return -errno;
+	return 0;
+}
+
+static int command_open(struct podfs_way *w, const struct podfs_target *target,
+			const struct podfs_helper *h,
+			const struct podfs_sink *sink,
+			struct podfs_transport **ret, struct podfs_err *err)
+{
+	struct command_way *way = podfs_container_of(w, struct command_way, way);
+	struct command *c = calloc(1, sizeof(*c));
+	int status;
+
+	(void)target;
+	(void)h;
+	if (!c)
+		return podfs_err_set(err, -ENOMEM, "out of memory");
+	c->base.ops = &command_ops;
+	c->base.sink = *sink;
+	c->loop = way->loop;
+	c->io.fd = -1;
+	c->err.fd = -1;
+	status = start(c, way->argv);
+	if (status) {
+		command_free(c);
+		return podfs_err_set(err, status, "can't start %s: %s",
+				     podfs_quote(way->argv[0]).text,
+				     strerror(-status));
+	}
+	c->start.run = on_start;
+	podfs_loop_post(way->loop, &c->start);
+	*ret = &c->base;
+	return 0;
+}
+
+/* ---- the way -------------------------------------------------------------- */
+
+
+static void ensured(struct podfs_task *t)
+{
+	struct podfs_ensure *e = podfs_container_of(t, struct podfs_ensure, task);
+	const struct podfs_helper h = { .rung = WIRE_RUNG_PLAIN };
+
+	if (e->op)
+		e->done(e, 0, &h, NULL);
+}
+
+static void command_ensure(struct podfs_way *w,
+			   const struct podfs_target *target,
+			   struct podfs_ensure *e)
+{
+	struct command_way *way = podfs_container_of(w, struct command_way, way);
+
+	(void)target;
+	e->op = way;
+	e->task.run = ensured;
+	podfs_loop_post(way->loop, &e->task);
+}
+
+static void command_ensure_cancel(struct podfs_way *w, struct podfs_ensure *e)
+{
+	(void)w;
+	e->op = NULL;
+}
+
+static void command_way_free(struct podfs_way *w)
+{
+	free(podfs_container_of(w, struct command_way, way));
+}
+
+static const struct podfs_way_ops way_ops = {
+	.ensure = command_ensure,
+	.ensure_cancel = command_ensure_cancel,
+	.open = command_open,
+	.free = command_way_free,
+};
+
+int podfs_way_command_new(struct podfs_loop *l, const char *const *argv,
+			  struct podfs_way **ret)
+{
+	struct command_way *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return -ENOMEM;
+	w->way.ops = &way_ops;
+	w->loop = l;
+	w->argv = argv;
+	*ret = &w->way;
+	return 0;
+}
