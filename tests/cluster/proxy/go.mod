@@ -1,0 +1,3 @@
+module podfs/tests/cluster/proxy
+
+go 1.21
