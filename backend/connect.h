@@ -24,6 +24,10 @@ struct podfs_helper {
 	char target_id[160]; /* containerID of the target it serves: when it
 			      * changes, the helper is dead */
 	enum wire_rung rung; /* as asked for; HELLO says what was measured */
+	bool sent_in;  /* the image has no helper: bring it first, and exec what
+			* sendin.h says instead of podfs_serve_argv */
+	char arch[16]; /* as Kubernetes names it; "" not known: the probe of
+			* sendin.h tells */
 };
 
 /* Answers podfs_way.ensure, on the I/O thread, exactly once unless cancelled.

@@ -535,6 +535,7 @@ static void rest_wait(void *arg)
 	reap(r);
 	start_and_drop(r);
 	curl_multi_poll(r->multi, &fd, 1, r->work ? 0 : WAIT_MS, NULL);
+	podfs_loop_dispatch(r->loop);
 }
 
 /* ---- the interface -------------------------------------------------------- */

@@ -1,0 +1,81 @@
+/*
+ * One search for a helper. For ensure.c (its life) and ensure_steps.c (what it
+ * does) only.
+ */
+#ifndef PODFS_BACKEND_ENSURE_INNER_H
+#define PODFS_BACKEND_ENSURE_INNER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "backend/ensure.h"
+#include "backend/helper_state.h"
+#include "backend/ladder.h"
+#include "backend/podinfo.h"
+
+enum ensure_step {
+	ENSURE_LOOK,	   /* GET of the pod under way */
+	ENSURE_TARGET,	   /* waits until the target runs */
+	ENSURE_DRY_RUN,
+	ENSURE_ADD,
+	ENSURE_WAIT,	   /* for the helper container */
+	ENSURE_FINISHED,
+};
+
+struct ensure_op {
+	struct podfs_ensures *all;
+	struct ensure_op *next;
+	struct ensure_op *prev;
+	atomic_int refs; /* of tasks that are posted, and of the control thread
+			  * until it is finished */
+	struct podfs_task begin; /* to the control thread */
+	struct podfs_task cancel;
+	struct podfs_task answer; /* to the I/O thread */
+
+	/* the I/O thread's */
+	struct podfs_ensure *e; /* NULL: cancelled */
+
+	/* the control thread's, and after ENSURE_FINISHED the I/O thread's */
+	enum ensure_step step;
+	struct podfs_ref ref;
+	char pod_uid[PODFS_UID_MAX + 1];
+	struct podfs_rest_op *rest;
+	struct podfs_timer deadline;
+	struct podfs_timer grace; /* for what may come right by itself */
+	struct podfs_json *pod;	  /* as last looked at; info borrows from it */
+	struct podfs_podinfo info;
+	struct podfs_rung rungs[PODFS_RUNGS_MAX];
+	size_t n_rungs, rung;
+	unsigned looks; /* how often it began anew */
+	unsigned conflicts;
+	bool sent_in;
+	bool graced;
+	bool missed; /* the pod changed while an answer was under way */
+	enum wire_rung given; /* the rung of the helper that is waited for */
+	char helper[PODFS_NAME_MAX + 1];
+	char words[PODFS_ERR_TEXT_MAX]; /* what it waits for, or was refused */
+	int status;
+	struct podfs_helper result;
+	struct podfs_err err;
+};
+
+struct podfs_ensures {
+	struct podfs_ensures_config c;
+	atomic_uint_fast64_t created;
+	pthread_mutex_t lock;
+	/* under lock */
+	struct ensure_op *ops;
+};
+
+/* ensure_steps.c */
+void ensure_look(struct ensure_op *op);
+void ensure_show(struct ensure_op *op, const struct podfs_json *pod);
+void ensure_grace_over(struct ensure_op *op);
+
+/* ensure.c: the end, once; nothing may be done with @op after it. */
+void ensure_finish(struct ensure_op *op, int status);
+/* Fails with what op->err says, in front of which stands the pod's name. */
+void ensure_fail(struct ensure_op *op, int status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,432 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/ensure_inner.h"
+#include "backend/patch.h"
+#include "backend/rest_answer.h"
+#include "backend/sendin.h"
+#include "common/base/guard.h"
+#include "common/base/log.h"
+
+#define LOOKS_MAX 4	  /* a target that restarts faster is given up */
+#define CONFLICTS_MAX 5
+/* Names that are spent in one pod for one container: each stays in the pod's
+ * object for ever, and a target that dies again and again spends one a time. */
+#define BURNT_MAX 20
+#define IMAGE_GRACE_MS 10000 /* one more try of the kubelet */
+#define CONFIG_GRACE_MS 2000
+
+static void try_rung(struct ensure_op *op);
+
+static void send(struct ensure_op *op, const struct podfs_rest_request *q)
+{
+	op->rest = podfs_rest_start(op->all->c.rest, q);
+	if (!op->rest)
+		ensure_fail(op, -ENOMEM, "out of memory");
+}
+
+static char *pod_path(const struct ensure_op *op, const char *rest)
+{
+	char *path = NULL;
+
+	/* Both names were checked when the tree took them. */
+	if (asprintf(&path, "/api/v1/namespaces/%s/pods/%s%s", op->ref.ns,
+		     op->ref.pod, rest) < 0)
+		return NULL;
+	return path;
+}
+
+/* ---- the helper container is there ---------------------------------------------- */
+
+static void succeed(struct ensure_op *op, const struct podfs_json *pod)
+{
+	const struct podfs_json *status =
+		podfs_pod_status(pod, op->ref.container);
+	struct podfs_helper *h = &op->result;
+
+	snprintf(h->container, sizeof(h->container), "%s", op->helper);
+	snprintf(h->target_id, sizeof(h->target_id), "%s",
+		 podfs_json_get_text(status, "containerID"));
+	h->rung = op->given;
+	h->sent_in = op->sent_in;
+	snprintf(h->arch, sizeof(h->arch), "%s", op->info.arch);
+	ensure_finish(op, 0);
+}
+
+/* The helper came to nothing: the next rung, if one is left. */
+static void next_rung(struct ensure_op *op, const char *why)
+{
+	podfs_info("rest", "%s/%s/%s: helper %s (%s): %s", op->ref.ns,
+		   op->ref.pod, op->ref.container, op->helper,
+		   podfs_rung_name(op->given), why);
+	if (op->rung + 1 < op->n_rungs) {
+		op->rung++;
+		try_rung(op);
+		return;
+	}
+	/* It was someone else's: an own one may do better. */
+	if (op->n_rungs == 0 && op->looks < LOOKS_MAX) {
+		ensure_look(op);
+		return;
+	}
+	ensure_fail(op, -EIO, "the helper container %s can't run: %s",
+		    op->helper, why);
+}
+
+static void start_grace(struct ensure_op *op, int64_t ms)
+{
+	if (op->graced)
+		return;
+	op->graced = true;
+	podfs_timer_set(op->all->c.loop, &op->grace, podfs_now_ms() + ms);
+}
+
+static void helper_dead(struct ensure_op *op,
+			const struct podfs_helper_state *s)
+{
+	char why[PODFS_ERR_TEXT_MAX];
+
+	if (op->sent_in && s->exit_code == PODFS_SENDIN_EXIT_NO_DIR)
+		snprintf(why, sizeof(why),
+			 "image '%s' has no folder that it may write to as "
+			 "this user; use an image with podfs-helper in it",
+			 op->all->c.image);
+	else
+		snprintf(why, sizeof(why), "it ended with status %d (%s)",
+			 s->exit_code, s->words);
+	next_rung(op, why);
+}
+
+static void helper_changed(struct ensure_op *op, const struct podfs_json *pod)
+{
+	struct podfs_helper_state s;
+
+	podfs_helper_state(pod, op->helper, &s);
+	snprintf(op->words, sizeof(op->words), "%s", s.words);
+	switch (s.phase) {
+	case PODFS_HELPER_STARTING:
+		break;
+	case PODFS_HELPER_RUNNING:
+		succeed(op, pod);
+		break;
+	case PODFS_HELPER_NO_IMAGE:
+		start_grace(op, IMAGE_GRACE_MS);
+		break;
+	case PODFS_HELPER_BAD_CONFIG:
+		start_grace(op, CONFIG_GRACE_MS);
+		break;
+	case PODFS_HELPER_BAD_IMAGE:
+		ensure_fail(op, -EIO,
+			    "image '%s' of the helper can't be had: %s "
+			    "(another: --image)", op->all->c.image, s.words);
+		break;
+	case PODFS_HELPER_NO_TARGET:
+		if (op->looks < LOOKS_MAX)
+			ensure_look(op);
+		else
+			ensure_fail(op, -EIO, "the target restarts too often: "
+				    "%s", s.words);
+		break;
+	case PODFS_HELPER_DEAD:
+	default:
+		helper_dead(op, &s);
+		break;
+	}
+}
+
+void ensure_grace_over(struct ensure_op *op)
+{
+	if (op->step != ENSURE_WAIT)
+		return;
+	/* Both kinds share the timer: the words tell which it was. */
+	if (strstr(op->words, "CreateContainer"))
+		next_rung(op, op->words);
+	else if (strstr(op->words, "Pull") || strstr(op->words, "Registry"))
+		ensure_fail(op, -EIO,
+			    "image '%s' of the helper can't be had: %s "
+			    "(another: --image)", op->all->c.image, op->words);
+	else /* it came right; the deadline watches on */
+		op->graced = false;
+}
+
+void ensure_show(struct ensure_op *op, const struct podfs_json *pod)
+{
+	struct podfs_helper_state s;
+
+	switch (op->step) {
+	case ENSURE_WAIT:
+		helper_changed(op, pod);
+		break;
+	case ENSURE_TARGET:
+		ensure_look(op);
+		break;
+	case ENSURE_LOOK:
+		op->missed = true;
+		break;
+	case ENSURE_ADD:
+		/* The change that the patch itself makes is none. */
+		podfs_helper_state(pod, op->helper, &s);
+		op->missed |= s.phase != PODFS_HELPER_STARTING;
+		break;
+	case ENSURE_DRY_RUN:
+	case ENSURE_FINISHED:
+	default:
+		break;
+	}
+}
+
+/* The watch may be ahead of the answer that was waited for: then what it said
+ * is looked up, since it won't say it again. True if so. */
+static bool look_again(struct ensure_op *op)
+{
+	if (!op->missed)
+		return false;
+	ensure_look(op);
+	return true;
+}
+
+static void wait_for(struct ensure_op *op, const char *name,
+		     enum wire_rung rung, bool sent_in,
+		     const struct podfs_json *pod)
+{
+	if (name != op->helper)
+		snprintf(op->helper, sizeof(op->helper), "%s", name);
+	op->given = rung;
+	op->sent_in = sent_in;
+	op->graced = false;
+	podfs_timer_cancel(op->all->c.loop, &op->grace);
+	if (look_again(op))
+		return;
+	op->step = ENSURE_WAIT;
+	helper_changed(op, pod);
+}
+
+/* ---- dry run and patch ------------------------------------------------------------ */
+
+/* A 403 by the authorizer, not by admission: no rung helps. */
+static bool is_rbac(const struct podfs_k8s_status *s)
+{
+	return strstr(s->message, "cannot patch resource") != NULL;
+}
+
+static void refused(struct ensure_op *op, const struct podfs_rest_result *r)
+{
+	const struct podfs_k8s_status *s = &r->status;
+
+	if (r->http == 403 && is_rbac(s)) {
+		ensure_fail(op, -EACCES,
+			    "no right to patch pods/ephemeralcontainers in "
+			    "namespace '%s': ask for the role that `podfs rbac` "
+			    "prints (%s)", op->ref.ns, s->message);
+	} else if (r->http == 404 && !s->name[0]) {
+		ensure_fail(op, -EOPNOTSUPP,
+			    "this cluster has no ephemeral containers (%s)",
+			    s->message);
+	} else if (r->http == 404) {
+		ensure_fail(op, -ENOENT, "the pod was deleted");
+	} else if (r->http == 409 && op->conflicts < CONFLICTS_MAX) {
+		op->conflicts++;
+		try_rung(op);
+	} else if (r->http == 403 || r->http == 422 || r->http == 400) {
+		/* Pod Security, a policy or a webhook: less may be admitted. */
+		snprintf(op->words, sizeof(op->words), "%s", s->message);
+		if (op->rung + 1 < op->n_rungs) {
+			podfs_debug("rest", "%s/%s: rung %s refused: %s",
+				    op->ref.ns, op->ref.pod,
+				    podfs_rung_name(op->rungs[op->rung].rung),
+				    s->message);
+			op->rung++;
+			try_rung(op);
+		} else {
+			ensure_fail(op, -EACCES,
+				    "the cluster admits no helper container, "
+				    "not even with the fewest rights: %s",
+				    op->words);
+		}
+	} else {
+		ensure_fail(op, r->error ? r->error : podfs_rest_errno(r->http),
+			    "can't add a helper container: %s", r->err.text);
+	}
+}
+
+static void added(void *arg, const struct podfs_rest_result *r)
+{
+	struct ensure_op *op = arg;
+	struct podfs_json *pod = NULL;
+	struct podfs_ensures *s = op->all;
+
+	op->rest = NULL;
+	if (r->error || r->http >= 300) {
+		refused(op, r);
+		return;
+	}
+	atomic_fetch_add(&s->created, 1);
+	podfs_info("rest", "%s/%s/%s: added helper container %s, rung %s",
+		   op->ref.ns, op->ref.pod, op->ref.container, op->helper,
+		   podfs_rung_name(op->rungs[op->rung].rung));
+	if (podfs_json_parse(r->body, r->body_len, &pod) < 0) {
+		ensure_fail(op, -EIO, "the API server's answer is no pod");
+		return;
+	}
+	wait_for(op, op->helper, op->rungs[op->rung].rung,
+		 !s->c.image_has_helper, pod);
+	podfs_json_free(pod);
+}
+
+static void send_patch(struct ensure_op *op, bool dry);
+
+static void dry_ran(void *arg, const struct podfs_rest_result *r)
+{
+	struct ensure_op *op = arg;
+
+	op->rest = NULL;
+	if (r->error || r->http >= 300) {
+		refused(op, r);
+		return;
+	}
+	send_patch(op, false);
+}
+
+static void send_patch(struct ensure_op *op, bool dry)
+{
+	struct podfs_ensures *s = op->all;
+	struct podfs_buf body = PODFS_BUF_INIT(PODFS_PATCH_MAX);
+	PODFS_CLEANUP_FREE char *path = pod_path(
+		op, dry ? "/ephemeralcontainers?fieldManager=podfs&dryRun=All" :
+			  "/ephemeralcontainers?fieldManager=podfs");
+	const struct podfs_patch p = {
+		.pod = &op->info,
+		.target = op->ref.container,
+		.pod_uid = op->pod_uid,
+		.name = op->helper,
+		.image = s->c.image,
+		.image_has_helper = s->c.image_has_helper,
+		.rung = op->rungs[op->rung],
+	};
+	struct podfs_rest_request q = {
+		.method = "PATCH",
+		.path = path,
+		.content_type = "application/strategic-merge-patch+json",
+		.arg = op,
+		.done = dry ? dry_ran : added,
+	};
+	int r;
+
+	if (dry)
+		podfs_helper_name(op->helper);
+	op->step = dry ? ENSURE_DRY_RUN : ENSURE_ADD;
+	op->missed = false;
+	r = path ? podfs_patch_build(&p, &body) : -ENOMEM;
+	q.body = podfs_buf_str(&body);
+	q.body_len = body.len;
+	if (r == 0)
+		send(op, &q);
+	else if (r == -EOPNOTSUPP)
+		ensure_fail(op, r, "the container is not running (%s), and "
+			    "mounts no volume that could be shown instead",
+			    op->info.words);
+	else
+		ensure_fail(op, r, "can't describe a helper container: %s",
+			    strerror(-r));
+	podfs_buf_done(&body);
+}
+
+/* A refused dry run costs nothing; a refused name stays in the pod for ever. */
+static void try_rung(struct ensure_op *op)
+{
+	podfs_timer_cancel(op->all->c.loop, &op->grace);
+	send_patch(op, true);
+}
+
+/* ---- looking at the pod ------------------------------------------------------------ */
+
+static void climb(struct ensure_op *op)
+{
+	struct podfs_helper_found found;
+
+	if (podfs_helper_find(&op->info, op->ref.container, op->all->c.image,
+			      &found)) {
+		podfs_debug("rest", "%s/%s/%s: takes helper %s", op->ref.ns,
+			    op->ref.pod, op->ref.container, found.name);
+		op->n_rungs = 0;
+		wait_for(op, found.name, found.rung, found.sent_in, op->pod);
+		return;
+	}
+	if (found.burnt >= BURNT_MAX) {
+		ensure_fail(op, -EIO,
+			    "%zu helper containers of it have ended and stay "
+			    "in the pod: delete the pod to begin anew",
+			    found.burnt);
+		return;
+	}
+	op->n_rungs = podfs_ladder(&op->info, op->rungs);
+	op->rung = 0;
+	try_rung(op);
+}
+
+static void looked(void *arg, const struct podfs_rest_result *r)
+{
+	struct ensure_op *op = arg;
+	struct podfs_err why = PODFS_ERR_INIT;
+	const char *uid;
+	int e;
+
+	op->rest = NULL;
+	if (r->http == 404) {
+		ensure_fail(op, -ENOENT, "the pod was deleted");
+		return;
+	}
+	if (r->error || r->http >= 300) {
+		e = r->error ? r->error : podfs_rest_errno(r->http);
+		ensure_fail(op, e, "can't look at the pod: %s", r->err.text);
+		return;
+	}
+	podfs_json_free(podfs_steal_ptr(&op->pod));
+	if (podfs_json_parse(r->body, r->body_len, &op->pod) < 0) {
+		ensure_fail(op, -EIO, "the API server's answer is no pod");
+		return;
+	}
+	uid = podfs_json_get_text(podfs_json_get(op->pod, "metadata"), "uid");
+	if (strcmp(uid, op->pod_uid) != 0) {
+		ensure_fail(op, -ENOENT, "the pod was made anew");
+		return;
+	}
+	e = podfs_podinfo(op->pod, op->ref.container, &op->info, &why);
+	if (e < 0) {
+		ensure_fail(op, e, "pod can't be entered: %s", why.text);
+		return;
+	}
+	if (op->info.state == PODFS_TARGET_STARTING) {
+		if (look_again(op))
+			return;
+		op->step = ENSURE_TARGET;
+		snprintf(op->words, sizeof(op->words),
+			 "the container isn't running yet (%s)",
+			 op->info.words);
+		return;
+	}
+	climb(op);
+}
+
+void ensure_look(struct ensure_op *op)
+{
+	PODFS_CLEANUP_FREE char *path = pod_path(op, "");
+	struct podfs_rest_request q = {
+		.method = "GET",
+		.path = path,
+		.arg = op,
+		.done = looked,
+	};
+
+	if (op->step != ENSURE_TARGET)
+		op->looks++;
+	op->step = ENSURE_LOOK;
+	op->missed = false;
+	podfs_timer_cancel(op->all->c.loop, &op->grace);
+	if (path)
+		send(op, &q);
+	else
+		ensure_fail(op, -ENOMEM, "out of memory");
+}

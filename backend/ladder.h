@@ -1,0 +1,40 @@
+/*
+ * The access ladder: which rungs to ask for, and what each asks for.
+ * (docs/architecture.md "Reaching a container"; kubernetes-facts 4 and 5)
+ */
+#ifndef PODFS_BACKEND_LADDER_H
+#define PODFS_BACKEND_LADDER_H
+
+#include <stddef.h>
+
+#include "backend/json_write.h"
+#include "backend/podinfo.h"
+#include "common/wire/types.h"
+
+enum podfs_rights {
+	PODFS_RIGHTS_TRACE,	 /* uid 0 and SYS_PTRACE */
+	PODFS_RIGHTS_ROOT,	 /* uid 0, default capabilities */
+	PODFS_RIGHTS_RESTRICTED, /* the target's ids, no capability */
+};
+
+struct podfs_rung {
+	enum wire_rung rung;
+	enum podfs_rights rights;
+};
+
+#define PODFS_RUNGS_MAX 4
+
+/* The rungs for @p, best first. Returns how many. */
+size_t podfs_ladder(const struct podfs_podinfo *p,
+		    struct podfs_rung ret[PODFS_RUNGS_MAX]);
+
+/* Writes "securityContext". */
+void podfs_ladder_context(struct podfs_json_writer *w,
+			  const struct podfs_podinfo *p,
+			  enum podfs_rights rights);
+
+const char *podfs_rung_name(enum wire_rung rung);
+/* WIRE_RUNG_NONE for what is no rung's name. */
+enum wire_rung podfs_rung_parse(const char *name);
+
+#endif

@@ -1,0 +1,181 @@
+#include "backend/podinfo.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/pods.h"
+#include "common/base/quote.h"
+
+#define MIRROR_ANNOTATION "kubernetes.io/config.mirror"
+
+static const struct podfs_json *by_name(const struct podfs_json *list,
+					const char *name)
+{
+	podfs_json_each(c, list)
+		if (!strcmp(podfs_json_get_text(c, "name"), name))
+			return c;
+	return NULL;
+}
+
+/* Can anything be added to this pod at all? The API server accepts patches of
+ * ended pods, of which nothing ever comes (kubernetes-facts 3.2). */
+static int check_pod(const struct podfs_json *pod, struct podfs_err *err)
+{
+	const struct podfs_json *meta = podfs_json_get(pod, "metadata");
+	const struct podfs_json *spec = podfs_json_get(pod, "spec");
+	const char *phase =
+		podfs_json_get_text(podfs_json_get(pod, "status"), "phase");
+
+	if (podfs_json_get(podfs_json_get(meta, "annotations"),
+			   MIRROR_ANNOTATION))
+		return podfs_err_set(err, -EOPNOTSUPP,
+				     "it is a static pod: Kubernetes adds no "
+				     "ephemeral containers to those");
+	if (!strcmp(podfs_json_get_text(podfs_json_get(spec, "os"), "name"),
+		    "windows") ||
+	    !strcmp(podfs_json_get_text(podfs_json_get(spec, "nodeSelector"),
+					"kubernetes.io/os"),
+		    "windows"))
+		return podfs_err_set(err, -EOPNOTSUPP,
+				     "it is a Windows pod: podfs reaches Linux "
+				     "containers only");
+	if (podfs_json_get(meta, "deletionTimestamp"))
+		return podfs_err_set(err, -ENOENT, "it is being deleted");
+	if (!strcmp(phase, "Succeeded") || !strcmp(phase, "Failed"))
+		return podfs_err_set(err, -EOPNOTSUPP,
+				     "it has ended (%s): nothing can be "
+				     "started in it any more", phase);
+	if (!*podfs_json_get_text(spec, "nodeName"))
+		return podfs_err_set(err, -EOPNOTSUPP,
+				     "it is not scheduled to a node yet");
+	return 0;
+}
+
+static void read_state(struct podfs_podinfo *p)
+{
+	const struct podfs_json *state = podfs_json_get(p->status, "state");
+	const struct podfs_json *waiting = podfs_json_get_object(state,
+								 "waiting");
+	const struct podfs_json *ended = podfs_json_get_object(state,
+							       "terminated");
+	const char *reason;
+
+	p->state = PODFS_TARGET_STARTING;
+	if (podfs_json_get_object(state, "running")) {
+		p->state = PODFS_TARGET_RUNNING;
+		snprintf(p->words, sizeof(p->words), "running");
+		return;
+	}
+	reason = podfs_json_get_text(ended ? ended : waiting, "reason");
+	snprintf(p->words, sizeof(p->words), "%s%s%s",
+		 ended ? "ended" : "waiting", *reason ? ": " : "",
+		 *reason ? podfs_quote(reason).text : "");
+	if (ended)
+		p->state = PODFS_TARGET_STOPPED;
+	else if (*reason && strcmp(reason, "ContainerCreating") &&
+		 strcmp(reason, "PodInitializing"))
+		p->state = PODFS_TARGET_STOPPED;
+}
+
+static void read_id(const struct podfs_json *from, const char *key, bool *has,
+		    int64_t *id)
+{
+	int64_t v;
+
+	if (!*has && podfs_json_get_int(from, key, &v) && v >= 0 &&
+	    v <= UINT32_MAX) {
+		*has = true;
+		*id = v;
+	}
+}
+
+static void read_ids(struct podfs_podinfo *p)
+{
+	const struct podfs_json *real = podfs_json_get(
+		podfs_json_get(p->status, "user"), "linux");
+	const struct podfs_json *own = podfs_json_get(p->spec,
+						      "securityContext");
+	const struct podfs_json *all = podfs_json_get(
+		podfs_json_get(p->pod, "spec"), "securityContext");
+
+	read_id(real, "uid", &p->has_uid, &p->uid);
+	read_id(real, "gid", &p->has_gid, &p->gid);
+	read_id(own, "runAsUser", &p->has_uid, &p->uid);
+	read_id(own, "runAsGroup", &p->has_gid, &p->gid);
+	read_id(all, "runAsUser", &p->has_uid, &p->uid);
+	read_id(all, "runAsGroup", &p->has_gid, &p->gid);
+	/* A number given by Kubernetes without a group runs with group 0, seen
+	 * live; without either, both are the image's. */
+	if (p->has_uid && !p->has_gid) {
+		p->has_gid = true;
+		p->gid = 0;
+	}
+}
+
+static int find_target(struct podfs_podinfo *p, const char *name,
+		       struct podfs_err *err)
+{
+	const struct podfs_json *spec = podfs_json_get(p->pod, "spec");
+	const struct podfs_json *status = podfs_json_get(p->pod, "status");
+	const char *of;
+
+	p->process_target = name;
+	p->spec = by_name(podfs_json_get_array(spec, "containers"), name);
+	if (p->spec) {
+		p->status = by_name(podfs_json_get_array(status,
+							 "containerStatuses"),
+				    name);
+		return 0;
+	}
+	p->spec = by_name(podfs_json_get_array(spec, "initContainers"), name);
+	if (p->spec) {
+		p->status = by_name(
+			podfs_json_get_array(status, "initContainerStatuses"),
+			name);
+		return 0;
+	}
+	p->spec = by_name(podfs_json_get_array(spec, "ephemeralContainers"),
+			  name);
+	if (!p->spec)
+		return podfs_err_set(err, -ENOENT, "it has no container '%s'",
+				     name);
+	p->status = by_name(podfs_json_get_array(status,
+						 "ephemeralContainerStatuses"),
+			    name);
+	/* targetContainerName can't name an ephemeral container; but what that
+	 * one was given as its target shares the process namespace. */
+	of = podfs_json_get_text(p->spec, "targetContainerName");
+	p->process_target = *of ? of : NULL;
+	if (!*of && !p->shared_processes)
+		return podfs_err_set(err, -EOPNOTSUPP,
+				     "container '%s' is an ephemeral container "
+				     "with a process namespace of its own, "
+				     "which nothing can join", name);
+	return 0;
+}
+
+int podfs_podinfo(const struct podfs_json *pod, const char *name,
+		  struct podfs_podinfo *ret, struct podfs_err *err)
+{
+	const struct podfs_json *spec = podfs_json_get(pod, "spec");
+	struct podfs_podinfo p = { .pod = pod, .host_users = true };
+	bool host_pid = false;
+	int r = check_pod(pod, err);
+
+	podfs_json_get_bool(spec, "shareProcessNamespace", &p.shared_processes);
+	podfs_json_get_bool(spec, "hostPID", &host_pid);
+	p.shared_processes |= host_pid;
+	if (r == 0)
+		r = find_target(&p, name, err);
+	if (r < 0)
+		return r;
+	p.target_id = podfs_json_get_text(p.status, "containerID");
+	p.arch = podfs_json_get_text(podfs_json_get(spec, "nodeSelector"),
+				     "kubernetes.io/arch");
+	podfs_json_get_bool(spec, "hostUsers", &p.host_users);
+	read_state(&p);
+	read_ids(&p);
+	*ret = p;
+	return 0;
+}

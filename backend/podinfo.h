@@ -1,0 +1,48 @@
+/*
+ * A pod as one looks at it before adding a helper to it: may it be done, what
+ * state is the target in, who does it run as.
+ *
+ * Thread: any; everything borrows from the pod's JSON.
+ */
+#ifndef PODFS_BACKEND_PODINFO_H
+#define PODFS_BACKEND_PODINFO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backend/json.h"
+#include "common/base/error.h"
+
+enum podfs_target_state {
+	PODFS_TARGET_RUNNING,
+	PODFS_TARGET_STARTING, /* will run soon: wait */
+	PODFS_TARGET_STOPPED,  /* crash-looping, waiting, ended */
+};
+
+struct podfs_podinfo {
+	const struct podfs_json *pod;
+	const struct podfs_json *spec;	 /* the target's */
+	const struct podfs_json *status; /* the target's; may be NULL */
+	enum podfs_target_state state;
+	const char *target_id; /* containerID; "" none */
+	char words[320];       /* the state, for people */
+	/* Whose process namespace to enter: the target itself, or the one that
+	 * an ephemeral target was given. NULL: the pod shares one. */
+	const char *process_target;
+	bool shared_processes; /* one namespace for all, or the node's */
+	bool host_users; /* false: the pod has its own user namespace */
+	/* As the target runs: its status, else the specs. */
+	bool has_uid, has_gid;
+	int64_t uid, gid;
+	const char *arch; /* of the node, where the pod asks for one; "" */
+};
+
+/*
+ * Fills in @ret for container @name of @pod.
+ * Errors, with the reason: -ENOENT no such container; -EOPNOTSUPP static,
+ * Windows, ended, not scheduled; -ENOENT being deleted.
+ */
+int podfs_podinfo(const struct podfs_json *pod, const char *name,
+		  struct podfs_podinfo *ret, struct podfs_err *err);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * An image without podfs-helper in it, but with sh: the container waits until
+ * the helper is brought by an exec, and becomes it.
+ *
+ * Needs sh, cat, chmod, mv, sleep and, to learn the architecture, uname. The
+ * folder is chosen by the scripts themselves, from PODFS_DIRS in the
+ * container's environment (which an exec inherits), so that every mount that
+ * uses this container finds the same. /dev/shm is never among them: it is
+ * mounted noexec and shared by the pod.
+ */
+#ifndef PODFS_BACKEND_SENDIN_H
+#define PODFS_BACKEND_SENDIN_H
+
+#define PODFS_HELPER_PATH "/podfs-helper"
+
+/* Folders for root, and for others. */
+#define PODFS_SENDIN_DIRS_ROOT "/ /tmp /var/tmp"
+#define PODFS_SENDIN_DIRS_USER "/tmp /var/tmp /run /home"
+/* The parked script found no folder. */
+#define PODFS_SENDIN_EXIT_NO_DIR 78
+
+/* argv of a stream: where the helper is the image's, and where it was sent.
+ * They end with NULL. */
+extern const char *const podfs_serve_argv[];
+extern const char *const podfs_sendin_serve_argv[];
+
+/* Says "podfs-have" if the helper is there, else "podfs-need MACHINE" with what
+ * uname -m says; or nothing, with words on stderr and an exit status. */
+extern const char *const podfs_sendin_probe_argv[];
+
+/* Takes the helper on stdin. With a number as the last argument exactly so many
+ * bytes (head -c), so that stdin need not be ended; without, up to its end.
+ * Says "podfs-sent" when it is in place. Build the argv as
+ * { "/bin/sh", "-c", podfs_sendin_put_script, "podfs-put", "BYTES", NULL }. */
+extern const char podfs_sendin_put_script[];
+
+/* The container's own command: -c and this. */
+extern const char podfs_sendin_park_script[];
+
+#endif
