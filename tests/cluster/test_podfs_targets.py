@@ -1,0 +1,109 @@
+"""What must be seen, 5: each kind of target, and images without the helper."""
+
+import os
+
+import pytest
+
+import images
+from podfs_mount import (POSTGRES, Mount, drop_pod, helper_image,  # noqa: F401
+                         helpers, inside, k8s, make_pod, run)
+
+# namespace's level, user, the rungs that will do
+TARGETS = {
+    "privileged": (("db", "podfs-t1", "app"), {}, 0, {"full"}),
+    "baseline": (("baseline", "podfs-t2", "app"), {}, 0, {"baseline"}),
+    "baseline-999": (("baseline", "podfs-t3", "app"),
+                     {"securityContext": {"runAsUser": 999,
+                                          "runAsGroup": 999}},
+                     999, {"baseline"}),
+    "restricted-999": (("restricted", "podfs-t4", "app"), {}, 999,
+                       {"restricted"}),
+}
+
+
+def test_distroless(k8s):  # noqa: F811
+    app = k8s.at(("db", "scratchpod", "app"))
+    assert "app" in os.listdir(app)
+    assert (app / "data/greeting").read_text() == \
+        "hello from a distroless container\n"
+    assert len((app / "data/nested/numbers").read_text().split()) == 1000
+    assert os.access(app / "app", os.X_OK)
+    done = run("grep", "-rl", "distroless", app / "data")
+    assert done.stdout.decode().strip() == str(app / "data/greeting")
+
+
+def test_distroless_can_be_written(k8s):  # noqa: F811
+    path = k8s.at(("db", "scratchpod", "app"), "etc/app/new.yaml")
+    path.write_text("log: debug\n")
+    assert path.read_text() == "log: debug\n"
+    assert path.stat().st_uid == 65532  # the target's, not the helper's
+    path.unlink()
+
+
+@pytest.mark.parametrize("level", TARGETS)
+def test_level(k8s, level):  # noqa: F811
+    where, container, uid, rungs = TARGETS[level]
+    make_pod(where[1], where[0], **container)
+    tmp = k8s.at(where, "tmp")
+    inside(where, "sh", "-c", "echo inside >/tmp/theirs")
+    assert (tmp / "theirs").read_text() == "inside\n"
+    (tmp / "ours").write_text("outside\n")
+    assert inside(where, "stat", "-c", "%u", "/tmp/ours").split() == \
+        [str(uid).encode()]
+    assert inside(where, "cat", "/tmp/ours") == b"outside\n"
+    assert (k8s.at(where) / "bin/busybox").stat().st_size > 100000
+    assert k8s.session(where)["rung"] in rungs
+    assert len(helpers(where)) == 1
+    drop_pod(where[1], where[0])
+
+
+def test_volume_of_a_restricted_pod(k8s):  # noqa: F811
+    where = ("restricted", "strictpod", "app")
+    (k8s.at(where) / "data/note").write_text("kept\n")
+    assert inside(where, "cat", "/data/note") == b"kept\n"
+    (k8s.at(where) / "data/note").unlink()
+
+
+def test_any_image_with_sh_and_cat(helper_image, tmp_path):  # noqa: F811
+    where = make_pod("podfs-sent")
+    image = f"{images.PREFIX}/busybox:1"
+    with Mount(tmp_path, args=["--image", image]) as mount:
+        assert "bin" in os.listdir(mount.at(where))
+        (mount.at(where) / "tmp/x").write_text("sent\n")
+        assert inside(where, "cat", "/tmp/x") == b"sent\n"
+        assert mount.session(where)["helper_version"]
+    drop_pod("podfs-sent")
+
+
+def test_any_image_in_a_restricted_namespace(helper_image,  # noqa: F811
+                                             tmp_path):
+    where = make_pod("podfs-sent", "restricted")
+    image = f"{images.PREFIX}/busybox:1"
+    with Mount(tmp_path, args=["--image", image]) as mount:
+        (mount.at(where) / "tmp/x").write_text("sent\n")
+        assert inside(where, "stat", "-c", "%u", "/tmp/x") == b"999\n"
+    drop_pod("podfs-sent", "restricted")
+
+
+def test_read_only(helper_image, tmp_path):  # noqa: F811
+    with Mount(tmp_path, args=["--read-only"]) as mount:
+        assert os.listdir(mount.at(POSTGRES, "etc"))
+        with pytest.raises(OSError) as refused:
+            mount.at(POSTGRES, "tmp/new").write_text("x")
+        assert refused.value.errno == 30  # EROFS
+
+
+def test_a_link_can_not_lead_out(k8s):  # noqa: F811
+    where = make_pod("podfs-links")
+    inside(where, "sh", "-c", "cd /tmp && ln -s /etc/hostname abs && "
+           "ln -s ../../../../../../../../etc/hostname up && "
+           "ln -s /proc/self/root/etc/hostname magic")
+    theirs = inside(where, "cat", "/etc/hostname")
+    ours = open("/etc/hostname", "rb").read()
+    for name in ("abs", "up", "magic"):
+        try:
+            got = k8s.at(where, f"tmp/{name}").read_bytes()
+        except OSError:
+            continue  # refused is as good as resolved inside
+        assert got == theirs != ours
+    drop_pod("podfs-links")
