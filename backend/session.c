@@ -99,10 +99,13 @@ void podfs_session_kill(struct podfs_session *s)
 	podfs_loop_post(s->config->loop, &s->wake);
 }
 
-void podfs_session_target_changed(struct podfs_session *s)
+void podfs_session_target_is(struct podfs_session *s, const char *target_id,
+			     bool running)
 {
 	pthread_mutex_lock(&s->lock);
-	s->target_changed = true;
+	s->target_told = true;
+	s->target_running = running;
+	snprintf(s->target_id, sizeof(s->target_id), "%s", target_id);
 	pthread_mutex_unlock(&s->lock);
 	podfs_loop_post(s->config->loop, &s->wake);
 }
@@ -179,7 +182,7 @@ static void on_wake(struct podfs_task *t)
 	struct podfs_session *s =
 		podfs_container_of(t, struct podfs_session, wake);
 	struct podfs_call *c;
-	bool cancels, dead, changed;
+	bool cancels, dead, lost_target;
 
 	pthread_mutex_lock(&s->lock);
 	c = s->submitted;
@@ -187,12 +190,15 @@ static void on_wake(struct podfs_task *t)
 	s->submitted_end = &s->submitted;
 	cancels = s->cancels;
 	dead = s->dead;
-	changed = s->target_changed;
+	lost_target = s->target_told && s->had_hello &&
+		      s->helper.target_id[0] != '\0' &&
+		      (!s->target_running ||
+		       strcmp(s->target_id, s->helper.target_id) != 0);
 	s->cancels = false;
-	s->target_changed = false;
+	s->target_told = false;
 	pthread_mutex_unlock(&s->lock);
-	if (changed && s->had_hello)
-		podfs_session_drop_stream(s, "the container restarted");
+	if (lost_target && s->transport)
+		podfs_session_drop_stream(s, "the container ended");
 	while (c) {
 		struct podfs_call *next = c->rpc.next;
 

@@ -57,7 +57,9 @@ struct podfs_session {
 	struct podfs_call *submitted, **submitted_end;
 	bool cancels; /* some call's rpc.cancelled was set */
 	bool dead;    /* the pod is gone, or the backend stops */
-	bool target_changed;
+	bool target_told;
+	bool target_running;
+	char target_id[sizeof(((struct podfs_helper *)0)->target_id)];
 	struct podfs_session_info info;
 
 	struct podfs_session *next; /* the backend's list, under its lock */
@@ -71,9 +73,10 @@ int podfs_session_new(const struct podfs_session_config *config,
 /* The pod is gone: calls end with -ESTALE, now and later. Thread: any. */
 void podfs_session_kill(struct podfs_session *s);
 
-/* The target runs as another container than the helper was made for: the
- * helper died with it. Thread: any. */
-void podfs_session_target_changed(struct podfs_session *s);
+/* What the target is now. Another container than the helper was made for, or
+ * none: the helper died with it. Thread: any. */
+void podfs_session_target_is(struct podfs_session *s, const char *target_id,
+			     bool running);
 
 /* Ends everything with @status: the backend stops. */
 void podfs_session_stop(struct podfs_session *s, int status);

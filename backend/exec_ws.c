@@ -1,0 +1,597 @@
+#include "backend/exec_ws.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libwebsockets.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/exec_frame.h"
+#include "common/base/buf.h"
+#include "common/base/guard.h"
+#include "common/base/log.h"
+
+/* The server hands on at most 32 KiB a message, and takes what a process reads
+ * from a pipe of 64 KiB: larger messages gain nothing (kubernetes-facts 1.5). */
+#define MESSAGE_MAX 32768
+#define RX_BUFFER 65536
+#define CONNECT_TIMEOUT_S 20
+#define PING_S 25
+#define PROTOCOL "podfs-exec"
+
+struct identity { /* a vhost: libwebsockets keeps TLS identities there */
+	struct identity *next;
+	struct lws_vhost *vhost;
+	uint64_t generation;
+	unsigned streams;
+	char ip[256]; /* the server's, if its certificate must name one */
+};
+
+struct podfs_exec_hub {
+	struct podfs_loop *loop;
+	struct lws_context *context;
+	struct lws_vhost *pump_vhost;
+	struct identity *identities;
+};
+
+struct exec_stream {
+	struct podfs_transport base;
+	struct podfs_exec_hub *hub;
+	struct identity *identity;
+	struct lws *wsi;
+	struct podfs_exec_refusal *refusal;
+	struct podfs_exec_input input;
+	char **headers; /* wiped when sent */
+	bool opening;	/* inside podfs_exec_open() */
+	bool detached;	/* the session wants to hear no more */
+	bool ended;
+	bool opened;
+	struct podfs_err why; /* while opening */
+	uint8_t message[LWS_PRE + 1 + MESSAGE_MAX];
+};
+
+/* ---- the loop inside libwebsockets' ---------------------------------------- */
+
+static void wait_in_lws(void *arg)
+{
+	struct podfs_exec_hub *h = arg;
+
+	lws_service(h->context, 0);
+}
+
+static void lws_log(int level, const char *line)
+{
+	size_t n = strlen(line);
+
+	while (n > 0 && line[n - 1] == '\n')
+		n--;
+	podfs_debug("exec", "libwebsockets %d: %.*s", level, (int)n, line);
+}
+
+/* ---- a stream's life -------------------------------------------------------- */
+
+static void headers_free(struct exec_stream *s)
+{
+	for (char **h = s->headers; h && *h; h++) {
+		explicit_bzero(*h, strlen(*h));
+		free(*h);
+	}
+	free(s->headers);
+	s->headers = NULL;
+}
+
+static void identity_put(struct podfs_exec_hub *h, struct identity *id)
+{
+	struct identity **p;
+
+	/* the newest stays for the next stream */
+	if (--id->streams > 0 || id == h->identities)
+		return;
+	for (p = &h->identities; *p != id; p = &(*p)->next)
+		;
+	*p = id->next;
+	lws_vhost_destroy(id->vhost);
+	free(id);
+}
+
+static void stream_free(struct exec_stream *s)
+{
+	headers_free(s);
+	identity_put(s->hub, s->identity);
+	free(s);
+}
+
+static void finish(struct exec_stream *s, const char *closed)
+{
+	struct podfs_err why = PODFS_ERR_INIT;
+
+	if (s->ended)
+		return;
+	s->ended = true;
+	podfs_exec_input_verdict(&s->input, closed, &why);
+	if (!s->opened)
+		podfs_err_set(&why, -EIO, "can't open an exec stream: %s",
+			      closed);
+	if (s->opening)
+		s->why = why;
+	else if (!s->detached)
+		s->base.sink.closed(s->base.sink.arg, &why);
+}
+
+static void stream_close(struct podfs_transport *t)
+{
+	struct exec_stream *s = podfs_container_of(t, struct exec_stream, base);
+
+	s->detached = true;
+	/* freed when libwebsockets lets go of the connection */
+	if (s->wsi)
+		lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_OK,
+				LWS_TO_KILL_ASYNC);
+}
+
+static void want_write(struct podfs_transport *t)
+{
+	struct exec_stream *s = podfs_container_of(t, struct exec_stream, base);
+
+	if (s->wsi && s->opened)
+		lws_callback_on_writable(s->wsi);
+}
+
+static void want_read(struct podfs_transport *t, int on)
+{
+	struct exec_stream *s = podfs_container_of(t, struct exec_stream, base);
+
+	if (s->wsi)
+		lws_rx_flow_control(s->wsi, on ? 1 : 0);
+}
+
+static const struct podfs_transport_ops exec_ops = {
+	.want_write = want_write,
+	.want_read = want_read,
+	.close = stream_close,
+};
+
+/* One message, whole and final: the server takes no fragments. */
+static int send_message(struct exec_stream *s)
+{
+	uint8_t *p = s->message + LWS_PRE;
+	size_t n;
+
+	if (s->detached)
+		return -1;
+	p[0] = PODFS_EXEC_STDIN;
+	n = s->base.sink.fill(s->base.sink.arg, p + 1, MESSAGE_MAX);
+	if (n == 0)
+		return 0;
+	if (lws_write(s->wsi, p, n + 1, LWS_WRITE_BINARY) < (int)(n + 1))
+		return -1;
+	/* asks for nothing if nothing is left: fill() then gives 0 */
+	lws_callback_on_writable(s->wsi);
+	return 0;
+}
+
+static int add_headers(struct exec_stream *s, unsigned char **p,
+		       unsigned char *end)
+{
+	int err = 0;
+
+	for (char **h = s->headers; h && *h && !err; h++) {
+		char *colon = strstr(*h, ": ");
+		char name[128];
+
+		if (!colon || (size_t)(colon - *h) + 2 > sizeof(name))
+			continue;
+		memcpy(name, *h, (size_t)(colon - *h) + 1);
+		name[colon - *h + 1] = '\0';
+		err = lws_add_http_header_by_name(
+			s->wsi, (const unsigned char *)name,
+			(const unsigned char *)colon + 2,
+			(int)strlen(colon + 2), p, end);
+	}
+	headers_free(s);
+	return err ? -1 : 0;
+}
+
+static int receive(struct exec_stream *s, const uint8_t *p, size_t n)
+{
+	const uint8_t *out;
+	size_t out_len;
+
+	if (s->detached)
+		return -1;
+	podfs_exec_input_piece(&s->input, p, n,
+			       lws_is_first_fragment(s->wsi),
+			       lws_is_final_fragment(s->wsi), &out, &out_len);
+	if (out_len > 0)
+		s->base.sink.bytes(s->base.sink.arg, out, out_len);
+	return s->detached ? -1 : 0;
+}
+
+static void refused(struct exec_stream *s, const char *why)
+{
+	int http = s->wsi ? (int)lws_http_client_http_response(s->wsi) : 0;
+
+	if (s->refusal)
+		s->refusal->http_status = http;
+	finish(s, why && why[0] ? why : "connection failed");
+}
+
+/* The server's certificate must name an address where the URL holds one; lws
+ * compares host names only. */
+static void require_ip(struct podfs_exec_hub *h, struct lws_vhost *vhost,
+		       SSL_CTX *ctx)
+{
+	(void)vhost;
+	if (ctx && h && h->identities && h->identities->ip[0])
+		X509_VERIFY_PARAM_set1_ip_asc(SSL_CTX_get0_param(ctx),
+					      h->identities->ip);
+}
+
+static int on_ws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
+		 void *in, size_t len)
+{
+	struct exec_stream *s = wsi ? lws_get_opaque_user_data(wsi) : NULL;
+
+	(void)user;
+	if (!s)
+		return 0;
+	if (!s->wsi)
+		s->wsi = wsi;
+	/* most reasons are no affair of ours */
+	switch ((int)reason) {
+	case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
+		return add_headers(s, in, *(unsigned char **)in + len);
+	case LWS_CALLBACK_CLIENT_ESTABLISHED:
+		if (s->detached)
+			return -1;
+		s->opened = true;
+		lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+		s->base.sink.opened(s->base.sink.arg,
+				    lws_get_protocol(wsi)->name);
+		return 0;
+	case LWS_CALLBACK_CLIENT_RECEIVE:
+		return receive(s, in, len);
+	case LWS_CALLBACK_CLIENT_WRITEABLE:
+		return send_message(s);
+	case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
+		refused(s, in);
+		return 0;
+	case LWS_CALLBACK_CLIENT_CLOSED:
+		finish(s, "connection closed");
+		return 0;
+	case LWS_CALLBACK_WSI_DESTROY:
+		finish(s, "connection lost");
+		lws_set_opaque_user_data(wsi, NULL);
+		s->wsi = NULL;
+		if (!s->opening)
+			stream_free(s);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* The loop's descriptor, watched by libwebsockets, and the TLS context of a
+ * new vhost, which comes without a connection. */
+static int on_pump(struct lws *wsi, enum lws_callback_reasons reason,
+		   void *user, void *in, size_t len)
+{
+	struct podfs_exec_hub *h =
+		wsi ? lws_context_user(lws_get_context(wsi)) : NULL;
+
+	(void)in;
+	(void)len;
+	(void)user;
+	if (reason == LWS_CALLBACK_RAW_RX_FILE && h)
+		podfs_loop_dispatch(h->loop);
+	return 0;
+}
+
+static int on_vhost(struct lws *wsi, enum lws_callback_reasons reason,
+		    void *user, void *in, size_t len)
+{
+	if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_CLIENT_VERIFY_CERTS) {
+		struct podfs_exec_hub *h =
+			wsi ? lws_context_user(lws_get_context(wsi)) : NULL;
+
+		require_ip(h, NULL, user);
+		return 0;
+	}
+	return on_ws(wsi, reason, user, in, len);
+}
+
+static const struct lws_protocols protocols[] = {
+	{ PROTOCOL, on_vhost, 0, RX_BUFFER, 0, NULL, 0 },
+	{ "podfs-loop", on_pump, 0, 0, 0, NULL, 0 },
+	{ NULL, NULL, 0, 0, 0, NULL, 0 },
+};
+
+static const lws_retry_bo_t keepalive = {
+	.secs_since_valid_ping = PING_S,
+	/* A blocked stdin stops the server's pongs: the session's own watchdog
+	 * judges, this only ends what is dead beyond doubt. */
+	.secs_since_valid_hangup = 20 * PING_S,
+};
+
+int podfs_exec_hub_new(struct podfs_loop *l, struct podfs_exec_hub **ret)
+{
+	struct podfs_exec_hub *h = calloc(1, sizeof(*h));
+	struct lws_context_creation_info info = { 0 };
+	lws_sock_file_fd_type fd;
+
+	if (!h)
+		return -ENOMEM;
+	lws_set_log_level(LLL_ERR | LLL_WARN, lws_log);
+	h->loop = l;
+	info.port = CONTEXT_PORT_NO_LISTEN;
+	info.protocols = protocols;
+	info.user = h;
+	info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+		       LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+	info.fd_limit_per_thread = 1024;
+	h->context = lws_create_context(&info);
+	if (h->context) {
+		info.vhost_name = "podfs-loop";
+		h->pump_vhost = lws_create_vhost(h->context, &info);
+	}
+	fd.filefd = podfs_loop_fd(l);
+	if (!h->pump_vhost ||
+	    !lws_adopt_descriptor_vhost(h->pump_vhost, LWS_ADOPT_RAW_FILE_DESC,
+					fd, "podfs-loop", NULL)) {
+		podfs_exec_hub_free(h);
+		return -ENOMEM;
+	}
+	podfs_loop_set_waiter(l, wait_in_lws, h);
+	*ret = h;
+	return 0;
+}
+
+void podfs_exec_hub_free(struct podfs_exec_hub *h)
+{
+	if (!h)
+		return;
+	if (h->loop)
+		podfs_loop_set_waiter(h->loop, NULL, NULL);
+	if (h->context)
+		lws_context_destroy(h->context);
+	while (h->identities) {
+		struct identity *next = h->identities->next;
+
+		free(h->identities);
+		h->identities = next;
+	}
+	free(h);
+}
+
+/* ---- opening ----------------------------------------------------------------- */
+
+struct where { /* a server's URL in parts */
+	bool tls;
+	char host[256];
+	int port;
+	const char *prefix; /* "" or "/..." */
+};
+
+static int split_url(const char *url, struct where *ret)
+{
+	const char *p = strstr(url, "://");
+	const char *end, *colon;
+	size_t n;
+
+	if (!p)
+		return -EINVAL;
+	ret->tls = strncmp(url, "http://", 7) != 0;
+	ret->port = ret->tls ? 443 : 80;
+	p += 3;
+	end = strchr(p, '/');
+	ret->prefix = end ? end : "";
+	n = end ? (size_t)(end - p) : strlen(p);
+	colon = memrchr(p, ':', n);
+	if (p[0] == '[') { /* an IPv6 address, RFC 3986 3.2.2 */
+		const char *close = memchr(p, ']', n);
+
+		if (!close)
+			return -EINVAL;
+		if (colon && colon < close)
+			colon = NULL;
+		if (colon)
+			ret->port = atoi(colon + 1);
+		p++;
+		n = (size_t)(close - p);
+	} else if (colon) {
+		ret->port = atoi(colon + 1);
+		n = (size_t)(colon - p);
+	}
+	if (n == 0 || n >= sizeof(ret->host) || ret->port <= 0 ||
+	    ret->port > 65535)
+		return -EINVAL;
+	memcpy(ret->host, p, n);
+	ret->host[n] = '\0';
+	return 0;
+}
+
+static bool is_ip(const char *host)
+{
+	unsigned char addr[16];
+
+	return inet_pton(AF_INET, host, addr) == 1 ||
+	       inet_pton(AF_INET6, host, addr) == 1;
+}
+
+static struct identity *identity_get(struct podfs_exec_hub *h,
+				     const struct podfs_exec_request *r,
+				     const char *verify_name)
+{
+	struct lws_context_creation_info info = { 0 };
+	struct identity *id = h->identities;
+
+	if (id && id->generation == r->auth->generation)
+		return id;
+	id = calloc(1, sizeof(*id));
+	if (!id)
+		return NULL;
+	id->generation = r->auth->generation;
+	if (!r->insecure && is_ip(verify_name))
+		snprintf(id->ip, sizeof(id->ip), "%s", verify_name);
+	info.port = CONTEXT_PORT_NO_LISTEN;
+	info.vhost_name = PROTOCOL;
+	info.protocols = protocols;
+	info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+	info.alpn = "http/1.1"; /* the server would pick HTTP/2 */
+	info.retry_and_idle_policy = &keepalive;
+	if (r->auth->ca_pem) {
+		info.client_ssl_ca_mem = r->auth->ca_pem;
+		info.client_ssl_ca_mem_len =
+			(unsigned)strlen(r->auth->ca_pem) + 1;
+		info.options |= LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
+	}
+	if (r->auth->cert_pem && r->auth->key_pem) {
+		info.client_ssl_cert_mem = r->auth->cert_pem;
+		info.client_ssl_cert_mem_len =
+			(unsigned)strlen(r->auth->cert_pem) + 1;
+		info.client_ssl_key_mem = r->auth->key_pem;
+		info.client_ssl_key_mem_len =
+			(unsigned)strlen(r->auth->key_pem) + 1;
+	}
+	id->next = h->identities; /* first: require_ip() looks there */
+	h->identities = id;
+	id->vhost = lws_create_vhost(h->context, &info);
+	if (!id->vhost) {
+		h->identities = id->next;
+		free(id);
+		return NULL;
+	}
+	return id;
+}
+
+static int copy_headers(struct exec_stream *s, char *const *from)
+{
+	size_t n = 0;
+
+	while (from && from[n])
+		n++;
+	s->headers = calloc(n + 1, sizeof(*s->headers));
+	if (!s->headers)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		s->headers[i] = strdup(from[i]);
+		if (!s->headers[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int connect_flags(const struct where *where,
+			 const struct podfs_exec_request *r, bool ip)
+{
+	int flags = where->tls ? LCCSCF_USE_SSL : 0;
+
+	if (ip)
+		flags |= LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK;
+	if (r->insecure)
+		flags |= LCCSCF_ALLOW_SELFSIGNED | LCCSCF_ALLOW_INSECURE |
+			 LCCSCF_ALLOW_EXPIRED |
+			 LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK;
+	return flags;
+}
+
+static int connect_stream(struct exec_stream *s, const struct where *where,
+			  const struct podfs_exec_request *r,
+			  const char *verify_name, const char *path)
+{
+	struct lws_client_connect_info info = { 0 };
+
+	info.context = s->hub->context;
+	info.vhost = s->identity->vhost;
+	info.address = where->host;
+	info.port = where->port;
+	info.path = path;
+	info.host = verify_name;
+	info.origin = verify_name;
+	info.ssl_connection =
+		connect_flags(where, r, s->identity->ip[0] != '\0');
+	info.protocol = r->subprotocol;
+	info.local_protocol_name = PROTOCOL;
+	info.alpn = "http/1.1";
+	info.opaque_user_data = s;
+	info.retry_and_idle_policy = &keepalive;
+	info.pwsi = &s->wsi;
+	if (!lws_client_connect_via_info(&info))
+		return -EIO;
+	if (s->wsi)
+		lws_set_timeout(s->wsi, PENDING_TIMEOUT_AWAITING_CONNECT_RESPONSE,
+				CONNECT_TIMEOUT_S);
+	return 0;
+}
+
+int podfs_exec_open(struct podfs_exec_hub *h,
+		    const struct podfs_exec_request *r,
+		    const struct podfs_sink *sink,
+		    struct podfs_exec_refusal *refusal,
+		    struct podfs_transport **ret, struct podfs_err *err)
+{
+	struct podfs_buf path = PODFS_BUF_INIT(1 << 20);
+	struct exec_stream *s;
+	struct where where;
+	const char *verify;
+	int status;
+
+	if (split_url(r->server, &where) != 0)
+		return podfs_err_set(err, -EINVAL, "no server URL: %s",
+				     r->server);
+	if (r->proxy)
+		return podfs_err_set(err, -EOPNOTSUPP,
+				     "exec through a proxy is not supported "
+				     "yet; set NO_PROXY for %s",
+				     where.host);
+	verify = r->tls_server_name ? r->tls_server_name : where.host;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return podfs_err_set(err, -ENOMEM, "out of memory");
+	s->base.ops = &exec_ops;
+	s->base.sink = *sink;
+	s->hub = h;
+	s->refusal = refusal;
+	podfs_exec_input_init(&s->input);
+	s->identity = identity_get(h, r, verify);
+	status = s->identity ? 0 : -EINVAL;
+	if (s->identity && where.tls) /* credentials go over TLS only */
+		status = copy_headers(s, r->auth->headers);
+	if (status) {
+		if (s->identity)
+			s->identity->streams++;
+		if (s->identity)
+			stream_free(s);
+		else
+			free(s);
+		return podfs_err_set(err, status,
+				     "TLS: client certificate, key or CA not "
+				     "usable");
+	}
+	s->identity->streams++;
+	s->opening = true;
+	status = podfs_buf_printf(&path, "%s%s", where.prefix, r->path);
+	if (!status)
+		status = connect_stream(s, &where, r, verify,
+					podfs_buf_str(&path));
+	s->opening = false;
+	podfs_buf_done(&path);
+	if (status || s->ended) {
+		podfs_err_set(err, -EIO, "%s",
+			      s->why.text[0] ? s->why.text :
+					       "can't connect");
+		if (s->wsi) { /* goes with its connection */
+			s->detached = true;
+			lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_OK,
+					LWS_TO_KILL_ASYNC);
+		} else {
+			stream_free(s);
+		}
+		return -EIO;
+	}
+	*ret = &s->base;
+	return 0;
+}
