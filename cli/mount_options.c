@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,8 +145,8 @@ static int set_timeout(const char *name, const char *value, unsigned *ret)
 	double seconds = 0;
 	int r = set_seconds(name, value, 1, &seconds);
 
-	if (r == CLI_OK)
-		*ret = (unsigned)ceil(seconds);
+	if (r == CLI_OK) /* rounded up: 0 would mean the default */
+		*ret = (unsigned)seconds + (seconds > (unsigned)seconds);
 	return r;
 }
 
