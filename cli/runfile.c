@@ -78,6 +78,8 @@ static int start_time(pid_t pid, unsigned long long *ret)
 	/* the program's name may hold blanks and brackets; field 22 counts
 	 * from behind its last bracket */
 	p = strrchr(text, ')');
+	if (p && p[1] && (p[2] == 'Z' || p[2] == 'X'))
+		return -ESRCH; /* dead; its parent has not taken notice yet */
 	for (int field = 2; p && field < 22; field++)
 		p = strchr(p + 1, ' ');
 	if (!p || sscanf(p, " %llu", ret) != 1)

@@ -22,6 +22,15 @@ def mounted(path):
         return [line for line in f if line.split()[4] == str(path)]
 
 
+def alive(pid):
+    """A dead process whose parent has not taken notice is dead."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
 def until(check, seconds=5):
     end = time.monotonic() + seconds
     while not check():

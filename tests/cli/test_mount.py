@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from conftest import NAME, PROGRAM, mounted, until
+from conftest import NAME, PROGRAM, alive, mounted, until
 
 
 def below(point):
@@ -98,7 +98,7 @@ def test_foreground(podfs, point, root):
 def test_umount_of_the_system(podfs, mount, point):
     pid = daemon_of(podfs, point)
     subprocess.run(["umount", point], check=True)
-    until(lambda: not os.path.exists(f"/proc/{pid}"))
+    until(lambda: not alive(pid))
     assert point.stat().st_mode & 0o7777 == 0o755
 
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import NAME, mounted, until
+from conftest import NAME, alive, mounted, until
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def umount_in_time(podfs, point, *args, seconds=2.5):
 
 def test_umount_leaves_no_process(podfs, point, pid):
     umount_in_time(podfs, point)
-    assert not os.path.exists(f"/proc/{pid}")
+    assert not alive(pid)
     assert not subprocess.run(["pgrep", "-f", f"--root {podfs.tmp}"],
                               capture_output=True).stdout
 
@@ -64,13 +64,13 @@ def test_umount_of_a_daemon_that_hangs(podfs, mount, point, pid, args):
     assert reader.poll() is None
     umount_in_time(podfs, point, *args)
     assert reader.wait(timeout=2) != 0
-    until(lambda: not os.path.exists(f"/proc/{pid}"), 1)
+    until(lambda: not alive(pid), 1)
     assert point.stat().st_mode & 0o7777 == 0o755
 
 
 def test_umount_of_a_dead_daemon(podfs, point, pid):
     os.kill(pid, signal.SIGKILL)
-    until(lambda: not os.path.exists(f"/proc/{pid}"))
+    until(lambda: not alive(pid))
     umount_in_time(podfs, point)
     assert point.stat().st_mode & 0o7777 == 0o755
 

@@ -70,6 +70,15 @@ def until(check, seconds=10):
     return got
 
 
+def alive(pid):
+    """A dead process whose parent has not taken notice is dead."""
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rsplit(")", 1)[1].split()[0] not in "ZX"
+
+
 def make_pod(name, ns="db", image="busybox:1", **container):
     """A pod of one container "app" that sleeps; deleted by drop_pod."""
     if image == "busybox:1":
@@ -118,7 +127,7 @@ class Mount:
         start = time.monotonic()
         run(PROGRAM, "umount", self.point, timeout=10)
         took = time.monotonic() - start
-        until(lambda: not os.path.exists(f"/proc/{self.pid}"), 3)
+        until(lambda: not alive(self.pid), 3)
         assert took < 3
         assert not os.path.ismount(self.point)
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from podfs_mount import (LAYOUT, POSTGRES, Mount, drop_pod,  # noqa: F401
+from podfs_mount import (LAYOUT, POSTGRES, Mount, alive, drop_pod,  # noqa: F401
                          helper_image, helpers, inside, make_pod, one_node,
                          run, until)
 from processes import Servers
@@ -207,7 +207,7 @@ def test_no_process_is_left(helper_image, tmp_path):  # noqa: F811
     with Mount(tmp_path) as mount:
         assert os.listdir(mount.at(where))
         pid = mount.pid
-    assert not os.path.exists(f"/proc/{pid}")
+    assert not alive(pid)
     # in the pod stays the parked helper, and no stream's process
     seen = inside(where, "ps").decode()
     assert "podfs-helper serve" not in seen
