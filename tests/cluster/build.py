@@ -38,11 +38,15 @@ def _key(folder) -> str:
 
 
 @contextmanager
-def locked(name):
-    cache_dir().mkdir(parents=True, exist_ok=True)
-    with open(cache_dir() / f"{name}.lock", "w") as f:
-        fcntl.flock(f, fcntl.LOCK_EX)
+def locked(folder):
+    """One process at a time: the lock is the folder's own, so no file stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(fd)
 
 
 def _build(folder, out, package, *options):
@@ -61,10 +65,9 @@ def _module(name, folder, builds):
     out = cache_dir() / f"{name}-{_key(src)}"
     if (out / "done").exists():
         return out
-    with locked(name):
+    with locked(out):
         if (out / "done").exists():
             return out
-        out.mkdir(parents=True, exist_ok=True)
         with step(f"building {name} from its Go modules"):
             builds(src, out)
         (out / "done").touch()

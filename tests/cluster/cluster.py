@@ -27,11 +27,15 @@ PODS = (("db", "postpod"), ("db", "webpod"), ("db", "scratchpod"),
         ("restricted", "strictpod"))
 
 
-def kubectl(layout, *args, check=True):
-    done = subprocess.run(
+def _kubectl(layout, *args):
+    return subprocess.run(
         [build.kubectl(), "--kubeconfig", layout.kubeconfig(), *args],
         text=True, capture_output=True)
-    if check and done.returncode != 0:
+
+
+def kubectl(layout, *args):
+    done = _kubectl(layout, *args)
+    if done.returncode != 0:
         raise SystemExit(f"cluster: kubectl {args[0]}: {done.stderr.strip()}")
     return done.stdout
 
@@ -57,23 +61,28 @@ def _containerd_ready(layout):
 
 
 def _node_ready(layout):
-    return kubectl(layout, "get", "node", NODE, "-o",
-                   "jsonpath={.status.conditions[?(@.type=='Ready')].status}",
-                   check=False) == "True"
+    return _kubectl(
+        layout, "get", "node", NODE, "-o",
+        "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
+    ).stdout == "True"
 
 
 def _node_serves(layout):
-    """Does the kubelet know its pods, and does containerd answer it? The way
-    that an exec takes; the node's condition tells how it was some time ago."""
-    def uids(path):
-        answer = kubectl(layout, "get", "--raw", path, check=False)
-        return answer and {p["metadata"]["uid"]
-                           for p in json.loads(answer)["items"] or []}
-
-    kubelet = f"/api/v1/nodes/{NODE}/proxy"
-    known, wanted = uids(f"{kubelet}/pods"), uids("/api/v1/pods")
-    return (known != "" and wanted != "" and wanted <= known
-            and uids(f"{kubelet}/runningpods/") != "")
+    """Tries an exec. All else that the kubelet answers, its health included,
+    may come from what it remembers of a containerd that is gone."""
+    pods = _kubectl(layout, "get", "pods", "-A", "-o", "json")
+    if pods.returncode != 0:
+        return False
+    for pod in json.loads(pods.stdout)["items"]:
+        meta = pod["metadata"]
+        for container in pod["status"].get("containerStatuses", []):
+            if "running" in container["state"]:
+                # Any image lacks this program; containerd must be asked.
+                done = _kubectl(layout, "exec", "-n", meta["namespace"],
+                                meta["name"], "-c", container["name"], "--",
+                                "/no-such-program")
+                return "no such file" in done.stderr
+    return _node_ready(layout)
 
 
 def healthy(layout):
@@ -102,7 +111,7 @@ def ensure_pods(layout):
     wait_for("the pods", lambda: _pods_ready(layout), 120)
 
 
-def _start(layout, archives):
+def _start(layout):
     node, ctr = build.node(), build.containerd()
     servers = Servers(layout)
     path = {"PATH": f"{ctr}:/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -111,7 +120,7 @@ def _start(layout, archives):
     servers.start("containerd", config.containerd(layout, ctr), path)
     wait_for("containerd", lambda: _containerd_ready(layout), 30)
     with step("loading the images"):
-        for archive in archives:
+        for archive in images.build():
             images.load(layout, archive)
     wait_for("the API server", lambda: _api_ready(layout), 60)
     servers.start("kubelet", config.kubelet(layout, node), path)
@@ -121,20 +130,21 @@ def _start(layout, archives):
 def up(layout: Layout):
     if os.geteuid() != 0:
         raise SystemExit("cluster: needs root (network namespaces, runc)")
-    with build.locked(f"cluster-{layout.tag}"):
+    if not healthy(layout):  # minutes perhaps: not under the lock
+        build.node()
+        build.containerd()
+        images.build()
+    with build.locked(layout.run.parent):
         if healthy(layout):
             ensure_pods(layout)
             return
-        build.node()
-        build.containerd()
-        archives = images.build()
         _down(layout)
         layout.run.mkdir(parents=True)
         namespaces.up(layout)
         pki.make(layout)
         pki.kubeconfigs(layout)
         config.write(layout)
-        _start(layout, archives)
+        _start(layout)
         ensure_pods(layout)
         (layout.run / "complete").touch()
 
@@ -165,6 +175,6 @@ def _down(layout):
 
 def down(layout: Layout):
     """Ends and removes what up made, whatever state it is in."""
-    with build.locked(f"cluster-{layout.tag}"):
+    with build.locked(layout.run.parent):
         with step("ending the cluster"):
             _down(layout)

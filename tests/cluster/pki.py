@@ -39,9 +39,14 @@ def _b64(path):
     return base64.b64encode(path.read_bytes()).decode()
 
 
-def write_kubeconfig(layout, path, user, server):
+def write_secret(path, text):
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def _kubeconfig(layout, path, user, server):
     """JSON, which is YAML too."""
-    path.write_text(json.dumps({
+    write_secret(path, json.dumps({
         "apiVersion": "v1", "kind": "Config", "current-context": "podfs",
         "clusters": [{"name": "podfs", "cluster": {
             "server": server,
@@ -50,13 +55,10 @@ def write_kubeconfig(layout, path, user, server):
         "contexts": [{"name": "podfs", "context": {
             "cluster": "podfs", "user": "user", "namespace": "db"}}],
     }, indent=1))
-    path.chmod(0o600)
 
 
 def make(layout: Layout):
-    if (layout.pki / "done").exists():
-        return
-    layout.pki.mkdir(parents=True, exist_ok=True, mode=0o700)
+    layout.pki.mkdir(mode=0o700)
     _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt",
              "ec_paramgen_curve:P-256", "-nodes", "-days", DAYS,
              "-keyout", str(layout.pki / "ca.key"),
@@ -75,15 +77,13 @@ def make(layout: Layout):
     _openssl("genrsa", "-out", str(layout.pki / "sa.key"), "2048")
     (layout.pki / "tokens.csv").write_text(
         f'{TOKEN},token-user,token-user,"system:masters"\n')
-    (layout.pki / "done").touch()
 
 
 def kubeconfigs(layout: Layout):
     outside = f"https://{layout.api_ip}:6443"
     for user in [*USERS, "kubelet"]:
-        write_kubeconfig(layout, layout.kubeconfig(user), {
+        _kubeconfig(layout, layout.kubeconfig(user), {
             "client-certificate-data": _b64(layout.pki / f"{user}.crt"),
             "client-key-data": _b64(layout.pki / f"{user}.key"),
         }, "https://127.0.0.1:6443" if user == "kubelet" else outside)
-    write_kubeconfig(layout, layout.kubeconfig("token"), {"token": TOKEN},
-                     outside)
+    _kubeconfig(layout, layout.kubeconfig("token"), {"token": TOKEN}, outside)
