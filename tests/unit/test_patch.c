@@ -1,0 +1,341 @@
+/* What is asked of the API server for a helper container. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "backend/helper_state.h"
+#include "backend/patch.h"
+#include "backend/pods.h"
+#include "backend/sendin.h"
+
+static struct podfs_json *parse(const char *text)
+{
+	struct podfs_json *j = NULL;
+
+	assert_int_equal(podfs_json_parse(text, strlen(text), &j), 0);
+	return j;
+}
+
+static const char pod_text[] =
+	"{\"metadata\":{\"name\":\"p\"},\"spec\":{\"nodeName\":\"n\","
+	"\"securityContext\":{\"runAsUser\":1000,\"runAsNonRoot\":true},"
+	"\"nodeSelector\":{\"kubernetes.io/arch\":\"arm64\"},"
+	"\"containers\":[{\"name\":\"app\",\"volumeMounts\":["
+	"{\"name\":\"d\",\"mountPath\":\"/data\",\"mountPropagation\":"
+	"\"Bidirectional\"},"
+	"{\"name\":\"s\",\"mountPath\":\"/s\",\"subPath\":\"x\"},"
+	"{\"name\":\"e\",\"mountPath\":\"/e\",\"subPathExpr\":\"$(X)\"},"
+	"{\"name\":\"r\",\"mountPath\":\"/ro\",\"readOnly\":true,"
+	"\"recursiveReadOnly\":\"Enabled\",\"mountPropagation\":"
+	"\"HostToContainer\"},"
+	"{\"name\":\"w\",\"mountPath\":\"/w\",\"recursiveReadOnly\":"
+	"\"IfPossible\"},"
+	"{\"name\":\"t\",\"mountPath\":\"/tmp\"}],"
+	"\"volumeDevices\":[{\"name\":\"b\",\"devicePath\":\"/dev/b\"}]}]},"
+	"\"status\":{\"containerStatuses\":[{\"name\":\"app\",\"containerID\":"
+	"\"c://1\",\"state\":{\"running\":{}},\"user\":{\"linux\":{\"uid\":999,"
+	"\"gid\":0}}}]}}";
+
+static char *build(const struct podfs_podinfo *info, enum wire_rung rung,
+		   enum podfs_rights rights, bool has_helper)
+{
+	const struct podfs_patch p = {
+		.pod = info,
+		.target = "app",
+		.pod_uid = "u-1",
+		.name = "podfs-1-x",
+		.image = "img:1",
+		.image_has_helper = has_helper,
+		.rung = { rung, rights },
+	};
+	struct podfs_buf b = PODFS_BUF_INIT(PODFS_PATCH_MAX);
+
+	assert_int_equal(podfs_patch_build(&p, &b), 0);
+	podfs_buf_str(&b);
+	return (char *)b.p;
+}
+
+static void builds_the_full_rung(void **state)
+{
+	struct podfs_json *pod = parse(pod_text);
+	struct podfs_podinfo info;
+	char *text;
+
+	assert_int_equal(podfs_podinfo(pod, "app", &info, NULL), 0);
+	assert_string_equal(info.arch, "arm64");
+	text = build(&info, WIRE_RUNG_FULL, PODFS_RIGHTS_TRACE, true);
+	assert_string_equal(
+		text,
+		"{\"spec\":{\"ephemeralContainers\":[{\"name\":\"podfs-1-x\","
+		"\"image\":\"img:1\",\"imagePullPolicy\":\"IfNotPresent\","
+		"\"command\":[\"/podfs-helper\",\"park\",\"--container\","
+		"\"app\",\"--pod-uid\",\"u-1\"],\"targetContainerName\":"
+		"\"app\",\"env\":[{\"name\":\"PODFS_PROTOCOL\",\"value\":\"1\"},"
+		"{\"name\":\"PODFS_TARGET\",\"value\":\"app\"},"
+		"{\"name\":\"PODFS_TARGET_ID\",\"value\":\"c://1\"},"
+		"{\"name\":\"PODFS_RUNG\",\"value\":\"full\"}],"
+		"\"volumeMounts\":[{\"name\":\"d\",\"mountPath\":\"/data\"},"
+		"{\"name\":\"r\",\"mountPath\":\"/ro\",\"readOnly\":true,"
+		"\"recursiveReadOnly\":\"Enabled\",\"mountPropagation\":"
+		"\"HostToContainer\"},{\"name\":\"w\",\"mountPath\":\"/w\"},"
+		"{\"name\":\"t\",\"mountPath\":\"/tmp\"}],\"securityContext\":"
+		"{\"runAsUser\":0,\"runAsGroup\":0,\"runAsNonRoot\":false,"
+		"\"capabilities\":{\"add\":[\"SYS_PTRACE\"]}}}]}}");
+	free(text);
+	podfs_json_free(pod);
+}
+
+static void builds_the_restricted_rung(void **state)
+{
+	struct podfs_json *pod = parse(pod_text);
+	struct podfs_podinfo info;
+	char *text;
+
+	assert_int_equal(podfs_podinfo(pod, "app", &info, NULL), 0);
+	text = build(&info, WIRE_RUNG_RESTRICTED, PODFS_RIGHTS_RESTRICTED,
+		     false);
+	/* as it really runs, not as the spec says */
+	assert_non_null(strstr(
+		text, "\"securityContext\":{\"runAsUser\":999,\"runAsGroup\":0,"
+		      "\"runAsNonRoot\":true,\"allowPrivilegeEscalation\":false,"
+		      "\"capabilities\":{\"drop\":[\"ALL\"]},\"seccompProfile\":"
+		      "{\"type\":\"RuntimeDefault\"}}"));
+	/* the target's /tmp is a volume of its own, and no place for us */
+	assert_non_null(strstr(text, "{\"name\":\"PODFS_DIRS\",\"value\":"
+				     "\"/var/tmp /run /home\"}"));
+	assert_non_null(strstr(text, "\"command\":[\"/bin/sh\",\"-c\",\"ok=;"));
+	free(text);
+	podfs_json_free(pod);
+}
+
+static void builds_the_volumes_rung(void **state)
+{
+	struct podfs_json *pod = parse(pod_text);
+	struct podfs_podinfo info;
+	char *text;
+
+	assert_int_equal(podfs_podinfo(pod, "app", &info, NULL), 0);
+	text = build(&info, WIRE_RUNG_VOLUMES, PODFS_RIGHTS_ROOT, true);
+	assert_null(strstr(text, "targetContainerName"));
+	assert_non_null(strstr(text, "\"--root\",\"/podfs/root\""));
+	assert_non_null(strstr(text, "\"mountPath\":\"/podfs/root/tmp\""));
+	free(text);
+	podfs_json_free(pod);
+}
+
+static void needs_volumes_for_the_volumes_rung(void **state)
+{
+	struct podfs_json *pod = parse(
+		"{\"spec\":{\"nodeName\":\"n\",\"containers\":[{\"name\":"
+		"\"app\"}]}}");
+	struct podfs_patch p = { .target = "app",
+				 .pod_uid = "u",
+				 .name = "n",
+				 .image = "i",
+				 .rung = { WIRE_RUNG_VOLUMES,
+					   PODFS_RIGHTS_ROOT } };
+	struct podfs_buf b = PODFS_BUF_INIT(PODFS_PATCH_MAX);
+	struct podfs_podinfo info;
+
+	assert_int_equal(podfs_podinfo(pod, "app", &info, NULL), 0);
+	p.pod = &info;
+	assert_int_equal(podfs_patch_build(&p, &b), -EOPNOTSUPP);
+	podfs_buf_done(&b);
+	podfs_json_free(pod);
+}
+
+static void names_are_labels(void **state)
+{
+	char a[PODFS_HELPER_NAME_SIZE], b[PODFS_HELPER_NAME_SIZE];
+
+	podfs_helper_name(a);
+	podfs_helper_name(b);
+	assert_true(podfs_is_label(a));
+	assert_string_not_equal(a, b);
+	assert_memory_equal(a, PODFS_HELPER_PREFIX, strlen(PODFS_HELPER_PREFIX));
+}
+
+#define SPEC "\"spec\":{\"nodeName\":\"n\",\"containers\":[{\"name\":\"app\"}]}"
+
+static void refuses_what_nothing_helps(void **state)
+{
+	static const struct {
+		const char *text;
+		int status;
+		const char *word;
+	} pods[] = {
+		{ "{\"metadata\":{\"annotations\":{\"kubernetes.io/config."
+		  "mirror\":\"x\"}}," SPEC "}", -EOPNOTSUPP, "static" },
+		{ "{\"spec\":{\"os\":{\"name\":\"windows\"}}}", -EOPNOTSUPP,
+		  "Windows" },
+		{ "{\"metadata\":{\"deletionTimestamp\":\"x\"}," SPEC "}",
+		  -ENOENT, "deleted" },
+		{ "{\"status\":{\"phase\":\"Failed\"}," SPEC "}", -EOPNOTSUPP,
+		  "ended" },
+		{ "{\"spec\":{}}", -EOPNOTSUPP, "scheduled" },
+		{ "{\"spec\":{\"nodeName\":\"n\"}}", -ENOENT, "no container" },
+		{ "{\"spec\":{\"nodeName\":\"n\",\"ephemeralContainers\":"
+		  "[{\"name\":\"app\"}]}}", -EOPNOTSUPP, "ephemeral" },
+	};
+
+	for (size_t i = 0; i < sizeof(pods) / sizeof(pods[0]); i++) {
+		struct podfs_json *pod = parse(pods[i].text);
+		struct podfs_err err = PODFS_ERR_INIT;
+		struct podfs_podinfo info;
+
+		assert_int_equal(podfs_podinfo(pod, "app", &info, &err),
+				 pods[i].status);
+		assert_non_null(strstr(err.text, pods[i].word));
+		podfs_json_free(pod);
+	}
+}
+
+static void climbs_down(void **state)
+{
+	struct podfs_rung r[PODFS_RUNGS_MAX];
+	struct podfs_podinfo p = { .host_users = true };
+
+	assert_int_equal(podfs_ladder(&p, r), 3);
+	assert_int_equal(r[0].rung, WIRE_RUNG_FULL);
+	assert_int_equal(r[1].rung, WIRE_RUNG_BASELINE);
+	assert_int_equal(r[2].rung, WIRE_RUNG_RESTRICTED);
+	p.has_uid = true; /* root: can't be matched without root */
+	assert_int_equal(podfs_ladder(&p, r), 2);
+	p.host_users = false;
+	assert_int_equal(podfs_ladder(&p, r), 3);
+	p.state = PODFS_TARGET_STOPPED;
+	assert_int_equal(podfs_ladder(&p, r), 2);
+	assert_int_equal(r[0].rung, WIRE_RUNG_VOLUMES);
+	assert_int_equal(r[1].rung, WIRE_RUNG_VOLUMES);
+	for (int i = WIRE_RUNG_FULL; i <= WIRE_RUNG_PLAIN; i++)
+		assert_int_equal(
+			podfs_rung_parse(podfs_rung_name((enum wire_rung)i)),
+			i);
+	assert_int_equal(podfs_rung_parse("none"), WIRE_RUNG_NONE);
+}
+
+static enum podfs_helper_phase phase(const char *state_text)
+{
+	struct podfs_helper_state s;
+	struct podfs_json *pod;
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		 "{\"status\":{\"ephemeralContainerStatuses\":[{\"name\":\"h\","
+		 "\"state\":%s}]}}", state_text);
+	pod = parse(text);
+	podfs_helper_state(pod, "h", &s);
+	podfs_json_free(pod);
+	return s.phase;
+}
+
+static void reads_what_the_kubelet_says(void **state)
+{
+	static const struct {
+		const char *reason, *message;
+		enum podfs_helper_phase phase;
+	} waiting[] = {
+		{ "", "", PODFS_HELPER_STARTING },
+		{ "PodInitializing", "", PODFS_HELPER_STARTING },
+		{ "ErrImagePull", "i/o timeout", PODFS_HELPER_NO_IMAGE },
+		{ "ErrImagePull", "x: not found", PODFS_HELPER_BAD_IMAGE },
+		{ "ErrImageNeverPull", "", PODFS_HELPER_BAD_IMAGE },
+		{ "CreateContainerConfigError",
+		  "container has runAsNonRoot and image will run as root",
+		  PODFS_HELPER_BAD_CONFIG },
+		{ "CreateContainerConfigError",
+		  "unable to find target container app",
+		  PODFS_HELPER_NO_TARGET },
+		{ "RunContainerError", "lstat: namespace path gone",
+		  PODFS_HELPER_NO_TARGET },
+		{ "RunContainerError", "operation not permitted",
+		  PODFS_HELPER_DEAD },
+	};
+
+	for (size_t i = 0; i < sizeof(waiting) / sizeof(waiting[0]); i++) {
+		char text[300];
+
+		snprintf(text, sizeof(text),
+			 "{\"waiting\":{\"reason\":\"%s\",\"message\":\"%s\"}}",
+			 waiting[i].reason, waiting[i].message);
+		assert_int_equal(phase(text), waiting[i].phase);
+	}
+	assert_int_equal(phase("{\"running\":{}}"), PODFS_HELPER_RUNNING);
+	assert_int_equal(phase("{\"terminated\":{\"exitCode\":1}}"),
+			 PODFS_HELPER_DEAD);
+	assert_int_equal(phase("{}"), PODFS_HELPER_STARTING);
+}
+
+static void takes_only_a_helper_that_fits(void **state)
+{
+	static const char text[] =
+		"{\"spec\":{\"nodeName\":\"n\",\"containers\":[{\"name\":\"app\"}"
+		"],\"ephemeralContainers\":[{\"name\":\"podfs-1-a\",\"image\":"
+		"\"i\",\"env\":[{\"name\":\"PODFS_PROTOCOL\",\"value\":\"%s\"},"
+		"{\"name\":\"PODFS_TARGET\",\"value\":\"%s\"},"
+		"{\"name\":\"PODFS_TARGET_ID\",\"value\":\"%s\"},"
+		"{\"name\":\"PODFS_RUNG\",\"value\":\"baseline\"}]}]},"
+		"\"status\":{\"containerStatuses\":[{\"name\":\"app\","
+		"\"containerID\":\"c://1\",\"state\":{\"running\":{}}}],"
+		"\"ephemeralContainerStatuses\":[{\"name\":\"podfs-1-a\","
+		"\"state\":{\"%s\":{}}}]}}";
+	static const struct {
+		const char *protocol, *target, *id, *state, *image;
+		bool fits;
+		size_t burnt;
+	} cases[] = {
+		{ "1", "app", "c://1", "running", "i", true, 0 },
+		{ "1", "app", "c://1", "running", "other", true, 0 },
+		{ "1", "app", "c://1", "waiting", "i", true, 0 },
+		{ "1", "app", "c://1", "waiting", "other", false, 1 },
+		{ "0", "app", "c://1", "running", "i", false, 0 },
+		{ "1", "web", "c://1", "running", "i", false, 0 },
+		{ "1", "app", "c://0", "running", "i", false, 0 },
+		{ "1", "app", "c://1", "terminated", "i", false, 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct podfs_helper_found f;
+		struct podfs_podinfo info;
+		struct podfs_json *pod;
+		char json[2000];
+
+		snprintf(json, sizeof(json), text, cases[i].protocol,
+			 cases[i].target, cases[i].id, cases[i].state);
+		pod = parse(json);
+		assert_int_equal(podfs_podinfo(pod, "app", &info, NULL), 0);
+		assert_int_equal(podfs_helper_find(&info, "app",
+						   cases[i].image, &f),
+				 cases[i].fits);
+		assert_int_equal(f.burnt, cases[i].burnt);
+		if (cases[i].fits) {
+			assert_string_equal(f.name, "podfs-1-a");
+			assert_int_equal(f.rung, WIRE_RUNG_BASELINE);
+		}
+		podfs_json_free(pod);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(builds_the_full_rung),
+		cmocka_unit_test(builds_the_restricted_rung),
+		cmocka_unit_test(builds_the_volumes_rung),
+		cmocka_unit_test(needs_volumes_for_the_volumes_rung),
+		cmocka_unit_test(names_are_labels),
+		cmocka_unit_test(refuses_what_nothing_helps),
+		cmocka_unit_test(climbs_down),
+		cmocka_unit_test(reads_what_the_kubelet_says),
+		cmocka_unit_test(takes_only_a_helper_that_fits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
