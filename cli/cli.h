@@ -7,7 +7,7 @@
 
 #include "podfs-version.h"
 
-/* The same for every subcommand; docs/podfs.1.scd and --help name them. */
+/* The same for every subcommand; every --help names them. */
 enum cli_exit {
 	CLI_OK = 0,
 	CLI_FAILED = 1, /* it was tried and did not work */
