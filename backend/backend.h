@@ -142,7 +142,7 @@ void podfs_backend_stop(struct podfs_backend *b);
 int podfs_session_get(struct podfs_backend *b, const struct podfs_ref *container,
 		      struct podfs_session **ret);
 struct podfs_session *podfs_session_ref(struct podfs_session *s);
-void podfs_session_put(struct podfs_session *s);
+void podfs_session_put(struct podfs_session *s); /* NULL is fine */
 
 /* Grows by one each time the helper's state is lost: handles given under an
  * older epoch are dead (-ESTALE). 0 before the first HELLO. Any thread. */

@@ -59,7 +59,7 @@ struct podfs_session *podfs_session_ref(struct podfs_session *s)
  * I/O thread, so the last one finds nothing under way. */
 void podfs_session_put(struct podfs_session *s)
 {
-	if (atomic_fetch_sub(&s->refs, 1) != 1)
+	if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
 		return;
 	podfs_rpc_done(&s->rpc);
 	pthread_mutex_destroy(&s->lock);

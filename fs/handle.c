@@ -1,0 +1,63 @@
+#include "fs/handle.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "fs/names.h"
+
+int fs_handle_add(struct fs_handles *h, struct fs_nodes *n,
+		  struct fs_node *node, uint64_t remote, uint32_t epoch,
+		  struct fs_handle **ret)
+{
+	struct fs_handle *x = calloc(1, sizeof(*x));
+	int err = -ENOMEM;
+
+	if (!x)
+		return -ENOMEM;
+	x->node = node;
+	x->remote = remote;
+	x->epoch = epoch;
+	pthread_mutex_lock(&n->lock);
+	err = fs_slots_add(&h->slots, x, &x->fh);
+	if (!err) {
+		node->refs++;
+		x->next = node->open;
+		if (x->next)
+			x->next->prev = x;
+		node->open = x;
+	}
+	pthread_mutex_unlock(&n->lock);
+	if (err) {
+		free(x);
+		return err;
+	}
+	*ret = x;
+	return 0;
+}
+
+struct fs_handle *fs_handle_get(struct fs_handles *h, struct fs_nodes *n,
+				uint64_t fh)
+{
+	struct fs_handle *x;
+
+	pthread_mutex_lock(&n->lock);
+	x = fs_slots_get(&h->slots, fh);
+	pthread_mutex_unlock(&n->lock);
+	return x;
+}
+
+void fs_handle_remove(struct fs_handles *h, struct fs_nodes *n,
+		      struct fs_handle *x)
+{
+	pthread_mutex_lock(&n->lock);
+	fs_slots_remove(&h->slots, x->fh);
+	if (x->prev)
+		x->prev->next = x->next;
+	else
+		x->node->open = x->next;
+	if (x->next)
+		x->next->prev = x->prev;
+	fs_node_put_locked(n, x->node);
+	pthread_mutex_unlock(&n->lock);
+	free(x);
+}

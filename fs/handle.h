@@ -1,0 +1,39 @@
+/*
+ * Open files and folders: what fi->fh names.
+ *
+ * Thread: any; nodes->lock guards the table and each node's list. A handle
+ * lives from open to release, and the kernel uses none after its release, so
+ * operations need no reference.
+ */
+#ifndef PODFS_FS_HANDLE_H
+#define PODFS_FS_HANDLE_H
+
+#include "fs/node.h"
+
+struct fs_listing;
+
+struct fs_handle {
+	uint64_t fh;
+	struct fs_node *node; /* holds a reference */
+	uint64_t remote;      /* the helper's handle */
+	uint32_t epoch;	      /* of the session, in which it is valid */
+	bool append;
+	struct fs_handle *next, *prev; /* node->open */
+	struct fs_listing *listing;    /* of a folder; readdir.c's */
+};
+
+struct fs_handles {
+	struct fs_slots slots; /* nodes->lock */
+};
+
+/* -ENOMEM. */
+int fs_handle_add(struct fs_handles *h, struct fs_nodes *n,
+		  struct fs_node *node, uint64_t remote, uint32_t epoch,
+		  struct fs_handle **ret);
+/* NULL: no such. */
+struct fs_handle *fs_handle_get(struct fs_handles *h, struct fs_nodes *n,
+				uint64_t fh);
+void fs_handle_remove(struct fs_handles *h, struct fs_nodes *n,
+		      struct fs_handle *handle);
+
+#endif

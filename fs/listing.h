@@ -1,0 +1,37 @@
+/*
+ * A folder's entries on their way to the kernel. One a folder handle.
+ *
+ * Offsets that the kernel sees: 0 is the start, FS_OFF_DOT and FS_OFF_DOTDOT
+ * come behind "." and "..", all others are the helper's cookies (or, for the
+ * cluster's folders, 1 + the index).
+ */
+#ifndef PODFS_FS_LISTING_H
+#define PODFS_FS_LISTING_H
+
+#include <pthread.h>
+
+#include "fs/fs_internal.h"
+
+/* Far from cookies: ext4's go up to 2^63 - 1 but this one, overlayfs and tmpfs
+ * count from 0. */
+#define FS_OFF_DOT 0x7ffffffffffffff1ll
+#define FS_OFF_DOTDOT 0x7ffffffffffffff2ll
+
+struct fs_listing {
+	pthread_mutex_t lock; /* guards all below */
+	/* of a container's folder: what the last exchange brought */
+	uint8_t *data;
+	size_t len;
+	uint64_t from; /* the cookie that was asked for */
+	bool valid, end, plus;
+	/* of the cluster's folders, or the text of the status file */
+	struct podfs_entry *names;
+	size_t n_names;
+	char *text;
+	size_t text_len;
+};
+
+struct fs_listing *fs_listing_new(void);
+void fs_listing_free(struct fs_listing *l);
+
+#endif

@@ -1,0 +1,283 @@
+/*
+ * The FUSE session: options, capabilities, threads, the end.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "common/base/guard.h"
+#include "common/base/log.h"
+#include "common/wire/limits.h"
+#include "fs/fs_internal.h"
+#include "fs/names.h"
+
+#define BACKGROUND_MAX 512
+#define CONGESTION 400
+#define WORKERS_MAX 16
+/* The kernel offers 128 KiB whatever is asked for in INIT; sequential reads
+ * over a slow link want more in flight. */
+#define READ_AHEAD_KIB 1024
+
+static void init(void *userdata, struct fuse_conn_info *conn)
+{
+	static const unsigned wanted =
+		FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO |
+		FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS |
+		FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_ATOMIC_O_TRUNC |
+		FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS |
+		FUSE_CAP_AUTO_INVAL_DATA;
+
+	(void)userdata;
+	conn->want |= conn->capable & wanted;
+	/* The kernel would stop asking for sizes and times that the container
+	 * changes; and inode numbers can't be opened by number. */
+	conn->want &= ~(unsigned)(FUSE_CAP_WRITEBACK_CACHE |
+				  FUSE_CAP_EXPORT_SUPPORT |
+				  FUSE_CAP_HANDLE_KILLPRIV);
+	conn->max_write = WIRE_READ_MAX;
+	conn->max_background = BACKGROUND_MAX;
+	conn->congestion_threshold = CONGESTION;
+	conn->time_gran = 1;
+}
+
+const struct fuse_lowlevel_ops fs_operations = {
+	.init = init,
+	.lookup = fs_lookup,
+	.forget = fs_forget,
+	.forget_multi = fs_forget_multi,
+	.getattr = fs_getattr,
+	.setattr = fs_setattr,
+	.readlink = fs_readlink,
+	.mknod = fs_mknod,
+	.mkdir = fs_mkdir,
+	.unlink = fs_unlink,
+	.rmdir = fs_rmdir,
+	.symlink = fs_symlink,
+	.rename = fs_rename,
+	.link = fs_link,
+	.open = fs_open,
+	.read = fs_read,
+	.write = fs_write,
+	.flush = fs_flush,
+	.release = fs_release,
+	.fsync = fs_fsync,
+	.opendir = fs_opendir,
+	.readdir = fs_readdir,
+	.readdirplus = fs_readdirplus,
+	.releasedir = fs_releasedir,
+	.fsyncdir = fs_fsyncdir,
+	.statfs = fs_statfs,
+	.setxattr = fs_setxattr,
+	.getxattr = fs_getxattr,
+	.listxattr = fs_listxattr,
+	.removexattr = fs_removexattr,
+	.access = fs_access,
+	.create = fs_create,
+	.getlk = fs_getlk,
+	.setlk = fs_setlk,
+	.flock = fs_flock,
+	.fallocate = fs_fallocate,
+	.copy_file_range = fs_copy_file_range,
+	.lseek = fs_lseek,
+};
+
+static void on_changed(void *arg, const struct podfs_tree_change *c)
+{
+	fs_notify_change(arg, c);
+}
+
+static void fuse_log_line(enum fuse_log_level level, const char *fmt,
+			  va_list ap)
+{
+	char line[512];
+	size_t n;
+
+	vsnprintf(line, sizeof(line), fmt, ap);
+	n = strcspn(line, "\n");
+	line[n] = '\0';
+	podfs_log(level <= FUSE_LOG_ERR ? PODFS_LOG_ERROR : PODFS_LOG_DEBUG,
+		  "fuse", "%s", line);
+}
+
+static int copy_config(struct podfs_fs *fs, const struct podfs_fs_config *c)
+{
+	fs->config = *c;
+	fs->config.mountpoint = strdup(c->mountpoint);
+	fs->config.options = strdup(c->options ? c->options : "");
+	return fs->config.mountpoint && fs->config.options ? 0 : -ENOMEM;
+}
+
+/* As one -o argument; the kernel's own and fusermount3's go through, set-id
+ * programs and devices of a container never count on the host. */
+static int session_args(struct podfs_fs *fs, struct fuse_args *args,
+			struct podfs_err *err)
+{
+	char *opts = NULL;
+	int n;
+
+	for (const char *p = fs->config.options; *p; p += *p == ',') {
+		size_t len = strcspn(p, ",");
+
+		if ((len == 4 && strncmp(p, "suid", 4) == 0) ||
+		    (len == 3 && strncmp(p, "dev", 3) == 0))
+			return podfs_err_set(err, -EINVAL,
+					     "option '%.*s' is not allowed: a "
+					     "container's set-id programs and "
+					     "devices don't count here",
+					     (int)len, p);
+		if (len == 11 && strncmp(p, "allow_other", 11) == 0)
+			fs->allow_other = true;
+		p += len;
+	}
+	n = asprintf(&opts, "fsname=podfs,subtype=podfs,nosuid,nodev%s%s%s%s",
+		     fs->allow_other ? ",default_permissions" : "",
+		     fs->config.read_only ? ",ro" : "",
+		     fs->config.options[0] ? "," : "", fs->config.options);
+	if (n < 0)
+		return podfs_err_set(err, -ENOMEM, "out of memory");
+	if (fuse_opt_add_arg(args, "podfs") != 0 ||
+	    fuse_opt_add_arg(args, "-o") != 0 ||
+	    fuse_opt_add_arg(args, opts) != 0)
+		podfs_err_set(err, -ENOMEM, "out of memory");
+	free(opts);
+	return err->code;
+}
+
+int podfs_fs_new(const struct podfs_fs_config *config, struct podfs_fs **ret,
+		 struct podfs_err *err)
+{
+	struct podfs_fs *fs = calloc(1, sizeof(*fs));
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	int status;
+
+	if (!fs)
+		return podfs_err_set(err, -ENOMEM, "out of memory");
+	fuse_set_log_func(fuse_log_line);
+	fs->uid = geteuid();
+	fs->gid = getegid();
+	fs->events = (struct podfs_backend_events){ .arg = fs,
+						    .changed = on_changed };
+	status = copy_config(fs, config);
+	if (!status)
+		status = fs_nodes_init(&fs->nodes);
+	if (!status && getrandom(&fs->salt, sizeof(fs->salt), 0) < 0)
+		status = -errno;
+	if (status)
+		podfs_err_set(err, status, "can't start: %s",
+			      strerror(-status));
+	if (!status)
+		status = session_args(fs, &args, err);
+	if (!status) {
+		fs->session = fuse_session_new(&args, &fs_operations,
+					       sizeof(fs_operations), fs);
+		if (!fs->session)
+			status = podfs_err_set(err, -EINVAL,
+					       "mount options '%s' were not "
+					       "understood",
+					       fs->config.options);
+	}
+	fuse_opt_free_args(&args);
+	if (status) {
+		podfs_fs_free(fs);
+		return status;
+	}
+	*ret = fs;
+	return 0;
+}
+
+const struct podfs_backend_events *podfs_fs_events(struct podfs_fs *fs)
+{
+	return &fs->events;
+}
+
+/* Best effort: only root may, and only where sysfs is mounted. */
+static void raise_read_ahead(const struct podfs_fs *fs)
+{
+	PODFS_CLEANUP_FD int fd = -1;
+	char path[64], kib[16];
+	struct stat st;
+	int n = snprintf(kib, sizeof(kib), "%d", READ_AHEAD_KIB);
+
+	if (stat(fs->config.mountpoint, &st) != 0)
+		return;
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb",
+		 major(st.st_dev), minor(st.st_dev));
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, kib, (size_t)n) != n)
+		podfs_debug("fs", "%s stays as it is", path);
+}
+
+int podfs_fs_mount(struct podfs_fs *fs, struct podfs_backend *b,
+		   struct podfs_err *err)
+{
+	int status;
+
+	fs->backend = b;
+	if (fuse_session_mount(fs->session, fs->config.mountpoint) != 0)
+		return podfs_err_set(err, -EIO,
+				     "can't mount on '%s': is /dev/fuse there, "
+				     "and may this user mount (fusermount3)?",
+				     fs->config.mountpoint);
+	fs->mounted = true;
+	status = fs_interrupts_start(&fs->interrupts);
+	if (!status)
+		status = fs_notifier_start(fs);
+	if (status)
+		return podfs_err_set(err, status, "threads: %s",
+				     strerror(-status));
+	return 0;
+}
+
+static void *read_ahead_thread(void *arg)
+{
+	raise_read_ahead(arg);
+	return NULL;
+}
+
+int podfs_fs_run(struct podfs_fs *fs)
+{
+	struct fuse_loop_config *loop = fuse_loop_cfg_create();
+	pthread_t t;
+	bool started;
+	int r;
+
+	if (!loop)
+		return -ENOMEM;
+	fuse_loop_cfg_set_clone_fd(loop, 0);
+	fuse_loop_cfg_set_max_threads(loop, WORKERS_MAX);
+	/* stat(2) of the mount is answered by the loop that starts here */
+	started = pthread_create(&t, NULL, read_ahead_thread, fs) == 0;
+	r = fuse_session_loop_mt(fs->session, loop);
+	fuse_loop_cfg_destroy(loop);
+	if (started)
+		pthread_join(t, NULL);
+	return r > 0 ? 0 : r;
+}
+
+void podfs_fs_stop(struct podfs_fs *fs)
+{
+	fuse_session_exit(fs->session);
+}
+
+void podfs_fs_free(struct podfs_fs *fs)
+{
+	if (!fs)
+		return;
+	fs_notifier_stop(fs);
+	fs_interrupts_stop(&fs->interrupts);
+	if (fs->mounted)
+		fuse_session_unmount(fs->session);
+	if (fs->session)
+		fuse_session_destroy(fs->session);
+	fs_nodes_done(&fs->nodes);
+	fs_slots_done(&fs->handles.slots);
+	free((char *)fs->config.mountpoint);
+	free((char *)fs->config.options);
+	free(fs);
+}

@@ -1,0 +1,75 @@
+/* A table that can't grow leaves the name out, it doesn't end the program. */
+#define HASH_NONFATAL_OOM 1
+#include "fs/names.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/wire/limits.h"
+
+#define KEY_MAX (sizeof(uint64_t) + WIRE_NAME_MAX + 1)
+
+const char *fs_name_text(const struct fs_name *n)
+{
+	return (const char *)n->key + sizeof(uint64_t);
+}
+
+static size_t make_key(const struct fs_node *parent, const char *name,
+		       uint8_t *key)
+{
+	size_t n = strlen(name);
+
+	memcpy(key, &parent->id, sizeof(parent->id));
+	memcpy(key + sizeof(parent->id), name, n);
+	return sizeof(parent->id) + n;
+}
+
+struct fs_name *fs_names_find(struct fs_nodes *n, const struct fs_node *parent,
+			      const char *name)
+{
+	uint8_t key[KEY_MAX];
+	struct fs_name *found;
+	size_t len;
+
+	if (strlen(name) > WIRE_NAME_MAX)
+		return NULL;
+	len = make_key(parent, name, key);
+	HASH_FIND(hh, n->by_name, key, len, found);
+	return found;
+}
+
+int fs_names_add(struct fs_nodes *n, struct fs_node *parent, const char *name,
+		 struct fs_node *node)
+{
+	size_t len = strlen(name);
+	struct fs_name *e = calloc(1, sizeof(*e) + sizeof(uint64_t) + len + 1);
+
+	if (!e)
+		return -ENOMEM;
+	e->parent = parent;
+	e->node = node;
+	e->key_len = make_key(parent, name, e->key);
+	HASH_ADD_KEYPTR(hh, n->by_name, e->key, e->key_len, e);
+	if (!e->hh.tbl) {
+		free(e);
+		return -ENOMEM;
+	}
+	e->next = node->names;
+	node->names = e;
+	parent->refs++;
+	return 0;
+}
+
+void fs_names_remove(struct fs_nodes *n, struct fs_name *name)
+{
+	struct fs_node *parent = name->parent;
+	struct fs_name **p;
+
+	HASH_DELETE(hh, n->by_name, name);
+	for (p = &name->node->names; *p != name; p = &(*p)->next)
+		;
+	*p = name->next;
+	free(name);
+	fs_node_put_locked(n, parent);
+}

@@ -1,0 +1,453 @@
+#include "fs/node.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "fs/names.h"
+
+#define BUCKETS_FIRST 1024u
+
+static struct fs_node *node_new_locked(struct fs_nodes *n, enum fs_kind kind)
+{
+	struct fs_node *node = calloc(1, sizeof(*node));
+
+	if (!node)
+		return NULL;
+	node->kind = kind;
+	if (fs_slots_add(&n->slots, node, &node->id) != 0) {
+		free(node);
+		return NULL;
+	}
+	return node;
+}
+
+int fs_nodes_init(struct fs_nodes *n)
+{
+	memset(n, 0, sizeof(*n));
+	pthread_mutex_init(&n->lock, NULL);
+	n->identity_buckets = BUCKETS_FIRST;
+	n->by_identity = calloc(BUCKETS_FIRST, sizeof(*n->by_identity));
+	n->root = node_new_locked(n, FS_ROOT);
+	if (!n->by_identity || !n->root)
+		return -ENOMEM;
+	n->root->refs = 1; /* never forgotten */
+	return 0;
+}
+
+/* ---- files by identity ------------------------------------------------------ */
+
+static uint32_t identity_bucket(const struct fs_nodes *n,
+				const struct podfs_session *s,
+				const struct fs_identity *id)
+{
+	uint64_t h = (uint64_t)(uintptr_t)s;
+
+	h = (h ^ id->dev) * 0x9e3779b97f4a7c15ull;
+	h = (h ^ (h >> 29) ^ id->ino) * 0xbf58476d1ce4e5b9ull;
+	return (uint32_t)(h >> 33) & (n->identity_buckets - 1);
+}
+
+static bool same_identity(const struct fs_identity *a,
+			  const struct fs_identity *b)
+{
+	return a->dev == b->dev && a->ino == b->ino &&
+	       a->btime.sec == b->btime.sec && a->btime.nsec == b->btime.nsec;
+}
+
+static struct fs_identity identity_of(const struct wire_attr *a)
+{
+	return (struct fs_identity){ .dev = a->dev,
+				     .ino = a->ino,
+				     .btime = a->btime };
+}
+
+static bool is_dir(const struct wire_attr *a)
+{
+	return S_ISDIR(a->mode);
+}
+
+static void rehash_locked(struct fs_nodes *n)
+{
+	uint32_t old = n->identity_buckets;
+	struct fs_node **from = n->by_identity;
+	struct fs_node **to;
+
+	if (n->files < old || old >= (1u << 30))
+		return;
+	to = calloc((size_t)old * 2, sizeof(*to));
+	if (!to)
+		return; /* longer chains are still right */
+	n->identity_buckets = old * 2;
+	n->by_identity = to;
+	for (uint32_t i = 0; i < old; i++) {
+		while (from[i]) {
+			struct fs_node *x = from[i];
+			uint32_t b =
+				identity_bucket(n, x->session, &x->identity);
+
+			from[i] = x->same;
+			x->same = to[b];
+			to[b] = x;
+		}
+	}
+	free(from);
+}
+
+static void index_add_locked(struct fs_nodes *n, struct fs_node *node)
+{
+	uint32_t b;
+
+	rehash_locked(n);
+	b = identity_bucket(n, node->session, &node->identity);
+	node->same = n->by_identity[b];
+	n->by_identity[b] = node;
+	n->files++;
+}
+
+static void index_remove_locked(struct fs_nodes *n, struct fs_node *node)
+{
+	uint32_t b = identity_bucket(n, node->session, &node->identity);
+	struct fs_node **p;
+
+	for (p = &n->by_identity[b]; *p && *p != node; p = &(*p)->same)
+		;
+	if (!*p)
+		return;
+	*p = node->same;
+	n->files--;
+}
+
+static struct fs_node *index_find_locked(struct fs_nodes *n,
+					 const struct podfs_session *s,
+					 const struct wire_attr *attr)
+{
+	struct fs_identity id = identity_of(attr);
+	struct fs_node *x = n->by_identity[identity_bucket(n, s, &id)];
+
+	while (x && (x->session != s || !same_identity(&x->identity, &id) ||
+		     (x->attr.mode & S_IFMT) != (attr->mode & S_IFMT)))
+		x = x->same;
+	return x;
+}
+
+/* ---- life ------------------------------------------------------------------- */
+
+static void destroy_locked(struct fs_nodes *n, struct fs_node *node)
+{
+	while (node->names)
+		fs_names_remove(n, node->names);
+	if (node->kind == FS_FILE && !is_dir(&node->attr))
+		index_remove_locked(n, node);
+	fs_slots_remove(&n->slots, node->id);
+	podfs_session_put(node->session);
+	free(node);
+}
+
+static void maybe_destroy_locked(struct fs_nodes *n, struct fs_node *node)
+{
+	if (node->lookups == 0 && node->refs == 0)
+		destroy_locked(n, node);
+}
+
+void fs_node_put_locked(struct fs_nodes *n, struct fs_node *node)
+{
+	node->refs--;
+	maybe_destroy_locked(n, node);
+}
+
+struct fs_node *fs_node_get(struct fs_nodes *n, uint64_t id)
+{
+	struct fs_node *node;
+
+	pthread_mutex_lock(&n->lock);
+	node = id == 1 ? n->root : fs_slots_get(&n->slots, id);
+	if (node)
+		node->refs++;
+	pthread_mutex_unlock(&n->lock);
+	return node;
+}
+
+void fs_node_ref(struct fs_nodes *n, struct fs_node *node)
+{
+	pthread_mutex_lock(&n->lock);
+	node->refs++;
+	pthread_mutex_unlock(&n->lock);
+}
+
+void fs_node_put(struct fs_nodes *n, struct fs_node *node)
+{
+	if (!node)
+		return;
+	pthread_mutex_lock(&n->lock);
+	fs_node_put_locked(n, node);
+	pthread_mutex_unlock(&n->lock);
+}
+
+void fs_node_forget(struct fs_nodes *n, uint64_t id, uint64_t count)
+{
+	struct fs_node *node;
+
+	pthread_mutex_lock(&n->lock);
+	node = id == 1 ? NULL : fs_slots_get(&n->slots, id);
+	if (node) {
+		node->lookups -= count < node->lookups ? count : node->lookups;
+		maybe_destroy_locked(n, node);
+	}
+	pthread_mutex_unlock(&n->lock);
+}
+
+/* After the FUSE session: nobody holds anything any more. */
+void fs_nodes_done(struct fs_nodes *n)
+{
+	for (uint32_t i = 0; i < n->slots.cap; i++) {
+		struct fs_node *node = n->slots.slots[i].item;
+
+		while (node && node->names) {
+			struct fs_name *name = node->names;
+
+			HASH_DELETE(hh, n->by_name, name);
+			node->names = name->next;
+			free(name);
+		}
+	}
+	for (uint32_t i = 0; i < n->slots.cap; i++) {
+		struct fs_node *node = n->slots.slots[i].item;
+
+		if (!node)
+			continue;
+		podfs_session_put(node->session);
+		free(node);
+	}
+	fs_slots_done(&n->slots);
+	free(n->by_identity);
+	pthread_mutex_destroy(&n->lock);
+}
+
+/* ---- finding and making ------------------------------------------------------ */
+
+/* The name means @node from now on; another one that had it loses it. */
+static int bind_locked(struct fs_nodes *n, struct fs_node *parent,
+		       const char *name, struct fs_node *node)
+{
+	struct fs_name *old = fs_names_find(n, parent, name);
+
+	if (old && old->node == node)
+		return 0;
+	if (old)
+		fs_names_remove(n, old);
+	return fs_names_add(n, parent, name, node);
+}
+
+static int give_locked(struct fs_nodes *n, struct fs_node *node, int err,
+		       bool lookup, struct fs_node **ret)
+{
+	if (err) {
+		maybe_destroy_locked(n, node);
+		return err;
+	}
+	node->refs++;
+	if (lookup)
+		node->lookups++;
+	*ret = node;
+	return 0;
+}
+
+static struct podfs_ref ref_below(const struct fs_node *parent,
+				  enum fs_kind kind, const char *name)
+{
+	struct podfs_ref r = parent->ref;
+
+	if (kind == FS_NAMESPACE) {
+		r.kind = PODFS_NAMESPACE;
+		snprintf(r.ns, sizeof(r.ns), "%s", name);
+	} else if (kind == FS_POD) {
+		r.kind = PODFS_POD;
+		snprintf(r.pod, sizeof(r.pod), "%s", name);
+	} else if (kind == FS_CONTAINER) {
+		r.kind = PODFS_CONTAINER;
+		snprintf(r.container, sizeof(r.container), "%s", name);
+	}
+	return r;
+}
+
+/* The same for a container as long as its pod lives, and for no other. */
+static uint64_t salt_of(uint64_t above, const struct podfs_entry *e)
+{
+	uint64_t h = above ^ 0xcbf29ce484222325ull; /* FNV-1a, 64 bit */
+
+	for (const char *p = e->uid; *p; p++)
+		h = (h ^ (unsigned char)*p) * 0x100000001b3ull;
+	for (const char *p = e->name; *p; p++)
+		h = (h ^ (unsigned char)*p) * 0x100000001b3ull;
+	return h;
+}
+
+int fs_node_cluster(struct fs_nodes *n, struct podfs_backend *b,
+		    struct fs_node *parent, enum fs_kind kind,
+		    const struct podfs_entry *e, bool lookup,
+		    struct fs_node **ret)
+{
+	struct podfs_ref ref = ref_below(parent, kind, e->name);
+	struct podfs_session *session = NULL;
+	struct fs_node *node;
+	struct fs_name *name;
+	int err = 0;
+
+	/* outside the lock: the backend has locks of its own */
+	if (kind == FS_CONTAINER)
+		err = podfs_session_get(b, &ref, &session);
+	if (err)
+		return err;
+	pthread_mutex_lock(&n->lock);
+	name = fs_names_find(n, parent, e->name);
+	node = name ? name->node : NULL;
+	if (node && (node->kind != kind || strcmp(node->uid, e->uid) != 0))
+		node = NULL;
+	if (!node) {
+		node = node_new_locked(n, kind);
+		if (node) {
+			node->ref = ref;
+			node->created = e->created;
+			memcpy(node->uid, e->uid, sizeof(node->uid));
+			node->ino_salt = salt_of(parent->ino_salt, e);
+			node->session = session;
+			session = NULL;
+			err = bind_locked(n, parent, e->name, node);
+		} else {
+			err = -ENOMEM;
+		}
+	}
+	if (node)
+		err = give_locked(n, node, err, lookup, ret);
+	pthread_mutex_unlock(&n->lock);
+	podfs_session_put(session);
+	return err;
+}
+
+static struct fs_node *find_file_locked(struct fs_nodes *n,
+					struct fs_node *parent,
+					const char *name,
+					const struct wire_attr *attr)
+{
+	struct fs_identity id = identity_of(attr);
+	struct fs_name *there;
+
+	if (!is_dir(attr))
+		return index_find_locked(n, parent->session, attr);
+	there = fs_names_find(n, parent, name);
+	if (there && there->node->kind == FS_FILE &&
+	    is_dir(&there->node->attr) &&
+	    same_identity(&there->node->identity, &id))
+		return there->node;
+	return NULL;
+}
+
+int fs_node_file(struct fs_nodes *n, struct fs_node *parent, const char *name,
+		 const struct wire_attr *attr, bool lookup,
+		 struct fs_node **ret)
+{
+	struct fs_node *node;
+	int err = -ENOMEM;
+
+	pthread_mutex_lock(&n->lock);
+	node = find_file_locked(n, parent, name, attr);
+	if (!node) {
+		node = node_new_locked(n, FS_FILE);
+		if (node) {
+			node->session = podfs_session_ref(parent->session);
+			node->ino_salt = parent->ino_salt;
+			node->identity = identity_of(attr);
+			node->attr = *attr;
+			if (!is_dir(attr))
+				index_add_locked(n, node);
+		}
+	}
+	if (node) {
+		node->attr = *attr;
+		node->attr_known = true;
+		err = bind_locked(n, parent, name, node);
+		err = give_locked(n, node, err, lookup, ret);
+	}
+	pthread_mutex_unlock(&n->lock);
+	return err;
+}
+
+bool fs_node_saw(struct fs_nodes *n, struct fs_node *node,
+		 const struct wire_attr *attr)
+{
+	struct fs_identity id = identity_of(attr);
+	bool same;
+
+	pthread_mutex_lock(&n->lock);
+	same = node->kind == FS_CONTAINER ||
+	       (same_identity(&node->identity, &id) &&
+		(node->attr.mode & S_IFMT) == (attr->mode & S_IFMT));
+	if (same) {
+		node->attr = *attr;
+		node->attr_known = true;
+	}
+	pthread_mutex_unlock(&n->lock);
+	return same;
+}
+
+/* ---- names ------------------------------------------------------------------- */
+
+struct fs_node *fs_node_named(struct fs_nodes *n, struct fs_node *parent,
+			      const char *name)
+{
+	struct fs_node *node = NULL;
+	struct fs_name *e;
+
+	pthread_mutex_lock(&n->lock);
+	e = fs_names_find(n, parent, name);
+	if (e) {
+		node = e->node;
+		node->refs++;
+	}
+	pthread_mutex_unlock(&n->lock);
+	return node;
+}
+
+static void unname_locked(struct fs_nodes *n, struct fs_node *parent,
+			  const char *name)
+{
+	struct fs_name *e = fs_names_find(n, parent, name);
+	struct fs_node *node;
+
+	if (!e)
+		return;
+	node = e->node;
+	fs_names_remove(n, e);
+	maybe_destroy_locked(n, node);
+}
+
+void fs_node_unname(struct fs_nodes *n, struct fs_node *parent,
+		    const char *name)
+{
+	pthread_mutex_lock(&n->lock);
+	unname_locked(n, parent, name);
+	pthread_mutex_unlock(&n->lock);
+}
+
+void fs_node_rename(struct fs_nodes *n, struct fs_node *from,
+		    const char *old_name, struct fs_node *to,
+		    const char *new_name, bool exchange)
+{
+	struct fs_node *a = fs_node_named(n, from, old_name);
+	struct fs_node *b = fs_node_named(n, to, new_name);
+
+	pthread_mutex_lock(&n->lock);
+	unname_locked(n, from, old_name);
+	if (a != b || exchange)
+		unname_locked(n, to, new_name);
+	if (a)
+		bind_locked(n, to, new_name, a);
+	if (b && exchange)
+		bind_locked(n, from, old_name, b);
+	pthread_mutex_unlock(&n->lock);
+	fs_node_put(n, a);
+	fs_node_put(n, b);
+}

@@ -1,0 +1,127 @@
+/*
+ * Nodes: what the kernel knows by a number. Folders of the cluster's names,
+ * and files and folders of containers.
+ *
+ * A folder is a node for each path, so that one that a container moves can't
+ * change the depth under whoever walks in it. A file is a node for each
+ * identity (dev, ino, birth), so that hard links are one file. Numbers are the
+ * daemon's own; what a helper says only tells files of its container apart.
+ *
+ * Thread: any; nodes->lock guards all tables and the members marked so. A node
+ * that is used outside the lock is held by a reference.
+ */
+#ifndef PODFS_FS_NODE_H
+#define PODFS_FS_NODE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backend/backend.h"
+#include "fs/slots.h"
+
+enum fs_kind {
+	FS_ROOT,
+	FS_META,	/* /.podfs */
+	FS_STATUS,	/* /.podfs/status.json */
+	FS_NAMESPACE,
+	FS_POD,
+	FS_CONTAINER, /* the root of a container's files */
+	FS_FILE,      /* anything below it */
+};
+
+struct fs_identity {
+	uint64_t dev;
+	uint64_t ino;
+	struct wire_time btime;
+};
+
+struct fs_name;
+struct fs_handle;
+
+struct fs_node {
+	uint64_t id; /* the kernel's nodeid */
+	enum fs_kind kind;
+	struct podfs_ref ref;	       /* of the cluster's names; kind <= CONTAINER */
+	struct podfs_session *session; /* of a container and what is in it */
+	uint64_t ino_salt;	       /* of what users see as inode numbers */
+	char uid[PODFS_UID_MAX + 1];   /* of a namespace or pod */
+	int64_t created;
+
+	/* nodes->lock */
+	uint64_t lookups; /* the kernel's count */
+	unsigned refs;	  /* children's names and running operations */
+	struct fs_name *names;
+	struct fs_handle *open; /* open files, newest first */
+	struct fs_identity identity;
+	struct wire_attr attr; /* the last that was seen */
+	bool attr_known;
+	struct wire_time seen_mtime; /* of what the page cache holds */
+	uint64_t seen_size;
+	bool seen;
+	struct fs_node *same; /* the identity table's chain */
+};
+
+struct fs_nodes {
+	pthread_mutex_t lock;
+	struct fs_slots slots;
+	struct fs_node *root;
+	struct fs_name *by_name; /* uthash */
+	struct fs_node **by_identity;
+	uint32_t identity_buckets;
+	uint32_t files;
+};
+
+int fs_nodes_init(struct fs_nodes *n);
+void fs_nodes_done(struct fs_nodes *n);
+
+/* The node that the kernel names, with a reference; NULL: it forgot it. */
+struct fs_node *fs_node_get(struct fs_nodes *n, uint64_t id);
+void fs_node_ref(struct fs_nodes *n, struct fs_node *node);
+void fs_node_put(struct fs_nodes *n, struct fs_node *node);
+void fs_node_forget(struct fs_nodes *n, uint64_t id, uint64_t count);
+
+/* A name of the cluster below @parent: found, or made. @e as the tree gave it;
+ * a pod under an old name with another uid is another node. Counts one lookup
+ * if @lookup. With a reference. -ENOMEM, or podfs_session_get()'s errors. */
+int fs_node_cluster(struct fs_nodes *n, struct podfs_backend *b,
+		    struct fs_node *parent, enum fs_kind kind,
+		    const struct podfs_entry *e, bool lookup,
+		    struct fs_node **ret);
+
+/* A file that the helper showed as @name in @parent. Counts one lookup if
+ * @lookup. With a reference. */
+int fs_node_file(struct fs_nodes *n, struct fs_node *parent, const char *name,
+		 const struct wire_attr *attr, bool lookup,
+		 struct fs_node **ret);
+
+/* Names come and go by our own operations, or because the cluster says so. */
+void fs_node_unname(struct fs_nodes *n, struct fs_node *parent,
+		    const char *name);
+void fs_node_rename(struct fs_nodes *n, struct fs_node *from,
+		    const char *old_name, struct fs_node *to,
+		    const char *new_name, bool exchange);
+/* The node that has this name now, with a reference, or NULL. */
+struct fs_node *fs_node_named(struct fs_nodes *n, struct fs_node *parent,
+			      const char *name);
+
+/* Remembers what the helper said. False: another file is meant by now. */
+bool fs_node_saw(struct fs_nodes *n, struct fs_node *node,
+		 const struct wire_attr *attr);
+
+/* Where the helper finds a node, or the name @name in it. The text is the
+ * caller's to free. */
+struct fs_loc {
+	uint64_t base;	/* WIRE_BASE_ROOT, or an open handle at the helper */
+	uint32_t epoch; /* of that handle; 0 none */
+	char *path;
+	uint16_t len;
+	unsigned depth; /* folders between the container's root and @path */
+};
+/* -ESTALE: it has no name any more and is not open; -ENAMETOOLONG; -ENOMEM. */
+int fs_node_loc(struct fs_nodes *n, struct fs_node *node, const char *name,
+		struct fs_loc *ret);
+void fs_loc_done(struct fs_loc *l);
+struct wire_str fs_loc_path(const struct fs_loc *l);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * The notifier: the one thread that tells the kernel what it must forget.
+ *
+ * A notification may wait in the kernel for a request that is being answered;
+ * so no lock is held, and nobody who answers ever waits for this thread.
+ * Thread: fs_notify_change() from any; the lock guards the queue.
+ */
+#ifndef PODFS_FS_NOTIFY_H
+#define PODFS_FS_NOTIFY_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "backend/backend.h"
+
+struct podfs_fs;
+struct fs_notice;
+
+struct fs_notifier {
+	pthread_mutex_t lock; /* guards queue, end and stop */
+	pthread_cond_t wake;
+	struct fs_notice *queue, **end;
+	bool stop;
+	bool started;
+	pthread_t thread;
+};
+
+int fs_notifier_start(struct podfs_fs *fs);
+void fs_notifier_stop(struct podfs_fs *fs);
+
+/* A name of the cluster came or went. */
+void fs_notify_change(struct podfs_fs *fs, const struct podfs_tree_change *c);
+
+#endif

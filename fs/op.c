@@ -1,0 +1,176 @@
+#include "fs/op.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/guard.h"
+#include "common/base/log.h"
+
+int fs_errno(int status)
+{
+	switch (-status) {
+	case ENOTCONN:
+	case ETIMEDOUT:
+	case EBADMSG:
+	case EPROTO:
+		return EIO;
+	default:
+		return status < 0 ? -status : EIO;
+	}
+}
+
+void fs_op_put(struct fs_op *op)
+{
+	if (atomic_fetch_sub(&op->refs, 1) != 1)
+		return;
+	fs_node_put(&op->fs->nodes, op->node);
+	fs_node_put(&op->fs->nodes, op->other);
+	podfs_session_put(op->session);
+	free(op->data);
+	free(op->frame);
+	free(op);
+}
+
+bool fs_op_claim(struct fs_op *op)
+{
+	if (atomic_exchange(&op->answered, true))
+		return false;
+	fs_interrupts_forget(&op->fs->interrupts, op);
+	return true;
+}
+
+void fs_op_error(struct fs_op *op, int status)
+{
+	if (!fs_op_claim(op))
+		return;
+	fuse_reply_err(op->req, fs_errno(status));
+}
+
+void fs_op_finish_plain(struct fs_op *op, int status, const uint8_t *body,
+			size_t len)
+{
+	(void)body;
+	(void)len;
+	if (!fs_op_claim(op))
+		return;
+	fuse_reply_err(op->req, status ? fs_errno(status) : 0);
+}
+
+static void on_done(struct podfs_call *c, int status, const uint8_t *body,
+		    size_t len)
+{
+	struct fs_op *op = podfs_container_of(c, struct fs_op, call);
+
+	op->finish(op, status, body, len);
+	fs_op_put(op);
+}
+
+struct fs_op *fs_op_new(fuse_req_t req, struct fs_node *node, enum wire_op what,
+			size_t extra, fs_op_finish *finish)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct fs_op *op;
+
+	if (!node || !node->session) {
+		fuse_reply_err(req, node ? EPERM : ESTALE);
+		fs_node_put(&fs->nodes, node);
+		return NULL;
+	}
+	op = calloc(1, sizeof(*op));
+	if (op) {
+		op->room = FS_OP_BODY + 2 * WIRE_PATH_MAX + extra;
+		op->frame = malloc(PODFS_CALL_HEADROOM + op->room);
+	}
+	if (!op || !op->frame) {
+		free(op);
+		fs_node_put(&fs->nodes, node);
+		fuse_reply_err(req, ENOMEM);
+		return NULL;
+	}
+	op->fs = fs;
+	op->req = req;
+	op->node = node;
+	op->session = podfs_session_ref(node->session);
+	op->finish = finish;
+	op->call.op = what;
+	op->call.prio = WIRE_PRIO_INTERACTIVE;
+	op->call.frame = op->frame;
+	op->call.done = on_done;
+	op->pid = fuse_req_ctx(req)->pid;
+	atomic_init(&op->refs, 1);
+	atomic_init(&op->answered, false);
+	return op;
+}
+
+struct wire_writer fs_op_body(struct fs_op *op)
+{
+	return wire_writer_over(op->frame + PODFS_CALL_HEADROOM, op->room);
+}
+
+void fs_op_fail(struct fs_op *op, int err)
+{
+	fuse_reply_err(op->req, err);
+	fs_op_put(op);
+}
+
+void fs_op_submit(struct fs_op *op, const struct wire_writer *w)
+{
+	if (wire_writer_done(w, &op->call.body_len) != 0 ||
+	    op->call.body_len > WIRE_BODY_MAX) {
+		fs_op_fail(op, ENAMETOOLONG);
+		return;
+	}
+	fs_interrupts_watch(&op->fs->interrupts, op);
+	podfs_session_submit(op->session, &op->call);
+}
+
+bool fs_decoded(struct fs_op *op, int err)
+{
+	if (!err)
+		return true;
+	podfs_warn("fs", "%s: the helper's reply is malformed",
+		   wire_op_name((uint16_t)op->call.op));
+	fs_op_error(op, -EIO);
+	return false;
+}
+
+/* ---- handles that nobody waits for ------------------------------------------ */
+
+struct stray {
+	struct podfs_call call;
+	struct podfs_session *session;
+	uint8_t frame[PODFS_CALL_HEADROOM + 16];
+};
+
+static void stray_done(struct podfs_call *c, int status, const uint8_t *body,
+		       size_t len)
+{
+	struct stray *x = podfs_container_of(c, struct stray, call);
+
+	(void)status;
+	(void)body;
+	(void)len;
+	podfs_session_put(x->session);
+	free(x);
+}
+
+void fs_release_remote(struct podfs_session *s, uint64_t remote,
+		       uint32_t epoch)
+{
+	struct stray *x = calloc(1, sizeof(*x));
+	struct wire_req_RELEASE m = { .handle = remote };
+	struct wire_writer w;
+
+	if (!x)
+		return; /* the helper closes it when the session ends */
+	w = wire_writer_over(x->frame + PODFS_CALL_HEADROOM, 16);
+	wire_enc_req_RELEASE(&w, &m);
+	x->session = podfs_session_ref(s);
+	x->call.op = WIRE_OP_RELEASE;
+	x->call.epoch = epoch;
+	x->call.frame = x->frame;
+	x->call.body_len = (size_t)(w.p - w.start);
+	x->call.done = stray_done;
+	podfs_session_submit(s, &x->call);
+}

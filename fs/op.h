@@ -1,0 +1,114 @@
+/*
+ * An operation under way: a kernel request that waits for a helper's reply.
+ *
+ * Two parties hold it: the call (until done() has run) and the kernel's request
+ * (until it is answered). Whoever answers first claims it; the other finds it
+ * answered and cleans up. Thread: made and submitted on a FUSE worker; the
+ * reply's function runs on the I/O thread; an interrupt on any.
+ */
+#ifndef PODFS_FS_OP_H
+#define PODFS_FS_OP_H
+
+#include <stdatomic.h>
+
+#include "common/wire/msg.h"
+#include "fs/fs_internal.h"
+
+#define FS_OP_BODY 512 /* fixed fields of any message but data and paths */
+#define FS_NAME_ROOM 256
+
+struct fs_op;
+
+/* Answers the request, on the I/O thread, if fs_op_claim() lets it. @status 0
+ * and the reply's body, or -errno. */
+typedef void fs_op_finish(struct fs_op *op, int status, const uint8_t *body,
+			  size_t len);
+
+struct fs_op {
+	struct podfs_fs *fs;
+	fuse_req_t req;
+	struct fs_node *node; /* references, dropped with the op */
+	struct fs_node *other;
+	struct podfs_session *session;
+	fs_op_finish *finish;
+	struct podfs_call call;
+	size_t room; /* bytes of the body in frame */
+	uint8_t *frame;
+
+	atomic_uint refs;
+	atomic_bool answered;
+
+	/* the interrupts' lock */
+	struct fs_op *waiting_next;
+	bool waiting;
+	int64_t interrupted_at; /* ms */
+	pid_t pid;
+	bool waits; /* for a lock: any signal ends that, as fcntl(2) says */
+
+	/* what the finish function needs to know of the request */
+	char name[FS_NAME_ROOM];
+	char name2[FS_NAME_ROOM];
+	struct fuse_file_info fi;
+	struct fs_handle *handle;
+	struct wire_attr attr;
+	uint64_t offset;
+	size_t size;
+	unsigned flags;
+	uint8_t *data; /* collected; freed with the op */
+	size_t data_len;
+};
+
+/* For @node (a reference is taken over, NULL is answered with ESTALE) of a
+ * container, with @extra bytes of data besides paths and numbers. NULL: the
+ * request has been answered. */
+struct fs_op *fs_op_new(fuse_req_t req, struct fs_node *node, enum wire_op op,
+			size_t extra, fs_op_finish *finish);
+struct wire_writer fs_op_body(struct fs_op *op);
+/* Sends it. Encoding that failed answers ENAMETOOLONG. */
+void fs_op_submit(struct fs_op *op, const struct wire_writer *w);
+/* Not sent after all: answers @err (positive errno) and frees. */
+void fs_op_fail(struct fs_op *op, int err);
+
+/* True for the one caller that may answer the request. */
+bool fs_op_claim(struct fs_op *op);
+/* Claims and answers with an error; nothing where it is answered. */
+void fs_op_error(struct fs_op *op, int status);
+/* A finish function for replies without content. */
+void fs_op_finish_plain(struct fs_op *op, int status, const uint8_t *body,
+			size_t len);
+
+void fs_op_put(struct fs_op *op);
+
+/* An op by an open file. NULL: the request has been answered (a folder of the
+ * cluster's names: with success). */
+struct fs_op *fs_op_by_handle(fuse_req_t req, const struct fuse_file_info *fi,
+			      enum wire_op what, size_t extra,
+			      fs_op_finish *finish);
+
+/* A positive errno for the kernel from a status of the backend. */
+int fs_errno(int status);
+
+/* A handle that nobody knows: opened by a request that was given up. */
+void fs_release_remote(struct podfs_session *s, uint64_t remote,
+		       uint32_t epoch);
+
+/* Encodes a message of the operation NAME and sends it. */
+#define FS_SEND(op, NAME, ...)                                                 \
+	do {                                                                   \
+		struct wire_writer w_ = fs_op_body(op);                        \
+		struct wire_req_##NAME m_ = { 0, __VA_ARGS__ };                \
+									       \
+		wire_enc_req_##NAME(&w_, &m_);                                 \
+		fs_op_submit((op), &w_);                                       \
+	} while (0)
+
+/* Decodes the reply's body or answers EIO: what a helper sends may be wrong. */
+#define FS_DECODE(op, NAME, body, len, ret)                                    \
+	fs_decoded((op), wire_dec_rep_##NAME(                                  \
+				 &(struct wire_reader){ (body),                \
+							(body) + (len),        \
+							false },               \
+				 (ret)))
+bool fs_decoded(struct fs_op *op, int err);
+
+#endif

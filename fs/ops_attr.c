@@ -1,0 +1,449 @@
+/* LOOKUP, GETATTR, SETATTR, READLINK, ACCESS, STATFS, and forgetting. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "fs/convert.h"
+#include "fs/link.h"
+#include "fs/virtual.h"
+
+/* ---- lookup ------------------------------------------------------------------- */
+
+static void lookup_done(struct fs_op *op, int status, const uint8_t *body,
+			size_t len)
+{
+	struct fuse_entry_param e;
+	struct wire_rep_LOOKUP m;
+
+	if (status == -ENOENT)
+		fs_node_unname(&op->fs->nodes, op->node, op->name);
+	if (status) {
+		fs_op_error(op, status);
+		return;
+	}
+	if (!FS_DECODE(op, LOOKUP, body, len, &m) || !fs_op_claim(op))
+		return;
+	status = fs_entry_of(op->fs, op->node, op->name, &m.attr, m.target, &e);
+	if (status)
+		fuse_reply_err(op->req, fs_errno(status));
+	else if (fuse_reply_entry(op->req, &e) != 0)
+		fs_node_forget(&op->fs->nodes, e.ino, 1);
+}
+
+void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct fs_node *node = fs_node_get(&fs->nodes, parent);
+	struct fs_loc loc;
+	struct fs_op *op;
+	int err;
+
+	if (node && node->kind < FS_CONTAINER) {
+		fs_virtual_lookup(req, node, name);
+		return;
+	}
+	op = fs_op_new(req, node, WIRE_OP_LOOKUP, 0, lookup_done);
+	if (!op)
+		return;
+	err = fs_node_loc(&fs->nodes, node, name, &loc);
+	if (err) {
+		fs_op_fail(op, fs_errno(err));
+		return;
+	}
+	memcpy(op->name, name, strlen(name) + 1);
+	op->call.epoch = loc.epoch;
+	FS_SEND(op, LOOKUP, .base = loc.base, .path = fs_loc_path(&loc));
+	fs_loc_done(&loc);
+}
+
+void fs_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
+{
+	fs_node_forget(&fs_of(req)->nodes, ino, nlookup);
+	fuse_reply_none(req);
+}
+
+void fs_forget_multi(fuse_req_t req, size_t count,
+		     struct fuse_forget_data *forgets)
+{
+	for (size_t i = 0; i < count; i++)
+		fs_node_forget(&fs_of(req)->nodes, forgets[i].ino,
+			       forgets[i].nlookup);
+	fuse_reply_none(req);
+}
+
+/* ---- attributes ------------------------------------------------------------------ */
+
+static void reply_attr(struct fs_op *op, const struct wire_attr *a)
+{
+	struct stat st;
+
+	/* another file has the name by now: the kernel looks again */
+	if (!fs_node_saw(&op->fs->nodes, op->node, a)) {
+		fs_op_error(op, -ESTALE);
+		return;
+	}
+	if (fs_stat_of(op->fs, op->node, a, &st) != 0) {
+		fs_op_error(op, -EIO);
+		return;
+	}
+	if (fs_op_claim(op))
+		fuse_reply_attr(op->req, &st, fs_attr_timeout(op->fs, a));
+}
+
+static void getattr_done(struct fs_op *op, int status, const uint8_t *body,
+			 size_t len)
+{
+	struct wire_rep_GETATTR m;
+
+	if (status)
+		fs_op_error(op, status);
+	else if (FS_DECODE(op, GETATTR, body, len, &m))
+		reply_attr(op, &m.attr);
+}
+
+/* A link's size is its shown target's, which a lookup tells. */
+static void link_getattr_done(struct fs_op *op, int status, const uint8_t *body,
+			      size_t len)
+{
+	struct wire_rep_LOOKUP m;
+	char shown[PATH_MAX];
+
+	if (status) {
+		fs_op_error(op, status);
+		return;
+	}
+	if (!FS_DECODE(op, LOOKUP, body, len, &m))
+		return;
+	if (op->size > 0 && fs_link_show(m.target, (unsigned)op->size - 1,
+					 shown) == FS_LINK_SAFE)
+		m.attr.size = strlen(shown);
+	reply_attr(op, &m.attr);
+}
+
+/* Deleted and not open: what was last seen of it is all there is. */
+static void reply_last(fuse_req_t req, struct podfs_fs *fs,
+		       struct fs_node *node)
+{
+	struct wire_attr a;
+	struct stat st;
+	bool known;
+
+	pthread_mutex_lock(&fs->nodes.lock);
+	a = node->attr;
+	known = node->attr_known;
+	pthread_mutex_unlock(&fs->nodes.lock);
+	if (known && fs_stat_of(fs, node, &a, &st) == 0)
+		fuse_reply_attr(req, &st, 0);
+	else
+		fuse_reply_err(req, ESTALE);
+}
+
+static bool is_link(struct podfs_fs *fs, struct fs_node *node)
+{
+	bool link;
+
+	pthread_mutex_lock(&fs->nodes.lock);
+	link = node->kind == FS_FILE && S_ISLNK(node->attr.mode);
+	pthread_mutex_unlock(&fs->nodes.lock);
+	return link;
+}
+
+void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct fs_node *node = fs_node_get(&fs->nodes, ino);
+	struct fs_loc loc;
+	struct fs_op *op;
+	bool link;
+	int err;
+
+	(void)fi;
+	if (node && (node->kind < FS_CONTAINER ||
+		     (node->kind == FS_CONTAINER &&
+		      podfs_session_epoch(node->session) == 0))) {
+		fs_virtual_getattr(req, node);
+		return;
+	}
+	err = node ? fs_node_loc(&fs->nodes, node, NULL, &loc) : -ESTALE;
+	if (err == -ESTALE && node) {
+		reply_last(req, fs, node);
+		fs_node_put(&fs->nodes, node);
+		return;
+	}
+	link = !err && is_link(fs, node);
+	op = fs_op_new(req, node, link ? WIRE_OP_LOOKUP : WIRE_OP_GETATTR, 0,
+		       link ? link_getattr_done : getattr_done);
+	if (!op) {
+		if (!err)
+			fs_loc_done(&loc);
+		return;
+	}
+	if (err) {
+		fs_op_fail(op, fs_errno(err));
+		return;
+	}
+	op->call.epoch = loc.epoch;
+	op->size = loc.depth;
+	if (link)
+		FS_SEND(op, LOOKUP, .base = loc.base,
+			.path = fs_loc_path(&loc));
+	else
+		FS_SEND(op, GETATTR, .base = loc.base,
+			.path = fs_loc_path(&loc));
+	fs_loc_done(&loc);
+}
+
+static void setattr_done(struct fs_op *op, int status, const uint8_t *body,
+			 size_t len)
+{
+	struct wire_rep_SETATTR m;
+
+	if (status)
+		fs_op_error(op, status);
+	else if (FS_DECODE(op, SETATTR, body, len, &m))
+		reply_attr(op, &m.attr);
+}
+
+static struct wire_req_SETATTR setattr_of(const struct stat *st, int to_set)
+{
+	static const struct {
+		int host;
+		uint32_t wire;
+	} map[] = {
+		{ FUSE_SET_ATTR_MODE, WIRE_SET_MODE },
+		{ FUSE_SET_ATTR_UID, WIRE_SET_UID },
+		{ FUSE_SET_ATTR_GID, WIRE_SET_GID },
+		{ FUSE_SET_ATTR_SIZE, WIRE_SET_SIZE },
+		{ FUSE_SET_ATTR_ATIME, WIRE_SET_ATIME },
+		{ FUSE_SET_ATTR_MTIME, WIRE_SET_MTIME },
+		{ FUSE_SET_ATTR_ATIME_NOW, WIRE_SET_ATIME_NOW },
+		{ FUSE_SET_ATTR_MTIME_NOW, WIRE_SET_MTIME_NOW },
+	};
+	struct wire_req_SETATTR m = {
+		.mode = st->st_mode & 07777,
+		.uid = st->st_uid,
+		.gid = st->st_gid,
+		.size = (uint64_t)st->st_size,
+		.atime = { st->st_atim.tv_sec, (uint32_t)st->st_atim.tv_nsec },
+		.mtime = { st->st_mtim.tv_sec, (uint32_t)st->st_mtim.tv_nsec },
+	};
+
+	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
+		if (to_set & map[i].host)
+			m.valid |= map[i].wire;
+	return m;
+}
+
+void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+		struct fuse_file_info *fi)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct fs_node *node = fs_node_get(&fs->nodes, ino);
+	struct wire_req_SETATTR m = setattr_of(attr, to_set);
+	const struct fs_handle *h = NULL;
+	struct wire_writer w;
+	struct fs_loc loc;
+	struct fs_op *op;
+	int err;
+
+	op = fs_op_new(req, node, WIRE_OP_SETATTR, 0, setattr_done);
+	if (!op)
+		return;
+	/* ftruncate(2): by the file that is open, not by a name */
+	if (fi && (to_set & FUSE_SET_ATTR_SIZE))
+		h = fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
+	memset(&loc, 0, sizeof(loc));
+	err = h ? 0 : fs_node_loc(&fs->nodes, node, NULL, &loc);
+	if (err) {
+		fs_op_fail(op, fs_errno(err));
+		return;
+	}
+	m.base = h ? h->remote : loc.base;
+	m.path = fs_loc_path(&loc);
+	op->call.epoch = h ? h->epoch : loc.epoch;
+	w = fs_op_body(op);
+	wire_enc_req_SETATTR(&w, &m);
+	fs_op_submit(op, &w);
+	fs_loc_done(&loc);
+}
+
+/* ---- links ---------------------------------------------------------------------- */
+
+static void resolve_done(struct fs_op *op, int status, const uint8_t *body,
+			 size_t len)
+{
+	struct wire_rep_RESOLVE m;
+	char shown[PATH_MAX];
+
+	if (status) {
+		fs_op_error(op, status);
+		return;
+	}
+	if (!FS_DECODE(op, RESOLVE, body, len, &m) || !fs_op_claim(op))
+		return;
+	if (fs_link_from_root(m.path, (unsigned)op->size, shown))
+		fuse_reply_readlink(op->req, shown);
+	else
+		fuse_reply_err(op->req, ENAMETOOLONG);
+}
+
+/* Goes on with the same kernel request, as another operation. */
+static void resolve_instead(struct fs_op *op)
+{
+	struct fs_op *next;
+	struct fs_loc loc;
+
+	if (!fs_op_claim(op))
+		return;
+	fs_node_ref(&op->fs->nodes, op->node);
+	next = fs_op_new(op->req, op->node, WIRE_OP_RESOLVE, 0, resolve_done);
+	if (!next)
+		return;
+	if (fs_node_loc(&op->fs->nodes, op->node, NULL, &loc) != 0) {
+		fs_op_fail(next, ESTALE);
+		return;
+	}
+	next->size = op->size;
+	FS_SEND(next, RESOLVE, .base = WIRE_BASE_ROOT,
+		.path = fs_loc_path(&loc));
+	fs_loc_done(&loc);
+}
+
+static void readlink_done(struct fs_op *op, int status, const uint8_t *body,
+			  size_t len)
+{
+	struct wire_rep_READLINK m;
+	char shown[PATH_MAX];
+
+	if (status) {
+		fs_op_error(op, status);
+		return;
+	}
+	if (!FS_DECODE(op, READLINK, body, len, &m))
+		return;
+	switch (fs_link_show(m.target, (unsigned)op->size, shown)) {
+	case FS_LINK_SAFE:
+		if (fs_op_claim(op))
+			fuse_reply_readlink(op->req, shown);
+		break;
+	case FS_LINK_RESOLVE:
+		resolve_instead(op);
+		break;
+	case FS_LINK_BROKEN:
+	default:
+		fs_op_error(op, -EIO);
+		break;
+	}
+}
+
+void fs_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct fs_node *node = fs_node_get(&fs->nodes, ino);
+	struct fs_op *op =
+		fs_op_new(req, node, WIRE_OP_READLINK, 0, readlink_done);
+	struct fs_loc loc;
+	int err;
+
+	if (!op)
+		return;
+	err = fs_node_loc(&fs->nodes, node, NULL, &loc);
+	if (err) {
+		fs_op_fail(op, fs_errno(err));
+		return;
+	}
+	op->size = loc.depth > 0 ? loc.depth - 1 : 0;
+	op->call.epoch = loc.epoch;
+	FS_SEND(op, READLINK, .base = loc.base, .path = fs_loc_path(&loc));
+	fs_loc_done(&loc);
+}
+
+/* ---- the rest -------------------------------------------------------------------- */
+
+void fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct fs_node *node = fs_node_get(&fs->nodes, ino);
+	struct fs_loc loc;
+	struct fs_op *op;
+	int err;
+
+	if (node && node->kind <= FS_CONTAINER) {
+		/* F_OK and X_OK of a folder; nothing is written above */
+		bool write = (mask & 2) && node->kind < FS_CONTAINER;
+
+		fuse_reply_err(req, write ? EACCES : 0);
+		fs_node_put(&fs->nodes, node);
+		return;
+	}
+	op = fs_op_new(req, node, WIRE_OP_ACCESS, 0, fs_op_finish_plain);
+	if (!op)
+		return;
+	err = fs_node_loc(&fs->nodes, node, NULL, &loc);
+	if (err) {
+		fs_op_fail(op, fs_errno(err));
+		return;
+	}
+	op->call.epoch = loc.epoch;
+	FS_SEND(op, ACCESS, .base = loc.base, .path = fs_loc_path(&loc),
+		.mask = (uint8_t)(mask & 7));
+	fs_loc_done(&loc);
+}
+
+static void statfs_done(struct fs_op *op, int status, const uint8_t *body,
+			size_t len)
+{
+	struct wire_rep_STATFS m;
+	struct statvfs v;
+
+	if (status) {
+		fs_op_error(op, status);
+		return;
+	}
+	if (!FS_DECODE(op, STATFS, body, len, &m) || !fs_op_claim(op))
+		return;
+	memset(&v, 0, sizeof(v));
+	v.f_bsize = m.statfs.bsize;
+	v.f_frsize = m.statfs.frsize ? m.statfs.frsize : 4096;
+	v.f_blocks = m.statfs.blocks;
+	v.f_bfree = m.statfs.bfree;
+	v.f_bavail = m.statfs.bavail;
+	v.f_files = m.statfs.files;
+	v.f_ffree = m.statfs.ffree;
+	v.f_favail = m.statfs.ffree;
+	v.f_namemax = m.statfs.namelen;
+	fuse_reply_statfs(op->req, &v);
+}
+
+void fs_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct fs_node *node = fs_node_get(&fs->nodes, ino);
+	struct fs_loc loc;
+	struct fs_op *op;
+	int err;
+
+	if (node && (node->kind < FS_CONTAINER ||
+		     podfs_session_epoch(node->session) == 0)) {
+		struct statvfs v = { .f_bsize = 4096,
+				     .f_frsize = 4096,
+				     .f_namemax = WIRE_NAME_MAX };
+
+		fuse_reply_statfs(req, &v);
+		fs_node_put(&fs->nodes, node);
+		return;
+	}
+	op = fs_op_new(req, node, WIRE_OP_STATFS, 0, statfs_done);
+	if (!op)
+		return;
+	err = fs_node_loc(&fs->nodes, node, NULL, &loc);
+	if (err) {
+		fs_op_fail(op, fs_errno(err));
+		return;
+	}
+	op->call.epoch = loc.epoch;
+	FS_SEND(op, STATFS, .base = loc.base, .path = fs_loc_path(&loc));
+	fs_loc_done(&loc);
+}

@@ -1,0 +1,216 @@
+/* READ, FALLOCATE, COPY_FILE_RANGE, LSEEK. */
+#include <errno.h>
+#include <linux/falloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/guard.h"
+#include "fs/convert.h"
+#include "fs/virtual.h"
+
+/* ---- read ------------------------------------------------------------------------ */
+
+static bool data_of(const uint8_t *body, size_t len, struct wire_data *ret)
+{
+	struct wire_reader r = wire_reader_over(body, len);
+	struct wire_rep_READ m;
+
+	if (wire_dec_rep_READ(&r, &m) != 0)
+		return false;
+	*ret = m.data;
+	return true;
+}
+
+/* Never more than was asked for, whatever the helper sends. */
+static int collect(struct fs_op *op, struct wire_data d)
+{
+	if (d.n > op->size - op->data_len)
+		return -EIO;
+	if (!op->data)
+		op->data = malloc(op->size);
+	if (!op->data)
+		return -ENOMEM;
+	memcpy(op->data + op->data_len, d.p, d.n);
+	op->data_len += d.n;
+	return 0;
+}
+
+static int read_part(struct podfs_call *c, const uint8_t *body, size_t len)
+{
+	struct fs_op *op = podfs_container_of(c, struct fs_op, call);
+	struct wire_data d;
+
+	return data_of(body, len, &d) ? collect(op, d) : -EIO;
+}
+
+static void read_restart(struct podfs_call *c)
+{
+	podfs_container_of(c, struct fs_op, call)->data_len = 0;
+}
+
+static void read_done(struct fs_op *op, int status, const uint8_t *body,
+		      size_t len)
+{
+	struct wire_data d;
+
+	if (!status && !data_of(body, len, &d))
+		status = -EIO;
+	if (!status && d.n > op->size - op->data_len)
+		status = -EIO;
+	if (!status && op->data_len > 0)
+		status = collect(op, d);
+	if (status) {
+		fs_op_error(op, status);
+		return;
+	}
+	if (!fs_op_claim(op))
+		return;
+	/* one frame: from where it arrived, uncopied */
+	if (op->data_len > 0)
+		fuse_reply_buf(op->req, (const char *)op->data, op->data_len);
+	else
+		fuse_reply_buf(op->req, (const char *)d.p, d.n);
+}
+
+void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+	     struct fuse_file_info *fi)
+{
+	struct podfs_fs *fs = fs_of(req);
+	const struct fs_handle *h =
+		fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
+	struct fs_op *op;
+
+	(void)ino;
+	if (h && h->listing) {
+		fs_virtual_read(req, h, size, off);
+		return;
+	}
+	op = fs_op_by_handle(req, fi, WIRE_OP_READ, 0, read_done);
+	if (!op)
+		return;
+	if (size > WIRE_READ_MAX)
+		size = WIRE_READ_MAX; /* more than max_read never comes */
+	op->size = size;
+	op->call.part = read_part;
+	op->call.restart = read_restart;
+	FS_SEND(op, READ, .handle = op->handle->remote, .offset = (uint64_t)off,
+		.count = (uint32_t)size);
+}
+
+/* ---- space ------------------------------------------------------------------------ */
+
+void fs_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset,
+		  off_t length, struct fuse_file_info *fi)
+{
+	static const struct {
+		int host;
+		uint32_t wire;
+	} map[] = {
+		{ FALLOC_FL_KEEP_SIZE, WIRE_FALLOC_KEEP_SIZE },
+		{ FALLOC_FL_PUNCH_HOLE, WIRE_FALLOC_PUNCH_HOLE },
+		{ FALLOC_FL_COLLAPSE_RANGE, WIRE_FALLOC_COLLAPSE },
+		{ FALLOC_FL_ZERO_RANGE, WIRE_FALLOC_ZERO_RANGE },
+		{ FALLOC_FL_INSERT_RANGE, WIRE_FALLOC_INSERT },
+	};
+	uint32_t wire = 0;
+	struct fs_op *op;
+
+	(void)ino;
+	for (size_t i = 0; i < PODFS_ARRAY_LEN(map); i++) {
+		if (mode & map[i].host)
+			wire |= map[i].wire;
+		mode &= ~map[i].host;
+	}
+	if (mode) {
+		fuse_reply_err(req, EOPNOTSUPP);
+		return;
+	}
+	op = fs_op_by_handle(req, fi, WIRE_OP_FALLOCATE, 0, fs_op_finish_plain);
+	if (op)
+		FS_SEND(op, FALLOCATE, .handle = op->handle->remote,
+			.mode = wire, .offset = (uint64_t)offset,
+			.length = (uint64_t)length);
+}
+
+static void copy_done(struct fs_op *op, int status, const uint8_t *body,
+		      size_t len)
+{
+	struct wire_rep_COPY_FILE_RANGE m;
+
+	if (status) {
+		fs_op_error(op, status);
+		return;
+	}
+	if (!FS_DECODE(op, COPY_FILE_RANGE, body, len, &m))
+		return;
+	if (m.count > op->size)
+		fs_op_error(op, -EIO);
+	else if (fs_op_claim(op))
+		fuse_reply_write(op->req, m.count);
+}
+
+void fs_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
+			struct fuse_file_info *fi_in, fuse_ino_t ino_out,
+			off_t off_out, struct fuse_file_info *fi_out,
+			size_t len, int flags)
+{
+	struct podfs_fs *fs = fs_of(req);
+	const struct fs_handle *to =
+		fs_handle_get(&fs->handles, &fs->nodes, fi_out->fh);
+	const struct fs_handle *from =
+		fs_handle_get(&fs->handles, &fs->nodes, fi_in->fh);
+	struct fs_op *op;
+
+	(void)ino_in;
+	(void)ino_out;
+	(void)flags;
+	/* between containers the kernel copies by hand */
+	if (!to || !from || from->node->session != to->node->session) {
+		fuse_reply_err(req, EXDEV);
+		return;
+	}
+	op = fs_op_by_handle(req, fi_in, WIRE_OP_COPY_FILE_RANGE, 0, copy_done);
+	if (!op)
+		return;
+	op->size = len;
+	FS_SEND(op, COPY_FILE_RANGE, .handle = op->handle->remote,
+		.offset = (uint64_t)off_in, .to_handle = to->remote,
+		.to_offset = (uint64_t)off_out, .length = len);
+}
+
+static void lseek_done(struct fs_op *op, int status, const uint8_t *body,
+		       size_t len)
+{
+	struct wire_rep_LSEEK m;
+
+	if (status) {
+		fs_op_error(op, status);
+		return;
+	}
+	if (!FS_DECODE(op, LSEEK, body, len, &m))
+		return;
+	if (m.offset > INT64_MAX)
+		fs_op_error(op, -EIO);
+	else if (fs_op_claim(op))
+		fuse_reply_lseek(op->req, (off_t)m.offset);
+}
+
+void fs_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
+	      struct fuse_file_info *fi)
+{
+	struct fs_op *op;
+
+	(void)ino;
+	/* the kernel does all others itself */
+	if (whence != SEEK_DATA && whence != SEEK_HOLE) {
+		fuse_reply_err(req, EINVAL);
+		return;
+	}
+	op = fs_op_by_handle(req, fi, WIRE_OP_LSEEK, 0, lseek_done);
+	if (op)
+		FS_SEND(op, LSEEK, .handle = op->handle->remote,
+			.offset = (uint64_t)off,
+			.whence = whence == SEEK_DATA ? WIRE_SEEK_DATA :
+							WIRE_SEEK_HOLE);
+}

@@ -1,0 +1,105 @@
+/* GETLK, SETLK, FLOCK: served by the helper, so that they hold against the
+ * container's own processes too. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "fs/convert.h"
+
+/* Waiting for a lock is no operation that hangs: it ends when the lock is
+ * free or the process is interrupted. */
+#define LOCK_WAIT_MS (24u * 60 * 60 * 1000)
+
+static uint8_t wire_type(short type)
+{
+	return type == F_RDLCK ? WIRE_LOCK_READ :
+	       type == F_WRLCK ? WIRE_LOCK_WRITE :
+				 WIRE_LOCK_UNLOCK;
+}
+
+static uint64_t end_of(const struct flock *l)
+{
+	return l->l_len == 0 ? INT64_MAX :
+			       (uint64_t)(l->l_start + l->l_len - 1);
+}
+
+static void getlk_done(struct fs_op *op, int status, const uint8_t *body,
+		       size_t len)
+{
+	struct wire_rep_GETLK m;
+	struct flock l;
+
+	if (status) {
+		fs_op_error(op, status);
+		return;
+	}
+	if (!FS_DECODE(op, GETLK, body, len, &m))
+		return;
+	if (m.start > INT64_MAX || m.end > INT64_MAX || m.end < m.start) {
+		fs_op_error(op, -EIO);
+		return;
+	}
+	memset(&l, 0, sizeof(l));
+	l.l_whence = SEEK_SET;
+	l.l_type = m.type == WIRE_LOCK_READ  ? F_RDLCK :
+		   m.type == WIRE_LOCK_WRITE ? F_WRLCK :
+					       F_UNLCK;
+	l.l_start = (off_t)m.start;
+	l.l_len = m.end == INT64_MAX ? 0 : (off_t)(m.end - m.start + 1);
+	l.l_pid = (pid_t)m.pid;
+	if (fs_op_claim(op))
+		fuse_reply_lock(op->req, &l);
+}
+
+void fs_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+	      struct flock *lock)
+{
+	struct fs_op *op =
+		fs_op_by_handle(req, fi, WIRE_OP_GETLK, 0, getlk_done);
+
+	(void)ino;
+	if (op)
+		FS_SEND(op, GETLK, .handle = op->handle->remote,
+			.owner = fi->lock_owner, .type = wire_type(lock->l_type),
+			.start = (uint64_t)lock->l_start, .end = end_of(lock));
+}
+
+void fs_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+	      struct flock *lock, int sleep)
+{
+	struct fs_op *op = fs_op_by_handle(req, fi, WIRE_OP_SETLK, 0,
+					   fs_op_finish_plain);
+
+	(void)ino;
+	if (!op)
+		return;
+	if (sleep) {
+		op->waits = true;
+		op->call.timeout_ms = LOCK_WAIT_MS;
+	}
+	FS_SEND(op, SETLK, .handle = op->handle->remote,
+		.owner = fi->lock_owner, .type = wire_type(lock->l_type),
+		.start = (uint64_t)lock->l_start, .end = end_of(lock),
+		.wait = sleep != 0);
+}
+
+void fs_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int how)
+{
+	struct fs_op *op = fs_op_by_handle(req, fi, WIRE_OP_FLOCK, 0,
+					   fs_op_finish_plain);
+
+	(void)ino;
+	if (!op)
+		return;
+	if (!(how & LOCK_NB)) {
+		op->waits = true;
+		op->call.timeout_ms = LOCK_WAIT_MS;
+	}
+	FS_SEND(op, FLOCK, .handle = op->handle->remote,
+		.owner = fi->lock_owner,
+		.type = how & LOCK_SH ? WIRE_LOCK_READ :
+			how & LOCK_EX ? WIRE_LOCK_WRITE :
+					WIRE_LOCK_UNLOCK,
+		.wait = !(how & LOCK_NB));
+}

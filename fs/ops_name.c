@@ -1,0 +1,274 @@
+/* MKNOD, MKDIR, UNLINK, RMDIR, SYMLINK, RENAME, LINK. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "fs/convert.h"
+#include "fs/link.h"
+
+/* The start that all share: an op on @name in @parent and where that is. NULL:
+ * the request has been answered. */
+static struct fs_op *begin(fuse_req_t req, fuse_ino_t parent, const char *name,
+			   enum wire_op what, fs_op_finish *finish,
+			   struct fs_loc *ret)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct fs_node *node = fs_node_get(&fs->nodes, parent);
+	struct fs_op *op;
+	int err;
+
+	op = fs_op_new(req, node, what, WIRE_TARGET_MAX, finish);
+	if (!op)
+		return NULL;
+	err = fs_node_loc(&fs->nodes, node, name, ret);
+	if (err) {
+		fs_op_fail(op, fs_errno(err));
+		return NULL;
+	}
+	snprintf(op->name, sizeof(op->name), "%s", name);
+	op->call.epoch = ret->epoch;
+	return op;
+}
+
+/* The new thing's entry, from the attributes that the reply carries. */
+static void reply_new(struct fs_op *op, struct fs_node *parent,
+		      const char *name, const struct wire_attr *a,
+		      struct wire_str target)
+{
+	struct fuse_entry_param e;
+	int err;
+
+	if (!fs_op_claim(op))
+		return;
+	err = fs_entry_of(op->fs, parent, name, a, target, &e);
+	if (err)
+		fuse_reply_err(op->req, fs_errno(err));
+	else if (fuse_reply_entry(op->req, &e) != 0)
+		fs_node_forget(&op->fs->nodes, e.ino, 1);
+}
+
+/* MKNOD, MKDIR and SYMLINK answer alike: attr. */
+static void made(struct fs_op *op, int status, const uint8_t *body, size_t len)
+{
+	struct wire_rep_MKNOD m;
+
+	if (status)
+		fs_op_error(op, status);
+	else if (FS_DECODE(op, MKNOD, body, len, &m))
+		reply_new(op, op->node, op->name, &m.attr,
+			  (struct wire_str){ .p = "" });
+}
+
+void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+	      dev_t rdev)
+{
+	struct fs_loc loc;
+	struct fs_op *op =
+		begin(req, parent, name, WIRE_OP_MKNOD, made, &loc);
+
+	if (!op)
+		return;
+	FS_SEND(op, MKNOD, .base = loc.base, .path = fs_loc_path(&loc),
+		.mode = mode, .major = major(rdev), .minor = minor(rdev),
+		.uid = fs_new_uid(req), .gid = fs_new_gid(req));
+	fs_loc_done(&loc);
+}
+
+void fs_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	struct fs_loc loc;
+	struct fs_op *op =
+		begin(req, parent, name, WIRE_OP_MKDIR, made, &loc);
+
+	if (!op)
+		return;
+	FS_SEND(op, MKDIR, .base = loc.base, .path = fs_loc_path(&loc),
+		.mode = mode & 07777, .uid = fs_new_uid(req),
+		.gid = fs_new_gid(req));
+	fs_loc_done(&loc);
+}
+
+static void symlink_made(struct fs_op *op, int status, const uint8_t *body,
+			 size_t len)
+{
+	struct wire_str target = { .p = (const char *)op->data,
+				   .n = (uint16_t)op->data_len };
+	struct wire_rep_SYMLINK m;
+
+	if (status)
+		fs_op_error(op, status);
+	else if (FS_DECODE(op, SYMLINK, body, len, &m))
+		reply_new(op, op->node, op->name, &m.attr, target);
+}
+
+void fs_symlink(fuse_req_t req, const char *link, fuse_ino_t parent,
+		const char *name)
+{
+	struct fs_loc loc;
+	struct fs_op *op =
+		begin(req, parent, name, WIRE_OP_SYMLINK, symlink_made, &loc);
+
+	if (!op)
+		return;
+	op->data = (uint8_t *)strdup(link);
+	op->data_len = op->data ? strlen(link) : 0;
+	FS_SEND(op, SYMLINK, .base = loc.base, .path = fs_loc_path(&loc),
+		.target = wire_str_from(link), .uid = fs_new_uid(req),
+		.gid = fs_new_gid(req));
+	fs_loc_done(&loc);
+}
+
+static void unlink_done(struct fs_op *op, int status, const uint8_t *body,
+			size_t len)
+{
+	struct fs_node *gone;
+	struct wire_rep_UNLINK m;
+
+	if (status) {
+		fs_op_error(op, status);
+		return;
+	}
+	if (!FS_DECODE(op, UNLINK, body, len, &m))
+		return;
+	gone = fs_node_named(&op->fs->nodes, op->node, op->name);
+	if (gone)
+		fs_node_saw(&op->fs->nodes, gone, &m.attr);
+	fs_node_unname(&op->fs->nodes, op->node, op->name);
+	fs_node_put(&op->fs->nodes, gone);
+	fs_op_finish_plain(op, 0, NULL, 0);
+}
+
+void fs_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct fs_loc loc;
+	struct fs_op *op =
+		begin(req, parent, name, WIRE_OP_UNLINK, unlink_done, &loc);
+
+	if (!op)
+		return;
+	FS_SEND(op, UNLINK, .base = loc.base, .path = fs_loc_path(&loc));
+	fs_loc_done(&loc);
+}
+
+static void rmdir_done(struct fs_op *op, int status, const uint8_t *body,
+		       size_t len)
+{
+	if (!status)
+		fs_node_unname(&op->fs->nodes, op->node, op->name);
+	fs_op_finish_plain(op, status, body, len);
+}
+
+void fs_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct fs_loc loc;
+	struct fs_op *op =
+		begin(req, parent, name, WIRE_OP_RMDIR, rmdir_done, &loc);
+
+	if (!op)
+		return;
+	FS_SEND(op, RMDIR, .base = loc.base, .path = fs_loc_path(&loc));
+	fs_loc_done(&loc);
+}
+
+/* ---- two places ------------------------------------------------------------------ */
+
+/* The second place, in the same container; answers the request if not. */
+static bool second(struct fs_op *op, fuse_ino_t parent, const char *name,
+		   struct fs_loc *first, struct fs_loc *ret)
+{
+	int err = 0;
+
+	op->other = fs_node_get(&op->fs->nodes, parent);
+	if (!op->other)
+		err = -ESTALE;
+	else if (op->other->session != op->node->session)
+		err = -EXDEV;
+	else
+		err = fs_node_loc(&op->fs->nodes, op->other, name, ret);
+	if (err) {
+		fs_loc_done(first);
+		fs_op_fail(op, fs_errno(err));
+		return false;
+	}
+	if (ret->epoch)
+		op->call.epoch = ret->epoch;
+	snprintf(op->name2, sizeof(op->name2), "%s", name);
+	return true;
+}
+
+static void rename_done(struct fs_op *op, int status, const uint8_t *body,
+			size_t len)
+{
+	if (!status)
+		fs_node_rename(&op->fs->nodes, op->node, op->name, op->other,
+			       op->name2, op->flags & WIRE_RENAME_EXCHANGE);
+	fs_op_finish_plain(op, status, body, len);
+}
+
+void fs_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
+	       fuse_ino_t newparent, const char *newname, unsigned int flags)
+{
+	struct fs_loc from, to;
+	struct fs_op *op =
+		begin(req, parent, name, WIRE_OP_RENAME, rename_done, &from);
+	uint32_t wire = 0;
+
+	if (!op)
+		return;
+	if (flags & RENAME_NOREPLACE)
+		wire |= WIRE_RENAME_NOREPLACE;
+	if (flags & RENAME_EXCHANGE)
+		wire |= WIRE_RENAME_EXCHANGE;
+	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE)) {
+		fs_loc_done(&from);
+		fs_op_fail(op, EINVAL);
+		return;
+	}
+	if (!second(op, newparent, newname, &from, &to))
+		return;
+	op->flags = wire;
+	FS_SEND(op, RENAME, .base = from.base, .path = fs_loc_path(&from),
+		.new_base = to.base, .new_path = fs_loc_path(&to),
+		.flags = wire);
+	fs_loc_done(&from);
+	fs_loc_done(&to);
+}
+
+static void link_done(struct fs_op *op, int status, const uint8_t *body,
+		      size_t len)
+{
+	struct wire_rep_LINK m;
+
+	if (status)
+		fs_op_error(op, status);
+	else if (FS_DECODE(op, LINK, body, len, &m))
+		reply_new(op, op->other, op->name2, &m.attr,
+			  (struct wire_str){ .p = "" });
+}
+
+void fs_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
+	     const char *newname)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct fs_node *node = fs_node_get(&fs->nodes, ino);
+	struct fs_loc from, to;
+	struct fs_op *op = fs_op_new(req, node, WIRE_OP_LINK, 0, link_done);
+	int err;
+
+	if (!op)
+		return;
+	err = fs_node_loc(&fs->nodes, node, NULL, &from);
+	if (err) {
+		fs_op_fail(op, fs_errno(err));
+		return;
+	}
+	op->call.epoch = from.epoch;
+	if (!second(op, newparent, newname, &from, &to))
+		return;
+	FS_SEND(op, LINK, .base = from.base, .path = fs_loc_path(&from),
+		.new_base = to.base, .new_path = fs_loc_path(&to));
+	fs_loc_done(&from);
+	fs_loc_done(&to);
+}

@@ -1,0 +1,159 @@
+/* SETXATTR, GETXATTR, LISTXATTR, REMOVEXATTR; and podfs's own on links. */
+#include <errno.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#include "fs/convert.h"
+
+/* A link's target as the container has it. Not in user.*: the kernel allows
+ * those for files and folders only, xattr(7). */
+#define TARGET_XATTR "podfs.target"
+
+static struct fs_op *begin(fuse_req_t req, fuse_ino_t ino, enum wire_op what,
+			   size_t extra, fs_op_finish *finish,
+			   struct fs_loc *ret)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct fs_node *node = fs_node_get(&fs->nodes, ino);
+	struct fs_op *op;
+	int err;
+
+	/* a container's folder is asked only once someone went in */
+	if (node && (node->kind < FS_CONTAINER ||
+		     podfs_session_epoch(node->session) == 0)) {
+		fs_node_put(&fs->nodes, node);
+		fuse_reply_err(req, what == WIRE_OP_LISTXATTR ? 0 : ENODATA);
+		return NULL;
+	}
+	op = fs_op_new(req, node, what, extra, finish);
+	if (!op)
+		return NULL;
+	err = fs_node_loc(&fs->nodes, node, NULL, ret);
+	if (err) {
+		fs_op_fail(op, fs_errno(err));
+		return NULL;
+	}
+	op->call.epoch = ret->epoch;
+	return op;
+}
+
+void fs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
+		 const char *value, size_t size, int flags)
+{
+	struct fs_loc loc;
+	struct fs_op *op = begin(req, ino, WIRE_OP_SETXATTR, size,
+				 fs_op_finish_plain, &loc);
+
+	if (!op)
+		return;
+	FS_SEND(op, SETXATTR, .base = loc.base, .path = fs_loc_path(&loc),
+		.name = wire_str_from(name),
+		.mode = flags & XATTR_CREATE  ? WIRE_XATTR_CREATE :
+			flags & XATTR_REPLACE ? WIRE_XATTR_REPLACE :
+						WIRE_XATTR_ANY,
+		.value = { (const uint8_t *)value, (uint32_t)size });
+	fs_loc_done(&loc);
+}
+
+/* Size and value in one: @size 0 asks for the size alone. */
+static void reply_value(struct fs_op *op, uint32_t size, struct wire_data v)
+{
+	if (op->size == 0) {
+		if (fs_op_claim(op))
+			fuse_reply_xattr(op->req, size);
+	} else if (v.n > op->size) {
+		fs_op_error(op, -ERANGE);
+	} else if (fs_op_claim(op)) {
+		fuse_reply_buf(op->req, (const char *)v.p, v.n);
+	}
+}
+
+static void getxattr_done(struct fs_op *op, int status, const uint8_t *body,
+			  size_t len)
+{
+	struct wire_rep_GETXATTR m;
+
+	if (status)
+		fs_op_error(op, status);
+	else if (FS_DECODE(op, GETXATTR, body, len, &m))
+		reply_value(op, m.size, m.value);
+}
+
+static void target_done(struct fs_op *op, int status, const uint8_t *body,
+			size_t len)
+{
+	struct wire_rep_READLINK m;
+
+	if (status == -EINVAL)
+		status = -ENODATA; /* no link */
+	if (status)
+		fs_op_error(op, status);
+	else if (FS_DECODE(op, READLINK, body, len, &m))
+		reply_value(op, m.target.n,
+			    (struct wire_data){ (const uint8_t *)m.target.p,
+						m.target.n });
+}
+
+void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	bool target = strcmp(name, TARGET_XATTR) == 0;
+	struct fs_loc loc;
+	struct fs_op *op =
+		begin(req, ino, target ? WIRE_OP_READLINK : WIRE_OP_GETXATTR, 0,
+		      target ? target_done : getxattr_done, &loc);
+
+	if (!op)
+		return;
+	op->size = size;
+	if (target)
+		FS_SEND(op, READLINK, .base = loc.base,
+			.path = fs_loc_path(&loc));
+	else
+		FS_SEND(op, GETXATTR, .base = loc.base,
+			.path = fs_loc_path(&loc),
+			.name = wire_str_from(name),
+			.size = (uint32_t)(size < WIRE_XATTR_SIZE_MAX ?
+						   size :
+						   WIRE_XATTR_SIZE_MAX));
+	fs_loc_done(&loc);
+}
+
+static void listxattr_done(struct fs_op *op, int status, const uint8_t *body,
+			   size_t len)
+{
+	struct wire_rep_LISTXATTR m;
+
+	if (status)
+		fs_op_error(op, status);
+	else if (FS_DECODE(op, LISTXATTR, body, len, &m))
+		reply_value(op, m.size, m.names);
+}
+
+void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	struct fs_loc loc;
+	struct fs_op *op = begin(req, ino, WIRE_OP_LISTXATTR, 0,
+				 listxattr_done, &loc);
+
+	if (!op)
+		return;
+	op->size = size;
+	FS_SEND(op, LISTXATTR, .base = loc.base, .path = fs_loc_path(&loc),
+		.size = (uint32_t)(size < WIRE_XATTR_SIZE_MAX ?
+					   size :
+					   WIRE_XATTR_SIZE_MAX));
+	fs_loc_done(&loc);
+}
+
+void fs_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	struct fs_loc loc;
+	struct fs_op *op = begin(req, ino, WIRE_OP_REMOVEXATTR, 0,
+				 fs_op_finish_plain, &loc);
+
+	if (!op)
+		return;
+	FS_SEND(op, REMOVEXATTR, .base = loc.base, .path = fs_loc_path(&loc),
+		.name = wire_str_from(name));
+	fs_loc_done(&loc);
+}

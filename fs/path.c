@@ -1,0 +1,107 @@
+/* Where the helper finds a node. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/wire/limits.h"
+#include "fs/handle.h"
+#include "fs/names.h"
+
+void fs_loc_done(struct fs_loc *l)
+{
+	free(l->path);
+	l->path = NULL;
+}
+
+struct wire_str fs_loc_path(const struct fs_loc *l)
+{
+	return (struct wire_str){ .p = l->path ? l->path : "", .n = l->len };
+}
+
+/* Bytes of @node's path below its container, and its depth. -ESTALE: some
+ * folder on the way has no name any more. */
+static int measure_locked(const struct fs_node *node, size_t *ret_len,
+			  unsigned *ret_depth)
+{
+	size_t len = 0;
+	unsigned depth = 0;
+
+	while (node->kind == FS_FILE) {
+		if (!node->names)
+			return -ESTALE;
+		len += strlen(fs_name_text(node->names)) + (len ? 1 : 0);
+		depth++;
+		node = node->names->parent;
+	}
+	if (node->kind != FS_CONTAINER)
+		return -EINVAL;
+	*ret_len = len;
+	*ret_depth = depth;
+	return 0;
+}
+
+static void write_locked(const struct fs_node *node, char *end)
+{
+	bool last = true;
+
+	while (node->kind == FS_FILE) {
+		const char *name = fs_name_text(node->names);
+		size_t n = strlen(name);
+
+		if (!last)
+			*--end = '/';
+		last = false;
+		end -= n;
+		memcpy(end, name, n);
+		node = node->names->parent;
+	}
+}
+
+static int path_locked(const struct fs_node *node, const char *name,
+		       struct fs_loc *ret)
+{
+	size_t tail = name ? strlen(name) : 0;
+	size_t len;
+	int err = measure_locked(node, &len, &ret->depth);
+	size_t all;
+
+	if (err)
+		return err;
+	all = len + (len && tail ? 1 : 0) + tail;
+	if (all > WIRE_PATH_MAX)
+		return -ENAMETOOLONG;
+	ret->path = malloc(all + 1);
+	if (!ret->path)
+		return -ENOMEM;
+	write_locked(node, ret->path + len);
+	if (tail) {
+		if (len)
+			ret->path[len] = '/';
+		memcpy(ret->path + all - tail, name, tail);
+	}
+	ret->path[all] = '\0';
+	ret->len = (uint16_t)all;
+	return 0;
+}
+
+int fs_node_loc(struct fs_nodes *n, struct fs_node *node, const char *name,
+		struct fs_loc *ret)
+{
+	int err;
+
+	memset(ret, 0, sizeof(*ret));
+	if (name && strlen(name) > WIRE_NAME_MAX)
+		return -ENAMETOOLONG;
+	pthread_mutex_lock(&n->lock);
+	err = path_locked(node, name, ret);
+	if (err == -ESTALE && node->open) {
+		/* its name is gone, an open file of it is not */
+		ret->base = node->open->remote;
+		ret->epoch = node->open->epoch;
+		ret->path = strdup(name ? name : "");
+		ret->len = (uint16_t)(name ? strlen(name) : 0);
+		err = ret->path ? 0 : -ENOMEM;
+	}
+	pthread_mutex_unlock(&n->lock);
+	return err;
+}

@@ -1,0 +1,225 @@
+#include "fs/virtual.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "fs/convert.h"
+#include "fs/listing.h"
+
+#define META_NAME ".podfs"
+#define STATUS_NAME "status.json"
+
+struct fs_listing *fs_listing_new(void)
+{
+	struct fs_listing *l = calloc(1, sizeof(*l));
+
+	if (l)
+		pthread_mutex_init(&l->lock, NULL);
+	return l;
+}
+
+void fs_listing_free(struct fs_listing *l)
+{
+	if (!l)
+		return;
+	free(l->data);
+	free(l->names);
+	free(l->text);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}
+
+static enum fs_kind kind_below(enum fs_kind kind)
+{
+	return kind == FS_ROOT	    ? FS_NAMESPACE :
+	       kind == FS_NAMESPACE ? FS_POD :
+				      FS_CONTAINER;
+}
+
+/* ---- lookup ------------------------------------------------------------------------ */
+
+static int find(struct podfs_fs *fs, struct fs_node *node, const char *name,
+		struct podfs_entry *ret, enum fs_kind *ret_kind)
+{
+	struct podfs_ref ref = node->ref;
+	char *to;
+
+	memset(ret, 0, sizeof(*ret));
+	if (node->kind == FS_ROOT && strcmp(name, META_NAME) == 0)
+		*ret_kind = FS_META;
+	else if (node->kind == FS_META && strcmp(name, STATUS_NAME) == 0)
+		*ret_kind = FS_STATUS;
+	else if (node->kind == FS_META || node->kind == FS_STATUS)
+		return -ENOENT;
+	else
+		*ret_kind = kind_below(node->kind);
+	if (strlen(name) > PODFS_NAME_MAX)
+		return strlen(name) > WIRE_NAME_MAX ? -ENAMETOOLONG : -ENOENT;
+	if (*ret_kind == FS_META || *ret_kind == FS_STATUS) {
+		strcpy(ret->name, name);
+		return 0;
+	}
+	ref.kind = *ret_kind == FS_NAMESPACE ? PODFS_NAMESPACE :
+		   *ret_kind == FS_POD	     ? PODFS_POD :
+					       PODFS_CONTAINER;
+	to = *ret_kind == FS_NAMESPACE ? ref.ns :
+	     *ret_kind == FS_POD       ? ref.pod :
+					 ref.container;
+	strcpy(to, name);
+	return podfs_tree_find(fs->backend, &ref, ret);
+}
+
+void fs_virtual_lookup(fuse_req_t req, struct fs_node *node, const char *name)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct fuse_entry_param e = { .ino = 0 };
+	struct fs_node *child = NULL;
+	struct podfs_entry entry;
+	enum fs_kind kind;
+	int err = find(fs, node, name, &entry, &kind);
+
+	if (!err)
+		err = fs_node_cluster(&fs->nodes, fs->backend, node, kind,
+				      &entry, true, &child);
+	if (err) {
+		fuse_reply_err(req, fs_errno(err));
+		fs_node_put(&fs->nodes, node);
+		return;
+	}
+	e.ino = child->id;
+	fs_stat_virtual(fs, child, 0, &e.attr);
+	/* told by the notifier when it changes */
+	e.entry_timeout = fs->config.entry_timeout;
+	e.attr_timeout = kind == FS_STATUS ? 0 : fs->config.attr_timeout;
+	if (fuse_reply_entry(req, &e) != 0)
+		fs_node_forget(&fs->nodes, child->id, 1);
+	fs_node_put(&fs->nodes, child);
+	fs_node_put(&fs->nodes, node);
+}
+
+void fs_virtual_getattr(fuse_req_t req, struct fs_node *node)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct stat st;
+
+	fs_stat_virtual(fs, node, 0, &st);
+	if (node == fs->nodes.root)
+		st.st_ino = FUSE_ROOT_ID;
+	fuse_reply_attr(req, &st,
+			node->kind == FS_STATUS ? 0 : fs->config.attr_timeout);
+	fs_node_put(&fs->nodes, node);
+}
+
+/* ---- folders ----------------------------------------------------------------------- */
+
+struct collecting {
+	struct fs_listing *l;
+	size_t cap;
+	bool failed;
+};
+
+static bool collect(void *arg, const struct podfs_entry *e)
+{
+	struct collecting *c = arg;
+
+	if (c->l->n_names == c->cap) {
+		size_t cap = c->cap ? c->cap * 2 : 64;
+		void *names = realloc(c->l->names, cap * sizeof(*e));
+
+		if (!names) {
+			c->failed = true;
+			return false;
+		}
+		c->l->names = names;
+		c->cap = cap;
+	}
+	c->l->names[c->l->n_names++] = *e;
+	return true;
+}
+
+static int list(struct podfs_fs *fs, struct fs_node *node, struct fs_listing *l)
+{
+	struct collecting c = { .l = l };
+	struct podfs_entry status = { .name = STATUS_NAME };
+	int err;
+
+	if (node->kind == FS_META) {
+		collect(&c, &status);
+		return c.failed ? -ENOMEM : 0;
+	}
+	err = podfs_tree_list(fs->backend,
+			      node->kind == FS_ROOT ? NULL : &node->ref,
+			      collect, &c);
+	return err ? err : c.failed ? -ENOMEM : 0;
+}
+
+static void reply_handle(fuse_req_t req, struct fs_node *node,
+			 struct fs_listing *l, int err,
+			 struct fuse_file_info *fi)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct fs_handle *h = NULL;
+
+	if (!err)
+		err = fs_handle_add(&fs->handles, &fs->nodes, node, 0, 0, &h);
+	if (err) {
+		fs_listing_free(l);
+		fuse_reply_err(req, fs_errno(err));
+		return;
+	}
+	h->listing = l;
+	fi->fh = h->fh;
+	if (fuse_reply_open(req, fi) != 0) {
+		fs_listing_free(l);
+		fs_handle_remove(&fs->handles, &fs->nodes, h);
+	}
+}
+
+void fs_virtual_opendir(fuse_req_t req, struct fs_node *node,
+			struct fuse_file_info *fi)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct fs_listing *l = fs_listing_new();
+
+	reply_handle(req, node, l, l ? list(fs, node, l) : -ENOMEM, fi);
+	fs_node_put(&fs->nodes, node);
+}
+
+void fs_virtual_open(fuse_req_t req, struct fs_node *node,
+		     struct fuse_file_info *fi)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct fs_listing *l = fs_listing_new();
+	int err = l ? 0 : -ENOMEM;
+
+	if ((fi->flags & O_ACCMODE) != O_RDONLY)
+		err = -EACCES;
+	if (!err && fs->config.status)
+		l->text = fs->config.status(fs->config.status_arg,
+					    &l->text_len);
+	if (!err && !l->text)
+		err = -EIO;
+	fi->direct_io = 1; /* its size is not known before it is read */
+	reply_handle(req, node, l, err, fi);
+	fs_node_put(&fs->nodes, node);
+}
+
+void fs_virtual_read(fuse_req_t req, const struct fs_handle *h, size_t size,
+		     off_t off)
+{
+	const struct fs_listing *l = h->listing;
+	size_t at = off >= 0 ? (size_t)off : 0;
+
+	if (!l || !l->text) {
+		fuse_reply_err(req, EISDIR);
+		return;
+	}
+	if (at > l->text_len)
+		at = l->text_len;
+	if (size > l->text_len - at)
+		size = l->text_len - at;
+	fuse_reply_buf(req, l->text + at, size);
+}
