@@ -45,7 +45,7 @@ def test_up_again_and_gone(demo, tmp_path):
     demo("--stop")
     assert not (tmp_path / "k8s").exists()
     assert not (tmp_path / "state/podfs-demo").exists()
-    assert running(Layout(tmp_path / "cluster")) == []
+    assert not running(Layout(tmp_path / "cluster"))
     assert not (tmp_path / "cluster").exists()
 
 
