@@ -12,10 +12,16 @@
 
 #include "fs/fs_internal.h"
 
-/* Far from cookies: ext4's go up to 2^63 - 1 but this one, overlayfs and tmpfs
+/* Far from cookies: ext4 hashes, and its end is 2^63 - 1; overlayfs and tmpfs
  * count from 0. */
 #define FS_OFF_DOT 0x7ffffffffffffff1ll
 #define FS_OFF_DOTDOT 0x7ffffffffffffff2ll
+
+/* Before the first of the helper's entries. */
+static inline bool fs_off_is_start(off_t off)
+{
+	return off == 0 || off == FS_OFF_DOT || off == FS_OFF_DOTDOT;
+}
 
 struct fs_listing {
 	pthread_mutex_t lock; /* guards all below */

@@ -130,7 +130,7 @@ static void send_names(fuse_req_t req, struct fs_handle *h, size_t size,
 	struct stat st = { .st_mode = h->node->kind == FS_META ? S_IFREG :
 								 S_IFDIR,
 			   .st_ino = 3 };
-	size_t at = off == 0 || off >= FS_OFF_DOT ? 0 : (size_t)off;
+	size_t at = fs_off_is_start(off) ? 0 : (size_t)off;
 	struct out o;
 
 	if (!out_init(&o, req, size, plus)) {
@@ -275,7 +275,7 @@ static void fetch_done(struct fs_op *op, int status, const uint8_t *body,
 	l->data = op->data;
 	l->len = op->data_len;
 	op->data = NULL;
-	l->from = off == 0 || off >= FS_OFF_DOT ? 0 : op->offset;
+	l->from = fs_off_is_start(off) ? 0 : op->offset;
 	l->plus = op->flags;
 	l->end = end;
 	l->valid = true;
@@ -298,7 +298,7 @@ static void fetch(fuse_req_t req, struct fuse_file_info *fi, size_t size,
 	op->call.part = fetch_part;
 	op->call.restart = fetch_restart;
 	FS_SEND(op, READDIR, .handle = op->handle->remote,
-		.cookie = off >= FS_OFF_DOT ? 0 : (uint64_t)off,
+		.cookie = fs_off_is_start(off) ? 0 : (uint64_t)off,
 		.count = FETCH_BYTES, .plus = plus);
 }
 
@@ -322,7 +322,7 @@ static void read_folder(fuse_req_t req, size_t size, off_t off,
 	pthread_mutex_lock(&l->lock);
 	/* rewinddir(3) and a first read want today's names */
 	here = off != 0 && (!plus || l->plus) &&
-	       seek(l, off >= FS_OFF_DOT ? 0 : (uint64_t)off, &r);
+	       seek(l, fs_off_is_start(off) ? 0 : (uint64_t)off, &r);
 	pthread_mutex_unlock(&l->lock);
 	/* the kernel reads a folder's handle in one thread at a time, so the
 	 * buffer stays while it is sent from */
