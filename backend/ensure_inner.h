@@ -51,6 +51,7 @@ struct ensure_op {
 	bool sent_in;
 	bool graced;
 	bool missed; /* the pod changed while an answer was under way */
+	bool checks; /* looks for what became of the helper it waits for */
 	enum wire_rung given; /* the rung of the helper that is waited for */
 	char helper[PODFS_NAME_MAX + 1];
 	char words[PODFS_ERR_TEXT_MAX]; /* what it waits for, or was refused */

@@ -5,6 +5,7 @@
 
 #include "backend/ensure_inner.h"
 #include "backend/patch.h"
+#include "backend/pods.h"
 #include "backend/rest_answer.h"
 #include "backend/sendin.h"
 #include "common/base/guard.h"
@@ -153,8 +154,6 @@ void ensure_grace_over(struct ensure_op *op)
 
 void ensure_show(struct ensure_op *op, const struct podfs_json *pod)
 {
-	struct podfs_helper_state s;
-
 	switch (op->step) {
 	case ENSURE_WAIT:
 		helper_changed(op, pod);
@@ -167,8 +166,7 @@ void ensure_show(struct ensure_op *op, const struct podfs_json *pod)
 		break;
 	case ENSURE_ADD:
 		/* The change that the patch itself makes is none. */
-		podfs_helper_state(pod, op->helper, &s);
-		op->missed |= s.phase != PODFS_HELPER_STARTING;
+		op->missed |= podfs_pod_status(pod, op->helper) != NULL;
 		break;
 	case ENSURE_DRY_RUN:
 	case ENSURE_FINISHED:
@@ -177,13 +175,16 @@ void ensure_show(struct ensure_op *op, const struct podfs_json *pod)
 	}
 }
 
+static void get_pod(struct ensure_op *op);
+
 /* The watch may be ahead of the answer that was waited for: then what it said
  * is looked up, since it won't say it again. True if so. */
-static bool look_again(struct ensure_op *op)
+static bool look_again(struct ensure_op *op, bool checks)
 {
 	if (!op->missed)
 		return false;
-	ensure_look(op);
+	op->checks = checks;
+	get_pod(op);
 	return true;
 }
 
@@ -197,7 +198,7 @@ static void wait_for(struct ensure_op *op, const char *name,
 	op->sent_in = sent_in;
 	op->graced = false;
 	podfs_timer_cancel(op->all->c.loop, &op->grace);
-	if (look_again(op))
+	if (look_again(op, true))
 		return;
 	op->step = ENSURE_WAIT;
 	helper_changed(op, pod);
@@ -398,8 +399,12 @@ static void looked(void *arg, const struct podfs_rest_result *r)
 		ensure_fail(op, e, "pod can't be entered: %s", why.text);
 		return;
 	}
+	if (op->checks) {
+		wait_for(op, op->helper, op->given, op->sent_in, op->pod);
+		return;
+	}
 	if (op->info.state == PODFS_TARGET_STARTING) {
-		if (look_again(op))
+		if (look_again(op, false))
 			return;
 		op->step = ENSURE_TARGET;
 		snprintf(op->words, sizeof(op->words),
@@ -410,18 +415,16 @@ static void looked(void *arg, const struct podfs_rest_result *r)
 	climb(op);
 }
 
-void ensure_look(struct ensure_op *op)
+static void get_pod(struct ensure_op *op)
 {
 	PODFS_CLEANUP_FREE char *path = pod_path(op, "");
-	struct podfs_rest_request q = {
+	const struct podfs_rest_request q = {
 		.method = "GET",
 		.path = path,
 		.arg = op,
 		.done = looked,
 	};
 
-	if (op->step != ENSURE_TARGET)
-		op->looks++;
 	op->step = ENSURE_LOOK;
 	op->missed = false;
 	podfs_timer_cancel(op->all->c.loop, &op->grace);
@@ -429,4 +432,12 @@ void ensure_look(struct ensure_op *op)
 		send(op, &q);
 	else
 		ensure_fail(op, -ENOMEM, "out of memory");
+}
+
+void ensure_look(struct ensure_op *op)
+{
+	if (op->step != ENSURE_TARGET)
+		op->looks++;
+	op->checks = false;
+	get_pod(op);
 }

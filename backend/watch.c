@@ -207,8 +207,8 @@ static void list_done(struct podfs_watch *w, struct podfs_rest_result *r)
 			e = -EBADMSG;
 		if (e < 0)
 			r->error = podfs_err_set(&r->err, e,
-						 "%s: the list is cut or "
-						 "is no list", w->path);
+						 "%s: the answer is cut, or "
+						 "no list", w->path);
 	}
 	if (r->http == 410) { /* a page of a list that expired */
 		list_from_start(w, podfs_backoff_next(&w->backoff, 0));
@@ -281,6 +281,10 @@ static void on_done(void *arg, const struct podfs_rest_result *result)
 
 	w->op = NULL;
 	enter(w);
+	if (r.error == -EBADMSG || r.error == -EMSGSIZE)
+		podfs_err_set(&r.err, r.error,
+			      "%s: the answer is not what an API server says",
+			      w->path);
 	if (r.error)
 		podfs_debug("watch", "%s: %s", w->path, r.err.text);
 	if (w->phase == WATCHING)

@@ -2,7 +2,7 @@
  * The control thread by hand: what it sees of a cluster, and what it does.
  *
  *   cluster_tool [OPTIONS] list
- *   cluster_tool [OPTIONS] watch SECONDS
+ *   cluster_tool [OPTIONS] watch      (until its standard input ends)
  *   cluster_tool [OPTIONS] ensure NAMESPACE POD CONTAINER
  *   cluster_tool [OPTIONS] diagnose PATH
  *
@@ -191,12 +191,16 @@ static long rss_kb(void)
 	return kb;
 }
 
-static int do_watch(struct podfs_cluster *c, int seconds)
+static int do_watch(struct podfs_cluster *c)
 {
 	struct podfs_backend_info info = { 0 };
+	char line[256];
 
-	for (int i = 0; i < seconds * 10; i++)
-		usleep(100000);
+	while (fgets(line, sizeof(line), stdin))
+		if (!strcmp(line, "list\n")) {
+			do_list(c);
+			say(".");
+		}
 	podfs_cluster_info(c, &info);
 	say("synced %d alive %d namespaces %zu pods %zu containers %zu "
 	    "requests %lu rss %ld KB %s",
@@ -268,8 +272,8 @@ int main(int argc, char **argv)
 	fprintf(stderr, "started in %ld ms\n", (long)(podfs_now_ms() - start));
 	if (!strcmp(argv[0], "list"))
 		r = do_list(c);
-	else if (!strcmp(argv[0], "watch") && argc == 2)
-		r = do_watch(c, atoi(argv[1]));
+	else if (!strcmp(argv[0], "watch"))
+		r = do_watch(c);
 	else if (!strcmp(argv[0], "ensure") && argc == 4)
 		r = do_ensure(c, argv + 1);
 	else if (!strcmp(argv[0], "diagnose") && argc == 2)

@@ -1,0 +1,452 @@
+"""The control thread against an API server that misbehaves."""
+
+import json
+import time
+
+from apiserver import helper_state, namespace, pod, status
+
+
+def small(api):
+    api.add(namespace("db"), pod("one"), pod("two", containers=("a", "b")))
+
+
+def is_watch(kind):
+    return dict(path=f"/api/v1/{kind}", query={"watch": "true"})
+
+
+def refuse(code, reason="", message="no", headers=(), **details):
+    return lambda h: h.reply(code, status(code, reason, message, **details),
+                             headers)
+
+
+# ---- lists ----------------------------------------------------------------------
+
+def test_pages(api, tool):
+    api.add(namespace("db"), *(pod(f"p{i}") for i in range(1203)))
+    tool.watch().expect("+ db")
+    assert len(tool.list()) == 1 + 2 * 1203
+    assert api.count("/api/v1/pods", limit="500") == 3
+    assert tool.end().startswith("synced 1 alive 1 namespaces 1 pods 1203")
+
+
+def test_a_page_expires(api, tool):
+    api.add(namespace("db"), *(pod(f"p{i}") for i in range(600)))
+    api.fault(refuse(410, "Expired"), query={"continue": "500"})
+    tool.watch().expect("+ db")
+    assert len(tool.list()) == 1 + 2 * 600
+    assert api.count("/api/v1/pods", limit="500") == 4
+
+
+def test_lists_wait_as_long_as_the_server_asks(api, tool):
+    small(api)
+    api.fault(refuse(429, headers=[("Retry-After", "1")]),
+              path="/api/v1/pods", times=2)
+    began = time.monotonic()
+    tool.watch()
+    tool.expect("+ db")
+    assert "db/two/b" in tool.list()
+    assert time.monotonic() - began >= 2
+    assert api.count("/api/v1/pods", limit="500") == 3
+
+
+def test_garbage_for_a_list_comes_right(api, tool):
+    small(api)
+    for bad in (b"<html>hello</html>", b'{"items":[{}', b""):
+        api.fault(lambda h, bad=bad: h.reply(200, bad), path="/api/v1/pods")
+    tool.watch().expect("+ db", timeout=60)
+    tool.expect("+ db/one", timeout=60)
+    assert {"db/one", "db/one/app", "db/two/a"} <= tool.list()
+
+
+def test_hostile_names_are_left_out(api, tool):
+    small(api)
+    api.add(namespace(".."), namespace("a/b"), pod("../x"), pod("a/b"),
+            pod("ok", containers=("..", "a/b", "fine", "fine")))
+    tool.watch().expect("+ db")
+    names = tool.list()
+    assert {n for n in names if n.startswith("db/ok")} == {"db/ok",
+                                                           "db/ok/fine"}
+    assert not [n for n in names if ".." in n or "//" in n]
+
+
+def test_an_endless_list_ends(api, tool):
+    small(api)
+
+    def endless(h):
+        h.begin_stream()
+        h.chunk(b'{"metadata":{"resourceVersion":"1"},"items":[{"k":"')
+        for _ in range(100):
+            h.chunk(b"a" * 65536)
+        h.drop()
+
+    api.fault(endless, path="/api/v1/pods")
+    tool.watch().expect("+ db/one", timeout=20)
+
+
+# ---- watches --------------------------------------------------------------------
+
+def test_follows_changes(api, tool):
+    small(api)
+    tool.watch().expect("+ db")
+    tool.list()
+    new = pod("three")
+    api.add(new)
+    tool.expect("+ db/three")
+    new["status"]["containerStatuses"][0]["containerID"] = "fake://new"
+    api.change(new)
+    tool.expect("* uid-db-three app runs fake://new")
+    api.remove(new)
+    tool.expect("- db/three")
+    tool.expect("* uid-db-three app ended -")
+    api.add(pod("three", uid="another"))
+    tool.expect("+ db/three")
+    api.add(namespace("web"))
+    tool.expect("+ web")
+    api.remove(namespace("web"))
+    tool.expect("- web")
+
+
+def test_a_version_expires_while_connecting(api, tool):
+    small(api)
+    api.fault(refuse(410, "Expired", "too old"), **is_watch("pods"))
+    tool.watch().expect("+ db")
+    tool.list()
+    time.sleep(2)
+    api.add(pod("three"))
+    tool.expect("+ db/three")
+    assert api.count("/api/v1/pods", limit="500") == 2
+
+
+def test_a_version_expires_in_the_stream(api, tool):
+    small(api)
+    tool.watch().expect("+ db")
+    tool.list()
+    api.forget(deleted=[pod("one")])
+    api.raw("pods", json.dumps({
+        "type": "ERROR",
+        "object": status(410, "Expired", "too old")}).encode() + b"\n")
+    tool.expect("- db/one")
+    tool.expect("* uid-db-one app ended -")
+    assert "db/two" in tool.list()
+
+
+def test_a_watch_is_cut_inside_a_line(api, tool):
+    small(api)
+    tool.watch().expect("+ db")
+    tool.list()
+    api.raw("pods", b'{"type":"ADDED","object":{"metadata":{"na', b"")
+    api.add(pod("three"))
+    tool.expect("+ db/three")
+    # from the last version, without a list
+    assert api.count("/api/v1/pods", limit="500") == 1
+    assert tool.seen.count("+ db/three") == 1
+
+
+def test_a_watch_ends(api, tool):
+    small(api)
+    tool.watch().expect("+ db")
+    tool.list()
+    time.sleep(1.1)
+    for i in range(3):
+        api.raw("pods", None)
+        api.add(pod(f"new{i}"))
+        tool.expect(f"+ db/new{i}")
+    assert api.count("/api/v1/pods", limit="500") == 1
+
+
+def test_garbage_in_a_watch(api, tool):
+    small(api)
+    tool.watch().expect("+ db")
+    tool.list()
+    for bad in (b"nonsense\n", b'{"type":"ADDED"}\n', b"[]\n",
+                b'{"type":"WHAT","object":{}}\n'):
+        lists = api.count("/api/v1/pods", limit="500")
+        api.raw("pods", bad)
+        name = f"after-{lists}"
+        api.add(pod(name))
+        tool.expect(f"+ db/{name}", timeout=40)
+        # no telling what was missed
+        assert api.count("/api/v1/pods", limit="500") > lists
+    assert "db/one" in tool.list()
+
+
+def test_a_watch_is_told_to_wait(api, tool):
+    small(api)
+    api.fault(refuse(429, headers=[("Retry-After", "2")]), **is_watch("pods"))
+    began = time.monotonic()
+    tool.watch().expect("+ db")
+    tool.list()
+    api.add(pod("three"))
+    tool.expect("+ db/three")
+    assert time.monotonic() - began >= 2
+    assert api.count("/api/v1/pods", limit="500") == 1
+
+
+def test_a_server_in_a_loop_of_ends_is_not_hammered(api, tool):
+    small(api)
+
+    def end_at_once(h):
+        h.begin_stream()
+        h.end_stream()
+
+    api.fault(end_at_once, times=1000, **is_watch("pods"))
+    tool.watch().expect("+ db")
+    time.sleep(4)
+    assert api.count(watch="true") < 10
+
+
+def test_errors_without_a_time(api, tool):
+    small(api)
+    tool.watch().expect("+ db")
+    tool.list()
+    api.fault(refuse(500), times=2, **is_watch("pods"))
+    api.fault(lambda h: h.drop(), times=1, **is_watch("pods"))
+    api.raw("pods", b"")
+    api.add(pod("three"))
+    tool.expect("+ db/three", timeout=30)
+    assert api.count("/api/v1/pods", limit="500") == 1
+
+
+# ---- rights --------------------------------------------------------------------
+
+def test_no_cluster_wide_pods(api, tool):
+    small(api)
+    api.add(namespace("web"), pod("w", namespace="web"))
+    api.fault(refuse(403, "Forbidden"), path="/api/v1/pods", times=100)
+    api.fault(refuse(403, "Forbidden", "pods is forbidden"),
+              path="/api/v1/namespaces/web/pods", times=100)
+    tool.watch().expect("+ db")
+    assert "db/one" in tool.list()
+    assert "web" in tool.list()
+    api.add(namespace("late"), pod("l", namespace="late"))
+    tool.expect("+ late")
+    tool.expect("+ late/l")
+    api.remove(pod("l", namespace="late"))
+    api.remove(namespace("late"))
+    tool.expect("- late")
+    tool.end()
+    assert "no right to list and watch pods in namespace 'web'" in tool.stderr
+
+
+def test_no_namespaces(api, tool):
+    small(api)
+    api.add(namespace("web"), pod("w", namespace="web"))
+    api.fault(refuse(403, "Forbidden"), path="/api/v1/namespaces", times=100)
+    tool.watch().expect("+ db")
+    assert tool.list() == {"db", "db/one", "db/one/app", "db/two", "db/two/a",
+                           "db/two/b"}
+
+
+def test_namespaces_that_were_asked_for(api, tool):
+    small(api)
+    api.add(namespace("web"), pod("w", namespace="web"))
+    code, out, _ = tool.run("--namespace", "web", "list")
+    assert code == 0 and "web/w/app" in out and "db" not in out
+    assert api.count("/api/v1/namespaces") == 0
+    code, out, _ = tool.run("--namespace", "../x", "list")
+    assert code == 1 and "no name of a namespace" in out
+
+
+# ---- start and stop ------------------------------------------------------------
+
+def test_nobody_there(api, tool):
+    url = api.url
+    api.close()
+    tool.api.url = url
+    code, out, took = tool.run("list")
+    assert code == 1 and out.startswith("start failed -111") and took < 5
+
+
+def test_a_server_that_hangs(api, tool):
+    small(api)
+    api.fault(lambda h: h.hang(), times=100)
+    code, out, took = tool.run("--timeout", "2", "list")
+    assert code == 1 and out.startswith("start failed -110"), out
+    assert took < 8
+
+
+def test_unauthorized(api, tool):
+    small(api)
+    api.token = "another"
+    code, out, took = tool.run("list")
+    assert code == 1 and out.startswith("start failed -13: 401"), out
+    assert took < 5
+
+
+def test_a_token_file_is_read_again(api, tool, tmp_path):
+    small(api)
+    api.token = "new"
+    file = tmp_path / "token"
+    file.write_text("old")
+    tool.user = {"tokenFile": str(file)}
+    api.fault(lambda h: (file.write_text("new"), h.reply(401, {}))[1])
+    file.write_text("new")
+    tool.watch().expect("+ db")
+    assert "db/one" in tool.list()
+
+
+def test_stops_while_everything_hangs(api, tool):
+    small(api)
+    tool.watch().expect("+ db")
+    tool.list()
+    api.fault(lambda h: h.hang(), times=100)
+    api.raw("pods", b"")
+    time.sleep(1)
+    tool.end()  # which measures
+
+
+# ---- helper containers -----------------------------------------------------------
+
+def runs(api, target, container):
+    helper_state(api, target, container["name"],
+                 running={"startedAt": "now"})
+
+
+def test_adds_a_helper(api, tool):
+    small(api)
+    api.on_patch = runs
+    code, out, _ = tool.run("ensure", "db", "one", "app")
+    assert code == 0 and "rung full target fake://one-app-1" in out
+    assert len(api.patches) == 1
+    assert api.count(dryRun="All") == 1
+    # and takes it the next time
+    code, out, _ = tool.run("ensure", "db", "one", "app")
+    assert code == 0 and len(api.patches) == 1
+
+
+def test_the_watch_is_ahead_of_the_answer(api, tool):
+    small(api)
+
+    def slow(api_, target, container):
+        runs(api_, target, container)
+        time.sleep(0.5)  # the answer to the patch is older than the event
+
+    api.on_patch = slow
+    code, out, took = tool.run("ensure", "db", "one", "app")
+    assert code == 0, out
+    assert took < 5
+
+
+def test_climbs_down(api, tool):
+    small(api)
+    api.on_patch = runs
+    said = 'pods "one" is forbidden: violates PodSecurity "restricted:latest"'
+    api.fault(refuse(403, "Forbidden", said), method="PATCH", times=2)
+    code, out, _ = tool.run("ensure", "db", "one", "app")
+    assert code == 0 and "rung restricted" in out, out
+    assert len(api.patches) == 1
+    context = api.patches[0]["spec"]["ephemeralContainers"][0]
+    assert context["securityContext"]["runAsNonRoot"] is True
+
+
+def test_nothing_is_admitted(api, tool):
+    small(api)
+    api.fault(refuse(403, "Forbidden", "denied by policy 'never'"),
+              method="PATCH", times=3)
+    code, out, _ = tool.run("ensure", "db", "one", "app")
+    assert code == 1 and "failed -13" in out and "policy 'never'" in out
+    assert not api.patches
+
+
+def test_no_right_to_patch(api, tool):
+    small(api)
+    api.fault(refuse(403, "Forbidden",
+                     'User "u" cannot patch resource '
+                     '"pods/ephemeralcontainers"'), method="PATCH")
+    code, out, _ = tool.run("ensure", "db", "one", "app")
+    assert code == 1 and "podfs rbac" in out and "namespace 'db'" in out
+    assert api.count(dryRun="All") == 1 and not api.patches
+
+
+def test_a_conflict_is_tried_again(api, tool):
+    small(api)
+    api.on_patch = runs
+    api.fault(refuse(409, "Conflict"), method="PATCH", times=2)
+    code, out, _ = tool.run("ensure", "db", "one", "app")
+    assert code == 0, out
+
+
+def test_the_image_is_missing(api, tool):
+    small(api)
+    api.on_patch = lambda a, t, c: helper_state(
+        a, t, c["name"], waiting={"reason": "ErrImagePull",
+                                  "message": "img: not found"})
+    code, out, took = tool.run("ensure", "db", "one", "app")
+    assert code == 1 and "ErrImagePull: img: not found" in out, out
+    assert took < 3
+    # asking again burns no second name
+    code, out, _ = tool.run("ensure", "db", "one", "app")
+    assert code == 1 and len(api.patches) == 1
+
+
+def test_a_rung_that_cannot_run(api, tool):
+    small(api)
+
+    def only_baseline(a, t, c):
+        if "capabilities" in c["securityContext"]:
+            helper_state(a, t, c["name"], waiting={
+                "reason": "RunContainerError",
+                "message": "operation not permitted"})
+        else:
+            runs(a, t, c)
+
+    api.on_patch = only_baseline
+    code, out, _ = tool.run("ensure", "db", "one", "app")
+    assert code == 0 and "rung baseline" in out, out
+    assert len(api.patches) == 2
+
+
+def test_the_pod_goes_while_waiting(api, tool):
+    small(api)
+    api.on_patch = lambda a, t, c: a.remove(t)
+    code, out, took = tool.run("ensure", "db", "one", "app")
+    assert code == 1 and "failed -2" in out and "deleted" in out
+    assert took < 3
+
+
+def test_a_helper_that_never_starts(api, tool):
+    small(api)
+    api.on_patch = lambda a, t, c: helper_state(
+        a, t, c["name"], waiting={"reason": "ContainerCreating"})
+    code, out, took = tool.run("--timeout", "2", "ensure", "db", "one", "app")
+    assert code == 1 and "failed -110" in out and "ContainerCreating" in out
+    assert took < 5
+
+
+def test_a_target_that_starts_late(api, tool):
+    late = pod("late")
+    late["status"]["containerStatuses"][0] = {
+        "name": "app", "state": {"waiting": {"reason": "PodInitializing"}}}
+    api.add(namespace("db"), late)
+
+    def looked(h):
+        found = pod("late")
+        h.answer("/api/v1/namespaces/db/pods/late", {}, None)
+        api.change(found)
+
+    api.on_patch = runs
+    api.fault(looked, path="/api/v1/namespaces/db/pods/late")
+    code, out, _ = tool.run("ensure", "db", "late", "app")
+    assert code == 0 and "fake://late-app-1" in out, out
+
+
+def test_a_stopped_target_shows_its_volumes(api, tool):
+    crash = pod("crash")
+    crash["spec"]["containers"][0]["volumeMounts"] = [
+        {"name": "d", "mountPath": "/data"}]
+    crash["status"]["containerStatuses"][0]["state"] = {
+        "waiting": {"reason": "CrashLoopBackOff"}}
+    api.add(namespace("db"), crash)
+    api.on_patch = runs
+    code, out, _ = tool.run("ensure", "db", "crash", "app")
+    assert code == 0 and "rung volumes" in out, out
+    added = api.patches[0]["spec"]["ephemeralContainers"][0]
+    assert "targetContainerName" not in added
+
+
+def test_diagnose_gives_the_servers_words(api, tool):
+    small(api)
+    path = "/api/v1/namespaces/db/pods/one/exec"
+    api.fault(refuse(400, "BadRequest", "Upgrade request required"), path=path)
+    code, out, _ = tool.run("diagnose", path)
+    assert out == "400 Upgrade request required\n"
