@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "cli/mounts.h"
@@ -48,15 +49,16 @@ static int check_empty(int below, const char *path, struct podfs_err *err)
 static int clear_dead(const char *path, const struct runfile *run,
 		      bool run_known, struct podfs_err *err)
 {
-	struct stat st;
+	struct statfs st;
 	int r, pidfd;
 
 	while ((r = mounts_find(path, NULL)) > 0) {
 		pidfd = run_known ? runfile_pidfd(run) : -ESRCH;
 		if (pidfd >= 0)
 			close(pidfd);
-		/* asked only where no daemon is known that could let us wait */
-		if (pidfd >= 0 || stat(path, &st) == 0 || errno != ENOTCONN)
+		/* asked only where no daemon is known that could let us wait;
+		 * by statfs, which the kernel never answers from memory */
+		if (pidfd >= 0 || statfs(path, &st) == 0 || errno != ENOTCONN)
 			return podfs_err_set(err, -EBUSY,
 					     "'%s' is mounted already: 'podfs umount %s' first",
 					     path, path);

@@ -1,6 +1,7 @@
 """The program as a person calls it, on a mount without a cluster: one name,
 served by a real helper over a pipe."""
 
+import json
 import os
 import pathlib
 import shlex
@@ -76,6 +77,12 @@ class Podfs:
                                  stderr=subprocess.PIPE, env=self.env)
         self.children.append(child)
         return child
+
+    def document(self, point):
+        """The status document of the mount at @point, among all of them."""
+        (mine,) = [d for d in json.loads(self.run("status", "--json").stdout)
+                   if d.get("mountpoint") == str(point)]
+        return mine
 
     def clean(self):
         for point in self.points:

@@ -18,8 +18,7 @@ def below(point):
 
 
 def daemon_of(podfs, point):
-    found = re.search(r"process (\d+)", podfs.run("status").stdout)
-    return int(found[1])
+    return podfs.document(point)["pid"]
 
 
 def test_ready_when_the_prompt_returns(podfs, point, root):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import time
@@ -13,8 +12,8 @@ from conftest import NAME, alive, mounted, until
 
 
 @pytest.fixture
-def pid(podfs, mount):
-    return int(re.search(r"process (\d+)", podfs.run("status").stdout)[1])
+def pid(podfs, point, mount):
+    return podfs.document(point)["pid"]
 
 
 def umount_in_time(podfs, point, *args, seconds=2.5):
@@ -101,15 +100,9 @@ def test_status_of_nothing(podfs):
     assert isinstance(json.loads(done.stdout), list)
 
 
-def mine(podfs, point):
-    (doc,) = [d for d in json.loads(podfs.run("status", "--json").stdout)
-              if d["mountpoint"] == str(point)]
-    return doc
-
-
 def test_status_document(podfs, mount, point, pid):
     os.listdir(mount / "etc")
-    doc = mine(podfs, point)
+    doc = podfs.document(point)
     assert doc["pid"] == pid
     (session,) = doc["sessions"]
     assert "/".join(session[k] for k in ("namespace", "pod", "container")) \
@@ -134,4 +127,4 @@ def test_status_of_a_daemon_that_hangs(podfs, mount, point, pid):
     assert time.monotonic() - start < 4
     assert done.returncode == 1
     assert "does not answer" in done.stdout
-    assert "error" in mine(podfs, point)
+    assert "error" in podfs.document(point)

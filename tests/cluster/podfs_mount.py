@@ -146,7 +146,7 @@ class Mount:
     def status(self):
         done = run(PROGRAM, "status", "--json", check=False)
         (mine,) = [d for d in json.loads(done.stdout)
-                   if d["mountpoint"] == str(self.point)]
+                   if d.get("mountpoint") == str(self.point)]
         return mine
 
     def session(self, where):
