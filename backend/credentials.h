@@ -28,13 +28,20 @@ struct podfs_auth {
 	uint64_t generation; /* for podfs_credentials_refused() */
 };
 
-/* @k must outlive it. */
+/* Reads the certificate files, so that a wrong one is named at the start; runs
+ * no plugin. @k must outlive it. Errors: -EINVAL, -EACCES, -ENOENT, -ENOMEM. */
 int podfs_credentials_new(const struct podfs_kubeconfig *k,
 			  struct podfs_credentials **ret,
 			  struct podfs_err *err);
 void podfs_credentials_free(struct podfs_credentials *c);
 
-/* Errors: -EACCES plugin refused or broken, -ENOENT file gone, -ETIMEDOUT. */
+/* Ends a plugin that runs; get() fails with -ECANCELED from here on. Thread:
+ * any, also while another waits in get(). For the way out: without it the end
+ * may have to wait for a plugin. */
+void podfs_credentials_stop(struct podfs_credentials *c);
+
+/* Errors: -EACCES plugin refused or broken, -ENOENT file or program gone,
+ * -EINVAL file no longer good, -ETIMEDOUT, -ECANCELED, -ENOMEM. */
 int podfs_credentials_get(struct podfs_credentials *c, struct podfs_auth **ret,
 			  struct podfs_err *err);
 void podfs_auth_free(struct podfs_auth *a);
