@@ -253,6 +253,7 @@ struct podfs_backend_info {
 	bool watch_alive;
 	size_t namespaces, pods, containers;
 	uint64_t requests; /* REST requests sent */
+	uint64_t helpers;  /* helper containers added to pods */
 	char error[PODFS_ERR_TEXT_MAX];
 };
 

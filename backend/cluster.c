@@ -287,6 +287,7 @@ void podfs_cluster_info(struct podfs_cluster *c, struct podfs_backend_info *ret)
 	ret->synced = atomic_load(&c->synced);
 	ret->watch_alive = atomic_load(&c->alive);
 	ret->requests = podfs_rest_count(c->rest);
+	ret->helpers = podfs_ensures_created(c->ensures);
 	podfs_names_info(c->names, ret);
 	pthread_mutex_lock(&c->lock);
 	snprintf(ret->error, sizeof(ret->error), "%s",

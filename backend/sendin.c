@@ -12,10 +12,13 @@
 	"echo \"podfs: none of '$PODFS_DIRS' can be written to\" >&2; "        \
 	"exit 78; }; "
 
+/* It ends after ten minutes or more in which nobody came. No "$(" and no "$$"
+ * here: the kubelet would take them for its own. */
 const char podfs_sendin_park_script[] =
 	FIND_DIR
-	"while [ ! -x \"$d/podfs-helper\" ]; do "
-	"sleep 0.1 2>/dev/null || sleep 1 || exit 79; done; "
+	"n=; while [ ! -x \"$d/podfs-helper\" ]; do "
+	"n=1$n; [ ${#n} -lt 3000 ] || exit 77; "
+	"sleep 0.2 2>/dev/null || sleep 1 || exit 79; done; "
 	"exec \"$d/podfs-helper\" park --socket \"$d/podfs-helper.sock\" \"$@\"";
 
 const char podfs_sendin_put_script[] =
