@@ -1,6 +1,5 @@
 #include "backend/exec_ws.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <libwebsockets.h>
 #include <openssl/ssl.h>
@@ -10,6 +9,7 @@
 #include <string.h>
 
 #include "backend/exec_frame.h"
+#include "backend/exec_url.h"
 #include "common/base/buf.h"
 #include "common/base/guard.h"
 #include "common/base/log.h"
@@ -368,59 +368,6 @@ void podfs_exec_hub_free(struct podfs_exec_hub *h)
 
 /* ---- opening ----------------------------------------------------------------- */
 
-struct where { /* a server's URL in parts */
-	bool tls;
-	char host[256];
-	int port;
-	const char *prefix; /* "" or "/..." */
-};
-
-static int split_url(const char *url, struct where *ret)
-{
-	const char *p = strstr(url, "://");
-	const char *end, *colon;
-	size_t n;
-
-	if (!p)
-		return -EINVAL;
-	ret->tls = strncmp(url, "http://", 7) != 0;
-	ret->port = ret->tls ? 443 : 80;
-	p += 3;
-	end = strchr(p, '/');
-	ret->prefix = end ? end : "";
-	n = end ? (size_t)(end - p) : strlen(p);
-	colon = memrchr(p, ':', n);
-	if (p[0] == '[') { /* an IPv6 address, RFC 3986 3.2.2 */
-		const char *close = memchr(p, ']', n);
-
-		if (!close)
-			return -EINVAL;
-		if (colon && colon < close)
-			colon = NULL;
-		if (colon)
-			ret->port = atoi(colon + 1);
-		p++;
-		n = (size_t)(close - p);
-	} else if (colon) {
-		ret->port = atoi(colon + 1);
-		n = (size_t)(colon - p);
-	}
-	if (n == 0 || n >= sizeof(ret->host) || ret->port <= 0 ||
-	    ret->port > 65535)
-		return -EINVAL;
-	memcpy(ret->host, p, n);
-	ret->host[n] = '\0';
-	return 0;
-}
-
-static bool is_ip(const char *host)
-{
-	unsigned char addr[16];
-
-	return inet_pton(AF_INET, host, addr) == 1 ||
-	       inet_pton(AF_INET6, host, addr) == 1;
-}
-
 static struct identity *identity_get(struct podfs_exec_hub *h,
 				     const struct podfs_exec_request *r,
 				     const char *verify_name)
@@ -434,7 +381,7 @@ static struct identity *identity_get(struct podfs_exec_hub *h,
 	if (!id)
 		return NULL;
 	id->generation = r->auth->generation;
-	if (!r->insecure && is_ip(verify_name))
+	if (!r->insecure && podfs_exec_is_ip(verify_name))
 		snprintf(id->ip, sizeof(id->ip), "%s", verify_name);
 	info.port = CONTEXT_PORT_NO_LISTEN;
 	info.vhost_name = PROTOCOL;
@@ -484,7 +431,7 @@ static int copy_headers(struct exec_stream *s, char *const *from)
 	return 0;
 }
 
-static int connect_flags(const struct where *where,
+static int connect_flags(const struct podfs_exec_url *where,
 			 const struct podfs_exec_request *r, bool ip)
 {
 	int flags = where->tls ? LCCSCF_USE_SSL : 0;
@@ -498,7 +445,7 @@ static int connect_flags(const struct where *where,
 	return flags;
 }
 
-static int connect_stream(struct exec_stream *s, const struct where *where,
+static int connect_stream(struct exec_stream *s, const struct podfs_exec_url *where,
 			  const struct podfs_exec_request *r,
 			  const char *verify_name, const char *path)
 {
@@ -535,11 +482,11 @@ int podfs_exec_open(struct podfs_exec_hub *h,
 {
 	struct podfs_buf path = PODFS_BUF_INIT(1 << 20);
 	struct exec_stream *s;
-	struct where where;
+	struct podfs_exec_url where;
 	const char *verify;
 	int status;
 
-	if (split_url(r->server, &where) != 0)
+	if (podfs_exec_url_split(r->server, &where) != 0)
 		return podfs_err_set(err, -EINVAL, "no server URL: %s",
 				     r->server);
 	if (r->proxy)
