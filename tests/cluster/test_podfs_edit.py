@@ -84,7 +84,7 @@ def type_into(argv, keys, timeout=30):
 def test_vim_with_backup_and_rename(conf):
     done = subprocess.run(
         ["vim", "-u", "NONE", "-i", "NONE", "-N", "-es",
-         "-c", "set backup writebackup backupcopy=no",
+         "-c", "set backup writebackup backupcopy=no backupskip=",
          "-c", "$put ='work_mem = 7MB'", "-c", "wq", str(conf)],
         timeout=30, capture_output=True)
     assert done.returncode == 0, done

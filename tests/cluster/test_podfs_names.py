@@ -45,9 +45,9 @@ def test_the_main_job(helper_image, tmp_path):  # noqa: F811
 
 def test_attributes_are_the_containers(k8s):  # noqa: F811
     theirs = inside(POSTGRES, "sh", "-c",
-                    "cd / && find etc usr/share/postgresql -printf "
+                    "cd / && find etc/pam.d usr/share/postgresql -printf "
                     "'%p %y %m %U %G %s %T@\\n'").decode()
-    ours = run("find", "etc", "usr/share/postgresql", "-printf",
+    ours = run("find", "etc/pam.d", "usr/share/postgresql", "-printf",
                "%p %y %m %U %G %s %T@\n", cwd=k8s.at(POSTGRES)).stdout.decode()
 
     def rows(text):

@@ -14,7 +14,7 @@ FILES = 2000
 
 def test_two_thousand_files(k8s):  # noqa: F811
     theirs = inside(
-        POSTGRES, "sh", "-c", "cd / && find usr etc -xdev -type f -size -2000k"
+        POSTGRES, "sh", "-c", "cd / && find usr -xdev -type f -size -2000k"
         f" | sort | head -n {FILES} | tr '\\n' '\\0' | xargs -0 md5sum",
         timeout=120)
     listed = [line.split(b"  ", 1)[1] for line in theirs.splitlines()]

@@ -13,9 +13,16 @@ WEB = ("db", "webpod", "web")
 
 @pytest.fixture
 def work(k8s, box):  # noqa: F811
-    """An empty folder in a container, seen from here; and its path there."""
-    inside(box, "sh", "-c", "rm -rf /tmp/work && mkdir /tmp/work")
-    return k8s.at(box, "tmp/work")
+    """An empty folder in a container, as it is seen from here. A new name each
+    time: what was removed inside may be known here for a second more."""
+    path = inside(box, "mktemp", "-d", "/tmp/work.XXXXXX").decode().strip()
+    inside(box, "chmod", "755", path)
+    return k8s.at(box, path[1:])
+
+
+def there(folder):
+    """The path that such a folder has in the container."""
+    return f"/tmp/{folder.name}"
 
 
 def sums(folder):
@@ -30,8 +37,9 @@ def sums_inside(where, folder):
 
 def test_grep(k8s):  # noqa: F811
     ours = run("grep", "-rIl", "postgres", ".",
-               cwd=k8s.at(POSTGRES, "etc")).stdout
-    theirs = inside(POSTGRES, "sh", "-c", "cd /etc && grep -rIl postgres .")
+               cwd=k8s.at(POSTGRES, "usr/share/postgresql")).stdout
+    theirs = inside(POSTGRES, "sh", "-c",
+                    "cd /usr/share/postgresql && grep -rIl postgres .")
     assert sorted(ours.split()) == sorted(theirs.split()) != []
 
 
@@ -53,7 +61,7 @@ def test_tar(k8s, work, tmp_path):  # noqa: F811
 
 
 def test_cp_out_of_a_container(k8s, box, work, tmp_path):  # noqa: F811
-    inside(box, "sh", "-c", "cd /tmp/work && mkdir -p a/b && echo x >a/b/x && "
+    inside(box, "sh", "-c", f"cd {there(work)} && mkdir -p a/b && echo x >a/b/x && "
            "ln -s b/x a/link && ln a/b/x a/hard && chmod 640 a/b/x && "
            "touch -d '2001-02-03 04:05:06' a/b/x && mkfifo a/fifo")
     run("cp", "-a", work, tmp_path / "out")
@@ -72,10 +80,11 @@ def test_cp_into_a_container(box, work, tmp_path):  # noqa: F811
     (tmp_path / "in/link").symlink_to("deep/file")
     os.utime(tmp_path / "in/deep/file", (981173106, 981173106))
     run("cp", "-a", tmp_path / "in", work / "in")
-    assert sums_inside(box, "/tmp/work/in") == sums(tmp_path / "in")
+    assert sums_inside(box, there(work) + "/in") == sums(tmp_path / "in")
     assert inside(box, "stat", "-c", "%a %Y",
-                  "/tmp/work/in/deep/file").split() == [b"751", b"981173106"]
-    assert inside(box, "readlink", "/tmp/work/in/link") == b"deep/file\n"
+                  there(work) + "/in/deep/file").split() == [b"751", b"981173106"]
+    assert inside(box, "readlink",
+                  there(work) + "/in/link") == b"deep/file\n"
 
 
 def test_rsync_both_ways(box, work, tmp_path):  # noqa: F811
@@ -87,7 +96,7 @@ def test_rsync_both_ways(box, work, tmp_path):  # noqa: F811
     (tmp_path / "in/3/f3").write_text("changed")
     (tmp_path / "in/4/f4").unlink()
     run("rsync", "-a", "--delete", f"{tmp_path}/in/", f"{work}/in/")
-    assert sums_inside(box, "/tmp/work/in") == sums(tmp_path / "in")
+    assert sums_inside(box, there(work) + "/in") == sums(tmp_path / "in")
     run("rsync", "-a", f"{work}/in/", f"{tmp_path}/back/")
     assert sums(tmp_path / "back") == sums(tmp_path / "in")
 
