@@ -248,6 +248,7 @@ void podfs_cluster_stop(struct podfs_cluster *c)
 	if (!c)
 		return;
 	if (c->runs) {
+		podfs_rest_stop(c->rest);
 		podfs_loop_stop(c->loop);
 		pthread_join(c->thread, NULL);
 	}

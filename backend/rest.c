@@ -566,6 +566,11 @@ int podfs_rest_new(const struct podfs_kubeconfig *k, struct podfs_loop *loop,
 	return 0;
 }
 
+void podfs_rest_stop(struct podfs_rest *r)
+{
+	podfs_credentials_stop(r->credentials);
+}
+
 void podfs_rest_free(struct podfs_rest *r)
 {
 	if (!r)

@@ -63,6 +63,9 @@ struct podfs_rest_request {
 /* @loop becomes the loop that waits in curl. Both pointers must outlive it. */
 int podfs_rest_new(const struct podfs_kubeconfig *k, struct podfs_loop *loop,
 		   struct podfs_rest **ret, struct podfs_err *err);
+/* No request waits for a plugin from here on. Any thread; before the loop is
+ * ended. */
+void podfs_rest_stop(struct podfs_rest *r);
 /* Drops what is under way without callbacks. The loop must not run any more. */
 void podfs_rest_free(struct podfs_rest *r);
 

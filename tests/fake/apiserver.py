@@ -8,6 +8,8 @@ and remove(), and puts faults in front of requests with fault().
 import copy
 import json
 import queue
+import ssl
+import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -45,10 +47,28 @@ def status(code, reason="", message="", **details):
             "details": details}
 
 
+TLS_NAME = "fake.test"
+
+
+def make_certificate(folder, *names):
+    """A certificate for @names that signs itself, and its key: (path, pem)."""
+    path = folder / f"{names[0].replace(':', '-')}.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+         "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+         "/CN=fake", "-addext", "subjectAltName=" + ",".join(names),
+         "-keyout", path, "-out", f"{path}.crt"],
+        check=True, capture_output=True)
+    pem = (folder / f"{path.name}.crt").read_text()
+    with open(path, "a", encoding="ascii") as f:
+        f.write(pem)
+    return path, pem
+
+
 class Api:
     """One server. Everything is under one lock but for what goes out."""
 
-    def __init__(self):
+    def __init__(self, certificate):
         self.lock = threading.RLock()
         self.version = 100
         self.objects = {"pods": {}, "namespaces": {}}
@@ -58,6 +78,7 @@ class Api:
         self.requests = []  # (method, path, query, headers)
         self.patches = []   # bodies of PATCHes that were no dry run
         self.token = None   # the only one that is let in
+        self.on_refused = None  # called before another token's 401
         self.page_delay = 0
         self.on_patch = None  # called with (api, pod, container) after one
         api = self
@@ -68,8 +89,14 @@ class Api:
         Bound.api = api
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
         self.server.daemon_threads = True
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        # The handshake is the connection's thread's, not the listener's.
+        self.server.socket = context.wrap_socket(
+            self.server.socket, server_side=True,
+            do_handshake_on_connect=False)
         self.port = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"https://127.0.0.1:{self.port}"
         self.thread = threading.Thread(target=self.server.serve_forever,
                                        kwargs={"poll_interval": 0.02})
         self.thread.start()
@@ -240,6 +267,12 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format, *args):
         pass
 
+    def handle(self):
+        try:
+            super().handle()
+        except (ssl.SSLError, OSError):
+            pass  # the client went away, or never wanted this server
+
     # ---- answers, also for faults ---------------------------------------------
 
     def reply(self, code, body, headers=()):
@@ -296,12 +329,14 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if api.token and \
                     self.headers.get("Authorization") != f"Bearer {api.token}":
+                if api.on_refused:
+                    api.on_refused()
                 self.reply(401, status(401, "Unauthorized", "Unauthorized"))
             elif fault:
                 fault(self)
             else:
                 self.answer(url.path, query, body)
-        except (BrokenPipeError, ConnectionResetError):
+        except (ssl.SSLError, BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
     def answer(self, path, query, body):

@@ -1,3 +1,4 @@
+import base64
 import json
 import os
 import queue
@@ -13,9 +14,16 @@ import apiserver
 TOP = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    return apiserver.make_certificate(
+        tmp_path_factory.mktemp("tls"), "IP:127.0.0.1",
+        f"DNS:{apiserver.TLS_NAME}")
+
+
 @pytest.fixture
-def api():
-    server = apiserver.Api()
+def api(certificate):
+    server = apiserver.Api(certificate[0])
     yield server
     server.close()
 
@@ -23,8 +31,10 @@ def api():
 class Tool:
     """tests/unit/cluster_tool on a fake API server."""
 
-    def __init__(self, folder, api):
+    def __init__(self, folder, api, ca):
         self.api = api
+        self.cluster = {"certificate-authority-data":
+                        base64.b64encode(ca.encode()).decode()}
         self.folder = folder
         self.program = Path(os.environ.get("PODFS_BUILD", TOP / "build")) / \
             "tests/unit/cluster_tool"
@@ -38,7 +48,8 @@ class Tool:
         config = self.folder / "kubeconfig"
         config.write_text(json.dumps({
             "apiVersion": "v1", "kind": "Config", "current-context": "fake",
-            "clusters": [{"name": "c", "cluster": {"server": self.api.url}}],
+            "clusters": [{"name": "c", "cluster": {
+                "server": self.api.url, **self.cluster}}],
             "users": [{"name": "u", "user": self.user}],
             "contexts": [{"name": "fake", "context": {
                 "cluster": "c", "user": "u", "namespace": "db"}}],
@@ -47,14 +58,11 @@ class Tool:
         return [*wrapper, str(self.program), "--kubeconfig", str(config),
                 "--debug", *args]
 
-    def env(self):
-        return dict(os.environ, STUB_SERVER=self.api.url, STUB_NS="db")
-
     def run(self, *args, timeout=60):
         """One command to its end: (status, stdout, seconds)."""
         began = time.monotonic()
         done = subprocess.run(self.command(*args), stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, env=self.env(),
+                              capture_output=True, text=True,
                               timeout=timeout, check=False)
         self.stderr = done.stderr
         print(done.stderr)
@@ -66,8 +74,7 @@ class Tool:
         """Follows the tree; lines come by expect()."""
         self.process = subprocess.Popen(
             self.command(*args, "watch"), stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=self.env())
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
         def read():
             for line in self.process.stdout:
@@ -130,7 +137,7 @@ class Tool:
 
 
 @pytest.fixture
-def tool(tmp_path, api):
-    t = Tool(tmp_path, api)
+def tool(tmp_path, api, certificate):
+    t = Tool(tmp_path, api, certificate[1])
     yield t
     t.end()

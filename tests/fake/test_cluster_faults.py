@@ -3,7 +3,7 @@
 import json
 import time
 
-from apiserver import helper_state, namespace, pod, status
+from apiserver import TLS_NAME, helper_state, namespace, pod, status
 
 
 def small(api):
@@ -279,10 +279,43 @@ def test_a_token_file_is_read_again(api, tool, tmp_path):
     file = tmp_path / "token"
     file.write_text("old")
     tool.user = {"tokenFile": str(file)}
-    api.fault(lambda h: (file.write_text("new"), h.reply(401, {}))[1])
-    file.write_text("new")
+    other = tmp_path / "other"
+    other.write_text("new")
+    api.on_refused = lambda: other.exists() and other.rename(file)
     tool.watch().expect("+ db")
     assert "db/one" in tool.list()
+
+
+def test_another_name_for_the_server(api, tool):
+    small(api)
+    tool.cluster["tls-server-name"] = TLS_NAME
+    code, out, _ = tool.run("list")
+    assert code == 0 and "db/one/app" in out, out
+    # the name is for TLS alone
+    assert api.requests[0][3]["Host"] == f"127.0.0.1:{api.port}"
+    tool.cluster["tls-server-name"] = "another.test"
+    code, out, _ = tool.run("list")
+    assert code == 1 and "failed -71" in out and "another.test" in out, out
+
+
+def test_a_certificate_that_nobody_signed(api, tool):
+    small(api)
+    del tool.cluster["certificate-authority-data"]
+    code, out, _ = tool.run("list")
+    assert code == 1 and "failed -71" in out and "certificate" in out, out
+    tool.cluster["insecure-skip-tls-verify"] = True
+    code, out, _ = tool.run("list")
+    assert code == 0, out
+
+
+def test_stops_while_a_plugin_runs(api, tool, tmp_path):
+    small(api)
+    tool.user = {"exec": {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "interactiveMode": "Never", "command": "sleep", "args": ["60"]}}
+    code, out, took = tool.run("--timeout", "1", "list")
+    assert code == 1 and out.startswith("start failed -110"), out
+    assert took < 4
 
 
 def test_stops_while_everything_hangs(api, tool):
