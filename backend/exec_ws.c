@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/auth_copy.h"
 #include "backend/exec_frame.h"
 #include "backend/exec_url.h"
-#include "common/base/buf.h"
 #include "common/base/guard.h"
 #include "common/base/log.h"
 
@@ -44,7 +44,7 @@ struct exec_stream {
 	struct lws *wsi;
 	struct podfs_exec_refusal *refusal;
 	struct podfs_exec_input input;
-	char **headers; /* wiped when sent */
+	struct podfs_auth *auth; /* its headers, wiped when sent */
 	bool opening;	/* inside podfs_exec_open() */
 	bool detached;	/* the session wants to hear no more */
 	bool ended;
@@ -64,24 +64,11 @@ static void wait_in_lws(void *arg)
 
 static void lws_log(int level, const char *line)
 {
-	size_t n = strlen(line);
-
-	while (n > 0 && line[n - 1] == '\n')
-		n--;
-	podfs_debug("exec", "libwebsockets %d: %.*s", level, (int)n, line);
+	podfs_debug("exec", "libwebsockets %d: %.*s", level,
+		    (int)strcspn(line, "\n"), line);
 }
 
 /* ---- a stream's life -------------------------------------------------------- */
-
-static void headers_free(struct exec_stream *s)
-{
-	for (char **h = s->headers; h && *h; h++) {
-		explicit_bzero(*h, strlen(*h));
-		free(*h);
-	}
-	free(s->headers);
-	s->headers = NULL;
-}
 
 static void identity_put(struct podfs_exec_hub *h, struct identity *id)
 {
@@ -99,7 +86,8 @@ static void identity_put(struct podfs_exec_hub *h, struct identity *id)
 
 static void stream_free(struct exec_stream *s)
 {
-	headers_free(s);
+	podfs_auth_free(s->auth);
+	s->auth = NULL;
 	identity_put(s->hub, s->identity);
 	free(s);
 }
@@ -178,7 +166,7 @@ static int add_headers(struct exec_stream *s, unsigned char **p,
 {
 	int err = 0;
 
-	for (char **h = s->headers; h && *h && !err; h++) {
+	for (char **h = s->auth ? s->auth->headers : NULL; h && *h && !err; h++) {
 		char *colon = strstr(*h, ": ");
 		char name[128];
 
@@ -191,7 +179,8 @@ static int add_headers(struct exec_stream *s, unsigned char **p,
 			(const unsigned char *)colon + 2,
 			(int)strlen(colon + 2), p, end);
 	}
-	headers_free(s);
+	podfs_auth_free(s->auth);
+	s->auth = NULL;
 	return err ? -1 : 0;
 }
 
@@ -219,13 +208,16 @@ static void refused(struct exec_stream *s, const char *why)
 	finish(s, why && why[0] ? why : "connection failed");
 }
 
+static struct podfs_exec_hub *hub_of(struct lws *wsi)
+{
+	return lws_context_user(lws_get_context(wsi));
+}
+
 /* The server's certificate must name an address where the URL holds one; lws
  * compares host names only. */
-static void require_ip(struct podfs_exec_hub *h, struct lws_vhost *vhost,
-		       SSL_CTX *ctx)
+static void require_ip(struct podfs_exec_hub *h, SSL_CTX *ctx)
 {
-	(void)vhost;
-	if (ctx && h && h->identities && h->identities->ip[0])
+	if (ctx && h->identities && h->identities->ip[0])
 		X509_VERIFY_PARAM_set1_ip_asc(SSL_CTX_get0_param(ctx),
 					      h->identities->ip);
 }
@@ -235,7 +227,8 @@ static int on_ws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 {
 	struct exec_stream *s = wsi ? lws_get_opaque_user_data(wsi) : NULL;
 
-	(void)user;
+	if (wsi && reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_CLIENT_VERIFY_CERTS)
+		require_ip(hub_of(wsi), user); /* of a new vhost */
 	if (!s)
 		return 0;
 	if (!s->wsi)
@@ -274,37 +267,20 @@ static int on_ws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	}
 }
 
-/* The loop's descriptor, watched by libwebsockets, and the TLS context of a
- * new vhost, which comes without a connection. */
+/* The loop's descriptor, watched by libwebsockets. */
 static int on_pump(struct lws *wsi, enum lws_callback_reasons reason,
 		   void *user, void *in, size_t len)
 {
-	struct podfs_exec_hub *h =
-		wsi ? lws_context_user(lws_get_context(wsi)) : NULL;
-
 	(void)in;
 	(void)len;
 	(void)user;
-	if (reason == LWS_CALLBACK_RAW_RX_FILE && h)
-		podfs_loop_dispatch(h->loop);
+	if (reason == LWS_CALLBACK_RAW_RX_FILE)
+		podfs_loop_dispatch(hub_of(wsi)->loop);
 	return 0;
 }
 
-static int on_vhost(struct lws *wsi, enum lws_callback_reasons reason,
-		    void *user, void *in, size_t len)
-{
-	if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_CLIENT_VERIFY_CERTS) {
-		struct podfs_exec_hub *h =
-			wsi ? lws_context_user(lws_get_context(wsi)) : NULL;
-
-		require_ip(h, NULL, user);
-		return 0;
-	}
-	return on_ws(wsi, reason, user, in, len);
-}
-
 static const struct lws_protocols protocols[] = {
-	{ PROTOCOL, on_vhost, 0, RX_BUFFER, 0, NULL, 0 },
+	{ PROTOCOL, on_ws, 0, RX_BUFFER, 0, NULL, 0 },
 	{ "podfs-loop", on_pump, 0, 0, 0, NULL, 0 },
 	{ NULL, NULL, 0, 0, 0, NULL, 0 },
 };
@@ -414,23 +390,6 @@ static struct identity *identity_get(struct podfs_exec_hub *h,
 	return id;
 }
 
-static int copy_headers(struct exec_stream *s, char *const *from)
-{
-	size_t n = 0;
-
-	while (from && from[n])
-		n++;
-	s->headers = calloc(n + 1, sizeof(*s->headers));
-	if (!s->headers)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		s->headers[i] = strdup(from[i]);
-		if (!s->headers[i])
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 static int connect_flags(const struct podfs_exec_url *where,
 			 const struct podfs_exec_request *r, bool ip)
 {
@@ -474,13 +433,35 @@ static int connect_stream(struct exec_stream *s, const struct podfs_exec_url *wh
 	return 0;
 }
 
+/* NULL: no TLS identity can be made of what the kubeconfig gave. */
+static struct exec_stream *stream_new(struct podfs_exec_hub *h,
+				      const struct podfs_exec_request *r,
+				      const char *verify_name, bool tls)
+{
+	struct exec_stream *s = calloc(1, sizeof(*s));
+
+	if (s)
+		s->identity = identity_get(h, r, verify_name);
+	if (!s || !s->identity) {
+		free(s);
+		return NULL;
+	}
+	s->identity->streams++;
+	s->base.ops = &exec_ops;
+	s->hub = h;
+	podfs_exec_input_init(&s->input);
+	if (tls) /* credentials go over TLS only */
+		s->auth = podfs_auth_copy(r->auth);
+	return s;
+}
+
 int podfs_exec_open(struct podfs_exec_hub *h,
 		    const struct podfs_exec_request *r,
 		    const struct podfs_sink *sink,
 		    struct podfs_exec_refusal *refusal,
 		    struct podfs_transport **ret, struct podfs_err *err)
 {
-	struct podfs_buf path = PODFS_BUF_INIT(1 << 20);
+	PODFS_CLEANUP_FREE char *path = NULL;
 	struct exec_stream *s;
 	struct podfs_exec_url where;
 	const char *verify;
@@ -494,51 +475,28 @@ int podfs_exec_open(struct podfs_exec_hub *h,
 				     "exec through a proxy is not supported "
 				     "yet; set NO_PROXY for %s",
 				     where.host);
-	verify = r->tls_server_name ? r->tls_server_name : where.host;
-	s = calloc(1, sizeof(*s));
-	if (!s)
+	if (asprintf(&path, "%s%s", where.prefix, r->path) < 0)
 		return podfs_err_set(err, -ENOMEM, "out of memory");
-	s->base.ops = &exec_ops;
-	s->base.sink = *sink;
-	s->hub = h;
-	s->refusal = refusal;
-	podfs_exec_input_init(&s->input);
-	s->identity = identity_get(h, r, verify);
-	status = s->identity ? 0 : -EINVAL;
-	if (s->identity && where.tls) /* credentials go over TLS only */
-		status = copy_headers(s, r->auth->headers);
-	if (status) {
-		if (s->identity)
-			s->identity->streams++;
-		if (s->identity)
-			stream_free(s);
-		else
-			free(s);
-		return podfs_err_set(err, status,
+	verify = r->tls_server_name ? r->tls_server_name : where.host;
+	s = stream_new(h, r, verify, where.tls);
+	if (!s)
+		return podfs_err_set(err, -EINVAL,
 				     "TLS: client certificate, key or CA not "
 				     "usable");
-	}
-	s->identity->streams++;
+	s->base.sink = *sink;
+	s->refusal = refusal;
 	s->opening = true;
-	status = podfs_buf_printf(&path, "%s%s", where.prefix, r->path);
-	if (!status)
-		status = connect_stream(s, &where, r, verify,
-					podfs_buf_str(&path));
+	status = connect_stream(s, &where, r, verify, path);
 	s->opening = false;
-	podfs_buf_done(&path);
-	if (status || s->ended) {
-		podfs_err_set(err, -EIO, "%s",
-			      s->why.text[0] ? s->why.text :
-					       "can't connect");
-		if (s->wsi) { /* goes with its connection */
-			s->detached = true;
-			lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_OK,
-					LWS_TO_KILL_ASYNC);
-		} else {
-			stream_free(s);
-		}
-		return -EIO;
+	if (!status && !s->ended) {
+		*ret = &s->base;
+		return 0;
 	}
-	*ret = &s->base;
-	return 0;
+	podfs_err_set(err, -EIO, "%s",
+		      s->why.text[0] ? s->why.text : "can't connect");
+	if (s->wsi)
+		stream_close(&s->base); /* goes with its connection */
+	else
+		stream_free(s);
+	return -EIO;
 }

@@ -1,0 +1,75 @@
+"""A helper that stops, dies or hangs: nobody waits for ever."""
+
+import errno
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import Mount, abort
+
+
+def test_kill_9_while_the_helper_hangs(mount):
+    os.listdir(mount.files)
+    (mount.root / "f").write_text("x")
+    helper = mount.helper_pid()
+    os.kill(helper, signal.SIGSTOP)
+    try:
+        p = subprocess.Popen(["stat", str(mount.files / "f")],
+                             stdout=subprocess.DEVNULL)
+        time.sleep(0.5)
+        assert p.poll() is None
+        start = time.monotonic()
+        p.kill()
+        p.wait(10)
+        assert time.monotonic() - start < 1.0  # aim 0.1, on a busy machine
+    finally:
+        os.kill(helper, signal.SIGCONT)
+    assert (mount.files / "f").read_text() == "x"
+
+
+def test_stop_while_the_helper_hangs(tmp_path):
+    m = Mount(tmp_path)
+    os.listdir(m.files)
+    helper = m.helper_pid()
+    os.kill(helper, signal.SIGSTOP)
+    start = time.monotonic()
+    try:
+        assert m.stop() == 0
+    finally:
+        abort(m.point)
+        try:
+            os.kill(helper, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
+    assert time.monotonic() - start < 10
+
+
+def test_helper_dies_and_comes_back(mount):
+    (mount.root / "f").write_text("x")
+    with open(mount.files / "f") as f:
+        os.kill(mount.helper_pid(), signal.SIGKILL)
+        time.sleep(0.2)
+        # its handle died with it; the file itself is there
+        with pytest.raises(OSError) as e:
+            os.pread(f.fileno(), 10, 0)
+        assert e.value.errno in (errno.ESTALE, errno.EIO)
+    assert (mount.files / "f").read_text() == "x"
+
+
+def test_read_only_mount(tmp_path):
+    m = Mount(tmp_path, "--read-only")
+    try:
+        (m.root / "f").write_text("x")
+        assert (m.files / "f").read_text() == "x"
+        for change in (lambda: (m.files / "g").touch(),
+                       lambda: (m.files / "f").unlink(),
+                       lambda: open(m.files / "f", "a"),
+                       lambda: os.chmod(m.files / "f", 0)):
+            with pytest.raises(OSError) as e:
+                change()
+            assert e.value.errno == errno.EROFS
+    finally:
+        m.stop()
