@@ -45,10 +45,9 @@ struct exec_stream {
 	struct podfs_exec_refusal *refusal;
 	struct podfs_exec_input input;
 	struct podfs_auth *auth; /* its headers, wiped when sent */
-	bool opening;	/* inside podfs_exec_open() */
-	bool detached;	/* the session wants to hear no more */
-	bool ended;
-	bool opened;
+	bool opening;  /* inside podfs_exec_open() */
+	bool detached; /* the session wants to hear no more */
+	bool ended, opened;
 	struct podfs_err why; /* while opening */
 	uint8_t message[LWS_PRE + 1 + MESSAGE_MAX];
 };
@@ -156,8 +155,7 @@ static int send_message(struct exec_stream *s)
 		return 0;
 	if (lws_write(s->wsi, p, n + 1, LWS_WRITE_BINARY) < (int)(n + 1))
 		return -1;
-	/* asks for nothing if nothing is left: fill() then gives 0 */
-	lws_callback_on_writable(s->wsi);
+	lws_callback_on_writable(s->wsi); /* once more: fill() may give 0 */
 	return 0;
 }
 
