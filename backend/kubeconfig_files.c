@@ -71,6 +71,8 @@ static int read_file(struct kc_config *c, const char *path,
 		return podfs_err_set(err, -EINVAL, "kubeconfig: over %d files",
 				     KC_FILES_MAX);
 	r = podfs_secret_read(path, PODFS_YAML_LEN_MAX, &text, &len, err);
+	if (r < 0)
+		podfs_err_wrap(err, r, "kubeconfig");
 	if (r == -ENOENT || r == -EACCES || r == -ENOMEM)
 		return r;
 	if (r < 0) { /* a folder, too large... */

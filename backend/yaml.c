@@ -233,6 +233,8 @@ static int syntax_error(struct reader *r, const yaml_parser_t *p,
 		return no_memory(r);
 	if (p->error == YAML_READER_ERROR)
 		r->line = line_at(text, len, p->problem_offset);
+	else if (p->context && !strcmp(what, "found unexpected end of stream"))
+		r->line = (unsigned)p->context_mark.line + 1; /* the quote */
 	else
 		r->line = (unsigned)p->problem_mark.line + 1;
 	if (!p->context)
