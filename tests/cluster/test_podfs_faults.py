@@ -10,7 +10,7 @@ import pytest
 
 from podfs_mount import (LAYOUT, POSTGRES, Mount, alive, drop_pod,  # noqa: F401
                          helper_image, helpers, inside, make_pod, one_node,
-                         run, until)
+                         pod_of, run, until)
 from processes import Servers
 
 # Seconds that a file operation may take before it must have failed.
@@ -30,11 +30,11 @@ def test_an_image_that_is_nowhere(helper_image, tmp_path):  # noqa: F811
     where = make_pod("podfs-noimage")
     with Mount(tmp_path, args=["--image", "nowhere.invalid/none:1",
                                "--image-has-helper", "--start-timeout",
-                               "10"]) as mount:
-        said = fails_in_time("ls", mount.at(where), seconds=20)
+                               "30"]) as mount:
+        said = fails_in_time("ls", mount.at(where))
         assert "Input/output error" in said
-        assert any("nowhere.invalid/none:1" in line
-                   for line in mount.errors())
+        assert [line for line in mount.errors()
+                if "nowhere.invalid/none:1" in line], mount.errors()
         assert "nowhere.invalid/none:1" in mount.session(where)["error"]
         # others are not affected
         assert mount.at(("db",) + POSTGRES[1:]).is_dir()
@@ -113,6 +113,9 @@ def test_a_container_that_restarts(helper_image, tmp_path):  # noqa: F811
     with Mount(tmp_path) as mount:
         assert "bin" in os.listdir(mount.at(where))
         inside(where, "sh", "-c", "kill -TERM 1", check=False)
+        until(lambda: pod_of(where)["status"]["containerStatuses"][0]
+              ["restartCount"] == 1 and "running" in
+              pod_of(where)["status"]["containerStatuses"][0]["state"], 30)
         # its helper died with it; the next look makes another
         def back():
             try:
