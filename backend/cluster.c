@@ -45,8 +45,6 @@ static void on_pod(void *arg, const struct podfs_json *pod, bool removed)
 	struct podfs_cluster *c = arg;
 
 	podfs_ensures_pod(c->ensures, pod, removed);
-	if (!atomic_load(&c->alive))
-		note_state(c);
 }
 
 static void on_pods_listed(void *arg, const char *ns)
@@ -69,20 +67,32 @@ static void on_settled(void *arg)
 	pthread_mutex_unlock(&c->lock);
 }
 
+static void on_alive(void *arg)
+{
+	struct podfs_cluster *c = arg;
+
+	note_state(c);
+	if (c->outdated && atomic_load(&c->alive)) {
+		c->outdated = false;
+		podfs_info("watch", "names are up to date again");
+	}
+}
+
 static void on_trouble(void *arg, const struct podfs_err *err)
 {
 	struct podfs_cluster *c = arg;
-	bool first;
+	bool settled;
 
 	note_state(c);
 	pthread_mutex_lock(&c->lock);
-	first = c->settled && strcmp(c->trouble.text, err->text) != 0;
+	settled = c->settled;
 	c->trouble = *err;
 	pthread_cond_broadcast(&c->cond);
 	pthread_mutex_unlock(&c->lock);
-	/* Before that, podfs_cluster_start() returns it. */
-	if (first)
+	/* Once for each time; before that, podfs_cluster_start() returns it. */
+	if (settled && !c->outdated)
 		podfs_warn("watch", "names may be out of date: %s", err->text);
+	c->outdated = settled;
 }
 
 /* ---- start and stop ------------------------------------------------------------ */
@@ -170,6 +180,7 @@ static int make_parts(struct podfs_cluster *c,
 		.pod = on_pod,
 		.pods_listed = on_pods_listed,
 		.settled = on_settled,
+		.alive = on_alive,
 		.trouble = on_trouble,
 	};
 	int r = podfs_rest_new(c->k, c->loop, &c->rest, err);

@@ -27,6 +27,7 @@ struct podfs_cluster {
 	struct podfs_scopes *scopes;
 	pthread_t thread;
 	bool runs;
+	bool outdated; /* said so in the log; control thread only */
 	atomic_bool synced, alive;
 	atomic_uint_fast64_t refused; /* generation that an exec was refused */
 	struct podfs_task refused_task;

@@ -350,6 +350,12 @@ static void tell_listed(struct podfs_names *n, struct names_ns *ns)
 		tell(n, PODFS_NAMESPACE, ns->name, "", "", false);
 }
 
+/* Better what was true a while ago than nothing. */
+static enum podfs_known still(enum podfs_known was, enum podfs_known state)
+{
+	return was == PODFS_KNOWN && state == PODFS_KNOWN_FAILED ? was : state;
+}
+
 void podfs_names_pods_state(struct podfs_names *n, const char *ns_name,
 			    enum podfs_known state)
 {
@@ -361,13 +367,11 @@ void podfs_names_pods_state(struct podfs_names *n, const char *ns_name,
 		return;
 	pthread_mutex_lock(&n->lock);
 	was = ns ? ns->pods_state : n->pods_state;
-	if (ns) {
+	state = still(was, state);
+	if (ns)
 		ns->pods_state = state;
-		ns->was_known |= state == PODFS_KNOWN;
-	} else {
+	else
 		n->pods_state = state;
-		n->pods_were_known |= state == PODFS_KNOWN;
-	}
 	pthread_mutex_unlock(&n->lock);
 	if (was == state)
 		return;
@@ -447,8 +451,8 @@ void podfs_names_namespaces_state(struct podfs_names *n, enum podfs_known state)
 
 	pthread_mutex_lock(&n->lock);
 	was = n->namespaces_state;
+	state = still(was, state);
 	n->namespaces_state = state;
-	n->namespaces_were_known |= state == PODFS_KNOWN;
 	pthread_mutex_unlock(&n->lock);
 	if (was != state)
 		tell(n, PODFS_NAMESPACE, "", "", "", false);

@@ -30,7 +30,7 @@ enum podfs_known {
 	PODFS_KNOWN_NOT_YET, /* -EAGAIN */
 	PODFS_KNOWN,
 	PODFS_KNOWN_DENIED, /* -EACCES */
-	PODFS_KNOWN_FAILED, /* -EIO, if it was never known */
+	PODFS_KNOWN_FAILED, /* -EIO; what is known stays so */
 };
 
 int podfs_names_new(const struct podfs_names_events *events,

@@ -49,7 +49,6 @@ struct names_ns {
 	uint32_t gen;	   /* of the row of namespaces */
 	uint32_t pods_gen; /* of its own pods' list */
 	enum podfs_known pods_state;
-	bool was_known; /* its pods, once */
 	bool listed;	/* else only its pods were seen so far */
 	char uid[PODFS_UID_MAX + 1];
 	char name[];
@@ -63,10 +62,8 @@ struct podfs_names {
 	/* under lock; the control thread reads without it */
 	struct names_ns *namespaces;
 	enum podfs_known namespaces_state;
-	bool namespaces_were_known;
 	enum podfs_known pods_state; /* of all namespaces */
 	uint32_t pods_gen;
-	bool pods_were_known;
 	bool per_namespace;
 	size_t n_namespaces, n_pods, n_containers;
 };

@@ -34,7 +34,7 @@ static void snapshot_add(struct snapshot *s, const char *name, const char *uid,
 	e->created = created;
 }
 
-static int state_error(enum podfs_known state, bool was_known)
+static int state_error(enum podfs_known state)
 {
 	switch (state) {
 	case PODFS_KNOWN_NOT_YET:
@@ -45,22 +45,19 @@ static int state_error(enum podfs_known state, bool was_known)
 		return -EACCES;
 	case PODFS_KNOWN_FAILED:
 	default:
-		/* Better what was true a while ago than nothing. */
-		return was_known ? 0 : -EIO;
+		return -EIO;
 	}
 }
 
 static int root_error_locked(const struct podfs_names *n)
 {
-	return state_error(n->namespaces_state, n->namespaces_were_known);
+	return state_error(n->namespaces_state);
 }
 
 static int pods_error_locked(const struct podfs_names *n,
 			     const struct names_ns *ns)
 {
-	if (n->per_namespace)
-		return state_error(ns->pods_state, ns->was_known);
-	return state_error(n->pods_state, n->pods_were_known);
+	return state_error(n->per_namespace ? ns->pods_state : n->pods_state);
 }
 
 static int find_ns_locked(struct podfs_names *n, const char *name,
@@ -80,7 +77,7 @@ static int find_ns_locked(struct podfs_names *n, const char *name,
 static int find_pod_locked(struct podfs_names *n, const struct podfs_ref *what,
 			   struct names_pod **ret)
 {
-	struct names_ns *ns;
+	struct names_ns *ns = NULL;
 	int r = find_ns_locked(n, what->ns, &ns);
 
 	if (r < 0)
@@ -110,7 +107,7 @@ static int list_pods_locked(struct podfs_names *n, const char *name,
 			    struct snapshot *s)
 {
 	struct names_pod *p, *tmp;
-	struct names_ns *ns;
+	struct names_ns *ns = NULL;
 	int r = find_ns_locked(n, name, &ns);
 
 	if (r == 0)

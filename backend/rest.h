@@ -1,5 +1,5 @@
 /*
- * Requests to the API server. The only home of libcurl.
+ * Requests to the API server, by libcurl (rest.c is its only home).
  *
  * curl's multi handle lives on the control thread and is what that thread's
  * loop waits in. Credentials, TLS identity, proxies, HTTP/2, compression,
@@ -51,6 +51,9 @@ struct podfs_rest_request {
 	size_t answer_max;   /* bytes of a 2xx body, decoded; 0: 4 MiB */
 	bool no_retry;	     /* the caller has its own way to wait: watches */
 	void *arg;
+	/* The answer is 2xx and its body comes, perhaps after a long while. May
+	 * be NULL. As data(). */
+	void (*opened)(void *arg);
 	/* Pieces of a 2xx body, or NULL to have it collected. A value below 0
 	 * gives the request up. May start and cancel requests, its own too. */
 	int (*data)(void *arg, const char *p, size_t n);

@@ -71,6 +71,13 @@ static void pods_object(void *arg, const struct podfs_json *pod, bool removed)
 	s->c.pod(s->c.arg, pod, removed);
 }
 
+static void pods_alive(void *arg)
+{
+	struct scope *p = arg;
+
+	p->all->c.alive(p->all->c.arg);
+}
+
 static void pods_page(void *arg)
 {
 	struct scope *p = arg;
@@ -137,6 +144,7 @@ static int scope_add(struct podfs_scopes *s, const char *ns)
 		.object = pods_object,
 		.page = pods_page,
 		.end = pods_end,
+		.alive = pods_alive,
 		.trouble = pods_trouble,
 	};
 	char path[128];
@@ -261,6 +269,13 @@ static void ns_end(void *arg)
 	drop_stale(s);
 }
 
+static void ns_alive(void *arg)
+{
+	struct podfs_scopes *s = arg;
+
+	s->c.alive(s->c.arg);
+}
+
 /* @ns is shown without having been seen. */
 static int show(struct podfs_scopes *s, const char *ns)
 {
@@ -329,6 +344,7 @@ static int show_all(struct podfs_scopes *s, struct podfs_err *err)
 		.object = ns_object,
 		.page = ns_page,
 		.end = ns_end,
+		.alive = ns_alive,
 		.trouble = ns_trouble,
 	};
 	int r = podfs_watch_new(s->c.rest, s->c.loop, "/api/v1/namespaces", &ev,

@@ -37,7 +37,9 @@ struct podfs_scopes_config {
 	void (*pods_listed)(void *arg, const char *ns);
 	/* The first names are there, or were refused. Once. */
 	void (*settled)(void *arg);
-	/* No names yet, and why. */
+	/* podfs_scopes_alive() may say another thing than before. */
+	void (*alive)(void *arg);
+	/* No names yet, or none that are new, and why. */
 	void (*trouble)(void *arg, const struct podfs_err *err);
 };
 

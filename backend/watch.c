@@ -171,10 +171,20 @@ static int on_data(void *arg, const char *p, size_t n)
 	int r;
 
 	enter(w);
-	if (w->phase == WATCHING)
-		w->alive = true;
 	r = podfs_stream_feed(&w->stream, p, n);
 	return leave(w) ? r : -ECANCELED;
+}
+
+static void on_opened(void *arg)
+{
+	struct podfs_watch *w = arg;
+
+	if (w->phase != WATCHING || w->alive)
+		return;
+	enter(w);
+	w->alive = true;
+	w->events.alive(w->events.arg);
+	leave(w);
 }
 
 /* ---- ends of requests ------------------------------------------------------------ */
@@ -227,7 +237,6 @@ static void list_done(struct podfs_watch *w, struct podfs_rest_result *r)
 		return;
 	}
 	w->backoff.tries = 0;
-	w->alive = true;
 	later(w, WATCHING, 0);
 	w->events.end(w->events.arg);
 	if (!w->freed)
@@ -333,6 +342,7 @@ static void run(struct podfs_watch *w)
 		.method = "GET",
 		.path = path,
 		.arg = w,
+		.opened = list ? NULL : on_opened,
 		.data = on_data,
 		.done = on_done,
 		.no_retry = !list,

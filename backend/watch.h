@@ -36,6 +36,8 @@ struct podfs_watch_events {
 	void (*page)(void *arg);
 	/* The list is complete: what was not said since begin() is gone. */
 	void (*end)(void *arg);
+	/* Events flow (again). */
+	void (*alive)(void *arg);
 	/* @err has the words; err.code as podfs_rest_errno(). */
 	void (*trouble)(void *arg, enum podfs_watch_trouble t,
 			const struct podfs_err *err);

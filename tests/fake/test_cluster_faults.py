@@ -205,6 +205,9 @@ def test_errors_without_a_time(api, tool):
     api.add(pod("three"))
     tool.expect("+ db/three", timeout=30)
     assert api.count("/api/v1/pods", limit="500") == 1
+    assert "alive 1" in tool.end()
+    assert tool.stderr.count("names may be out of date") == 1
+    assert tool.stderr.count("names are up to date again") == 1
 
 
 # ---- rights --------------------------------------------------------------------

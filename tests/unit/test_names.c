@@ -150,6 +150,9 @@ static void says_what_may_not_be_known(void **state)
 	/* trouble: what was true a while ago is shown; else an error */
 	podfs_names_pods_state(n, "b", PODFS_KNOWN_FAILED);
 	assert_list(n, "b", NULL, 0, "p ");
+	podfs_buf_done(&told);
+	podfs_names_pods_state(n, "b", PODFS_KNOWN_FAILED);
+	assert_told("");
 	podfs_names_pods_state(n, "a", PODFS_KNOWN_FAILED);
 	assert_list(n, "a", NULL, -EIO, "");
 	drop(n);
