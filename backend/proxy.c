@@ -248,7 +248,7 @@ char *podfs_kubeconfig_proxy(const struct podfs_kubeconfig *k, const char *url)
 	proxy = tls ? env_any("https_proxy", "HTTPS_PROXY") :
 		      env_any("http_proxy", "HTTP_PROXY");
 	/* In a CGI program anyone can set HTTP_PROXY, by a header "Proxy:". */
-	if (proxy && !tls && getenv("REQUEST_METHOD"))
+	if (proxy && !tls && env_any("REQUEST_METHOD", "REQUEST_METHOD"))
 		proxy = NULL;
 	if (!proxy || excluded(&t))
 		return NULL;

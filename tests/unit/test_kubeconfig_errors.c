@@ -250,7 +250,7 @@ static void test_yaml(void **state)
 	check("a: [b\nc: d #!\n", "not YAML: while parsing a flow sequence did not find expected ',' or ']'");
 	check("a: 'b #!\nc: d\n", "not YAML: while scanning a quoted scalar found unexpected end of stream");
 	check("a: b\n\tc: d #!\n",
-	      "not YAML: while scanning for the next token found character that cannot start any token");
+	      "not YAML: while scanning a plain scalar found a tab character that violates indentation");
 	check("a: b\nc: \xff #!\n", "not YAML: invalid leading UTF-8 octet");
 	check("a: *b #!\n", "an alias (*) without its anchor (&)");
 	check("a: &b\n  c: *b #!\n", "an alias (*) inside of what it names");
