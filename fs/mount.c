@@ -92,6 +92,7 @@ static void on_changed(void *arg, const struct podfs_tree_change *c)
 	fs_notify_change(arg, c);
 }
 
+__attribute__((format(printf, 2, 0)))
 static void fuse_log_line(enum fuse_log_level level, const char *fmt,
 			  va_list ap)
 {
