@@ -155,3 +155,8 @@ const char *kube_log(void)
 {
 	return podfs_buf_str(&log_lines);
 }
+
+bool kube_spawn_is_blind(void)
+{
+	return getenv("PODFS_UNDER_VALGRIND");
+}

@@ -38,6 +38,11 @@ const char *kube_read(const char *name);
 /* Loads what must load. */
 struct podfs_kubeconfig *kube_load(const char *path, const char *context);
 
+/* Valgrind makes fork(2) of vfork(2): posix_spawn() can't tell that a program
+ * was not started, the child ends with a status instead. The suite that runs
+ * under it sets PODFS_UNDER_VALGRIND. */
+bool kube_spawn_is_blind(void);
+
 /* All lines of the log since the test began; each ends with a newline. */
 const char *kube_log(void);
 

@@ -191,8 +191,9 @@ static void test_failures(void **state)
 		{ PLUGIN("kill $$"), "ended by signal 15" },
 		{ "no script", "can't be started: Exec format error" },
 	};
+	const size_t n = sizeof(all) / sizeof(*all) - kube_spawn_is_blind();
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct one o = open_never(all[i].script);
 
 		check_failure(&o, -EACCES, all[i].why);
