@@ -1,7 +1,7 @@
 /*
  * What the files of fs/ share. The order of locks: nodes.lock, then
- * interrupts.lock; notifier.lock stands alone. None is held over a call into
- * backend/ or a fuse_reply_*().
+ * interrupts.lock; notifier.lock and parking.lock stand alone. None is held
+ * over a call into backend/ or a fuse_reply_*().
  */
 #ifndef PODFS_FS_INTERNAL_H
 #define PODFS_FS_INTERNAL_H
@@ -17,6 +17,7 @@
 #include "fs/interrupt.h"
 #include "fs/node.h"
 #include "fs/notify.h"
+#include "fs/parked.h"
 
 struct podfs_fs {
 	struct podfs_fs_config config; /* its strings are copies */
@@ -32,6 +33,7 @@ struct podfs_fs {
 	struct fs_handles handles;
 	struct fs_interrupts interrupts;
 	struct fs_notifier notifier;
+	struct fs_parking parking;
 	atomic_ullong dropped_names; /* what a helper listed and no kernel may
 				      * see */
 };

@@ -228,6 +228,8 @@ int podfs_fs_mount(struct podfs_fs *fs, struct podfs_backend *b,
 	fs->mounted = true;
 	status = fs_interrupts_start(&fs->interrupts);
 	if (!status)
+		status = fs_parking_start(fs);
+	if (!status)
 		status = fs_notifier_start(fs);
 	if (status)
 		return podfs_err_set(err, status, "threads: %s",
@@ -258,6 +260,7 @@ int podfs_fs_run(struct podfs_fs *fs)
 	fuse_loop_cfg_destroy(loop);
 	if (started)
 		pthread_join(t, NULL);
+	fs_parking_stop(fs); /* it asks the backend, which ends before @fs */
 	return r > 0 ? 0 : r;
 }
 
@@ -271,6 +274,7 @@ void podfs_fs_free(struct podfs_fs *fs)
 	if (!fs)
 		return;
 	fs_notifier_stop(fs);
+	fs_parking_stop(fs); /* where nothing ran */
 	fs_interrupts_stop(&fs->interrupts);
 	if (fs->mounted)
 		fuse_session_unmount(fs->session);

@@ -93,7 +93,7 @@ int fs_notifier_start(struct podfs_fs *fs)
 	pthread_cond_init(&n->wake, NULL);
 	n->end = &n->queue;
 	err = -pthread_create(&n->thread, NULL, notify, fs);
-	n->started = err == 0;
+	atomic_store(&n->started, err == 0);
 	return err;
 }
 
@@ -101,7 +101,7 @@ void fs_notifier_stop(struct podfs_fs *fs)
 {
 	struct fs_notifier *n = &fs->notifier;
 
-	if (!n->started)
+	if (!atomic_load(&n->started))
 		return;
 	pthread_mutex_lock(&n->lock);
 	n->stop = true;
@@ -123,7 +123,7 @@ void fs_notify_change(struct podfs_fs *fs, const struct podfs_tree_change *c)
 	struct fs_notifier *n = &fs->notifier;
 	struct fs_notice *notice;
 
-	if (!n->started)
+	if (!atomic_load(&n->started))
 		return; /* nothing is mounted, so nothing is cached */
 	notice = calloc(1, sizeof(*notice));
 	if (!notice)

@@ -9,6 +9,7 @@
 #define PODFS_FS_NOTIFY_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "backend/backend.h"
@@ -21,7 +22,7 @@ struct fs_notifier {
 	pthread_cond_t wake;
 	struct fs_notice *queue, **end;
 	bool stop;
-	bool started;
+	atomic_bool started; /* read where the backend tells of changes */
 	pthread_t thread;
 };
 

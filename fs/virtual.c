@@ -39,6 +39,12 @@ static enum fs_kind kind_below(enum fs_kind kind)
 				      FS_CONTAINER;
 }
 
+/* Names that don't come are a cluster that doesn't answer. */
+static int names_errno(int status)
+{
+	return status == -EAGAIN ? EIO : fs_errno(status);
+}
+
 /* ---- lookup ------------------------------------------------------------------------ */
 
 static int find(struct podfs_fs *fs, struct fs_node *node, const char *name,
@@ -57,7 +63,7 @@ static int find(struct podfs_fs *fs, struct fs_node *node, const char *name,
 	else
 		*ret_kind = kind_below(node->kind);
 	if (strlen(name) > PODFS_NAME_MAX)
-		return strlen(name) > WIRE_NAME_MAX ? -ENAMETOOLONG : -ENOENT;
+		return -ENOENT;
 	if (*ret_kind == FS_META || *ret_kind == FS_STATUS) {
 		strcpy(ret->name, name);
 		return 0;
@@ -72,7 +78,9 @@ static int find(struct podfs_fs *fs, struct fs_node *node, const char *name,
 	return podfs_tree_find(fs->backend, &ref, ret);
 }
 
-void fs_virtual_lookup(fuse_req_t req, struct fs_node *node, const char *name)
+/* False: nothing was done, the names are not there yet. */
+static bool try_lookup(fuse_req_t req, struct fs_node *node, const char *name,
+		       bool last)
 {
 	struct podfs_fs *fs = fs_of(req);
 	struct fuse_entry_param e = { .ino = 0 };
@@ -81,13 +89,15 @@ void fs_virtual_lookup(fuse_req_t req, struct fs_node *node, const char *name)
 	enum fs_kind kind;
 	int err = find(fs, node, name, &entry, &kind);
 
+	if (err == -EAGAIN && !last)
+		return false;
 	if (!err)
 		err = fs_node_cluster(&fs->nodes, fs->backend, node, kind,
 				      &entry, true, &child);
 	if (err) {
-		fuse_reply_err(req, fs_errno(err));
+		fuse_reply_err(req, names_errno(err));
 		fs_node_put(&fs->nodes, node);
-		return;
+		return true;
 	}
 	e.ino = child->id;
 	fs_stat_virtual(fs, child, 0, &e.attr);
@@ -98,6 +108,21 @@ void fs_virtual_lookup(fuse_req_t req, struct fs_node *node, const char *name)
 		fs_node_forget(&fs->nodes, child->id, 1);
 	fs_node_put(&fs->nodes, child);
 	fs_node_put(&fs->nodes, node);
+	return true;
+}
+
+void fs_virtual_lookup(fuse_req_t req, struct fs_node *node, const char *name)
+{
+	struct fs_parked p = { .req = req, .node = node };
+
+	if (strlen(name) > WIRE_NAME_MAX) {
+		fuse_reply_err(req, ENAMETOOLONG);
+		fs_node_put(&fs_of(req)->nodes, node);
+		return;
+	}
+	strcpy(p.name, name);
+	if (!try_lookup(req, node, name, false) && !fs_park(fs_of(req), &p))
+		try_lookup(req, node, name, true);
 }
 
 void fs_virtual_getattr(fuse_req_t req, struct fs_node *node)
@@ -167,7 +192,7 @@ static void reply_handle(fuse_req_t req, struct fs_node *node,
 		err = fs_handle_add(&fs->handles, &fs->nodes, node, 0, 0, &h);
 	if (err) {
 		fs_listing_free(l);
-		fuse_reply_err(req, fs_errno(err));
+		fuse_reply_err(req, names_errno(err));
 		return;
 	}
 	h->listing = l;
@@ -178,14 +203,39 @@ static void reply_handle(fuse_req_t req, struct fs_node *node,
 	}
 }
 
+/* As try_lookup(). */
+static bool try_opendir(fuse_req_t req, struct fs_node *node,
+			const struct fuse_file_info *how, bool last)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct fuse_file_info fi = *how;
+	struct fs_listing *l = fs_listing_new();
+	int err = l ? list(fs, node, l) : -ENOMEM;
+
+	if (err == -EAGAIN && !last) {
+		fs_listing_free(l);
+		return false;
+	}
+	reply_handle(req, node, l, err, &fi);
+	fs_node_put(&fs->nodes, node);
+	return true;
+}
+
 void fs_virtual_opendir(fuse_req_t req, struct fs_node *node,
 			struct fuse_file_info *fi)
 {
-	struct podfs_fs *fs = fs_of(req);
-	struct fs_listing *l = fs_listing_new();
+	const struct fs_parked p = {
+		.req = req, .node = node, .opendir = true, .fi = *fi
+	};
 
-	reply_handle(req, node, l, l ? list(fs, node, l) : -ENOMEM, fi);
-	fs_node_put(&fs->nodes, node);
+	if (!try_opendir(req, node, fi, false) && !fs_park(fs_of(req), &p))
+		try_opendir(req, node, fi, true);
+}
+
+bool fs_virtual_again(const struct fs_parked *p, bool last)
+{
+	return p->opendir ? try_opendir(p->req, p->node, &p->fi, last) :
+			    try_lookup(p->req, p->node, p->name, last);
 }
 
 void fs_virtual_open(fuse_req_t req, struct fs_node *node,

@@ -1,0 +1,141 @@
+#include "fs/parked.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "fs/fs_internal.h"
+#include "fs/virtual.h"
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* True: answered. */
+static bool ask_again(const struct fs_parked *p, bool stop)
+{
+	if (stop || fuse_req_interrupted(p->req)) {
+		fs_node_put(&fs_of(p->req)->nodes, p->node);
+		fuse_reply_err(p->req, stop ? EIO : EINTR);
+		return true;
+	}
+	return fs_virtual_again(p, now_ms() - p->since >= FS_PARKED_MAX_MS);
+}
+
+/* Those of @list that still wait. */
+static struct fs_parked *ask_all(struct fs_parked *list, bool stop)
+{
+	struct fs_parked *left = NULL;
+
+	while (list) {
+		struct fs_parked *p = list;
+
+		list = p->next;
+		if (ask_again(p, stop)) {
+			free(p);
+			continue;
+		}
+		p->next = left;
+		left = p;
+	}
+	return left;
+}
+
+static void wait_locked(struct fs_parking *k)
+{
+	struct timespec t;
+
+	if (!k->list) {
+		pthread_cond_wait(&k->wake, &k->lock);
+		return;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_nsec += FS_PARKED_POLL_MS * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_nsec -= 1000000000;
+		t.tv_sec++;
+	}
+	pthread_cond_timedwait(&k->wake, &k->lock, &t);
+}
+
+static void *run(void *arg)
+{
+	struct podfs_fs *fs = arg;
+	struct fs_parking *k = &fs->parking;
+	struct fs_parked *list, *last;
+	bool stop;
+
+	pthread_mutex_lock(&k->lock);
+	do {
+		if (!k->stop)
+			wait_locked(k);
+		stop = k->stop;
+		list = k->list;
+		k->list = NULL;
+		pthread_mutex_unlock(&k->lock);
+		list = ask_all(list, stop);
+		pthread_mutex_lock(&k->lock);
+		for (last = list; last && last->next; last = last->next)
+			;
+		if (last) {
+			last->next = k->list;
+			k->list = list;
+		}
+	} while (!stop || k->list);
+	pthread_mutex_unlock(&k->lock);
+	return NULL;
+}
+
+bool fs_park(struct podfs_fs *fs, const struct fs_parked *what)
+{
+	struct fs_parking *k = &fs->parking;
+	struct fs_parked *p = malloc(sizeof(*p));
+
+	if (!p)
+		return false;
+	*p = *what;
+	p->since = now_ms();
+	pthread_mutex_lock(&k->lock);
+	p->next = k->list;
+	k->list = p;
+	pthread_cond_signal(&k->wake);
+	pthread_mutex_unlock(&k->lock);
+	return true;
+}
+
+int fs_parking_start(struct podfs_fs *fs)
+{
+	struct fs_parking *k = &fs->parking;
+	pthread_condattr_t attr;
+	int err;
+
+	pthread_mutex_init(&k->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&k->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	err = -pthread_create(&k->thread, NULL, run, fs);
+	k->started = err == 0;
+	return err;
+}
+
+void fs_parking_stop(struct podfs_fs *fs)
+{
+	struct fs_parking *k = &fs->parking;
+
+	if (!k->started)
+		return;
+	pthread_mutex_lock(&k->lock);
+	k->stop = true;
+	pthread_cond_signal(&k->wake);
+	pthread_mutex_unlock(&k->lock);
+	pthread_join(k->thread, NULL);
+	k->started = false;
+	pthread_cond_destroy(&k->wake);
+	pthread_mutex_destroy(&k->lock);
+}
