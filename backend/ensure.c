@@ -84,8 +84,7 @@ void ensure_fail(struct ensure_op *op, int status, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	podfs_err_set(&op->err, status, "%s/%s/%s: %.700s", op->ref.ns,
-		      op->ref.pod, op->ref.container, text);
+	podfs_err_set(&op->err, status, "%s", text);
 	ensure_finish(op, status);
 }
 
@@ -94,10 +93,18 @@ static void on_deadline(struct podfs_timer *t)
 	struct ensure_op *op =
 		podfs_container_of(t, struct ensure_op, deadline);
 
-	ensure_fail(op, -ETIMEDOUT, "no helper within %u s: %s%s%s",
-		    op->all->c.start_timeout,
-		    op->helper[0] ? op->helper : "", op->helper[0] ? ": " : "",
-		    op->words[0] ? op->words : "the API server doesn't answer");
+	if (op->step == ENSURE_WAIT)
+		ensure_fail(op, -ETIMEDOUT,
+			    "no helper within %u s: container %s with image '%s': %s "
+			    "(a slow pull? try again, or --start-timeout)",
+			    op->all->c.start_timeout, op->helper,
+			    op->all->c.image,
+			    op->words[0] ? op->words : "no word of it");
+	else
+		ensure_fail(op, -ETIMEDOUT, "no helper within %u s: %s",
+			    op->all->c.start_timeout,
+			    op->words[0] ? op->words :
+					   "the API server doesn't answer");
 }
 
 static void on_grace(struct podfs_timer *t)

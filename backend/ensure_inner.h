@@ -75,7 +75,7 @@ void ensure_grace_over(struct ensure_op *op);
 
 /* ensure.c: the end, once; nothing may be done with @op after it. */
 void ensure_finish(struct ensure_op *op, int status);
-/* Fails with what op->err says, in front of which stands the pod's name. */
+/* Fails with these words; whoever shows them says of which container. */
 void ensure_fail(struct ensure_op *op, int status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -267,6 +267,10 @@ static void ns_end(void *arg)
 
 	podfs_names_namespaces_end(s->c.names);
 	drop_stale(s);
+	/* Names that came before pods were refused, and a list before its end
+	 * doesn't tell its names: they have no watch yet. */
+	if (s->per_namespace)
+		podfs_names_list(s->c.names, NULL, add_for_entry, s);
 }
 
 static void ns_alive(void *arg)
