@@ -29,6 +29,8 @@ struct conn {
 	struct podfs_helper helper;
 	enum step step;
 	bool other_tried; /* both subprotocols */
+	bool asked_anew;  /* for credentials, after a 401 */
+	uint64_t generation; /* of the credentials of this step */
 	bool opened;	  /* of this step */
 	struct podfs_transport *inner;
 	struct podfs_exec_refusal refusal;
@@ -216,6 +218,11 @@ static void diagnosed(struct podfs_diagnose *d, long http_status,
 	struct conn *c = podfs_container_of(d, struct conn, diagnose);
 
 	c->diagnosing = false;
+	if (c->refusal.http_status == 401 && !c->asked_anew && !c->closed) {
+		c->asked_anew = true;
+		if (start_step(c, &c->why) == 0)
+			return;
+	}
 	/* 400: "Upgrade request required" means that all else was right */
 	if (http_status >= 300 && http_status != 400 && message)
 		podfs_err_set(&c->why, http_status == 403 ? -EACCES : -EIO,
@@ -241,6 +248,8 @@ static void refused(struct conn *c)
 		give_up(c);
 		return;
 	}
+	if (c->refusal.http_status == 401)
+		podfs_cluster_exec_refused(c->way->cluster, c->generation);
 	c->diagnosing = true;
 	c->diagnose.done = diagnosed;
 	podfs_cluster_diagnose(c->way->cluster, c->path, &c->diagnose);
@@ -339,6 +348,7 @@ static int start_step(struct conn *c, struct podfs_err *err)
 		.insecure = where.kubeconfig->insecure_skip_tls_verify,
 		.auth = where.auth,
 	};
+	c->generation = where.auth->generation;
 	c->opened = false;
 	c->said_len = 0;
 	c->said[0] = '\0';

@@ -331,11 +331,9 @@ void podfs_exec_hub_free(struct podfs_exec_hub *h)
 		podfs_loop_set_waiter(h->loop, NULL, NULL);
 	if (h->context)
 		lws_context_destroy(h->context);
-	while (h->identities) {
-		struct identity *next = h->identities->next;
-
+	for (struct identity *next; h->identities; h->identities = next) {
+		next = h->identities->next;
 		free(h->identities);
-		h->identities = next;
 	}
 	free(h);
 }
@@ -344,6 +342,7 @@ void podfs_exec_hub_free(struct podfs_exec_hub *h)
 
 static struct identity *identity_get(struct podfs_exec_hub *h,
 				     const struct podfs_exec_request *r,
+				     const char *proxy,
 				     const char *verify_name)
 {
 	struct lws_context_creation_info info = { 0 };
@@ -363,6 +362,7 @@ static struct identity *identity_get(struct podfs_exec_hub *h,
 	info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
 	info.alpn = "http/1.1"; /* the server would pick HTTP/2 */
 	info.retry_and_idle_policy = &keepalive;
+	info.http_proxy_address = proxy;
 	if (r->auth->ca_pem) {
 		info.client_ssl_ca_mem = r->auth->ca_pem;
 		info.client_ssl_ca_mem_len =
@@ -432,14 +432,14 @@ static int connect_stream(struct exec_stream *s, const struct podfs_exec_url *wh
 }
 
 /* NULL: no TLS identity can be made of what the kubeconfig gave. */
-static struct exec_stream *stream_new(struct podfs_exec_hub *h,
-				      const struct podfs_exec_request *r,
-				      const char *verify_name, bool tls)
+static struct exec_stream *
+stream_new(struct podfs_exec_hub *h, const struct podfs_exec_request *r,
+	   const char *proxy, const char *verify_name, bool tls)
 {
 	struct exec_stream *s = calloc(1, sizeof(*s));
 
 	if (s)
-		s->identity = identity_get(h, r, verify_name);
+		s->identity = identity_get(h, r, proxy, verify_name);
 	if (!s || !s->identity) {
 		free(s);
 		return NULL;
@@ -462,21 +462,21 @@ int podfs_exec_open(struct podfs_exec_hub *h,
 	PODFS_CLEANUP_FREE char *path = NULL;
 	struct exec_stream *s;
 	struct podfs_exec_url where;
+	char proxy[600];
 	const char *verify;
 	int status;
 
 	if (podfs_exec_url_split(r->server, &where) != 0)
 		return podfs_err_set(err, -EINVAL, "no server URL: %s",
 				     r->server);
-	if (r->proxy)
-		return podfs_err_set(err, -EOPNOTSUPP,
-				     "exec through a proxy is not supported "
-				     "yet; set NO_PROXY for %s",
-				     where.host);
+	status = podfs_exec_proxy(r->proxy, proxy, sizeof(proxy), err);
+	if (status)
+		return status;
 	if (asprintf(&path, "%s%s", where.prefix, r->path) < 0)
 		return podfs_err_set(err, -ENOMEM, "out of memory");
 	verify = r->tls_server_name ? r->tls_server_name : where.host;
-	s = stream_new(h, r, verify, where.tls);
+	s = stream_new(h, r, proxy, verify, where.tls);
+	explicit_bzero(proxy, sizeof(proxy));
 	if (!s)
 		return podfs_err_set(err, -EINVAL,
 				     "TLS: client certificate, key or CA not "

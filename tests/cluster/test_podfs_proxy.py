@@ -1,0 +1,98 @@
+"""The way to the API server by a real proxy: lists, watches, exec streams."""
+
+import os
+import socket
+import subprocess
+import time
+
+import pytest
+import yaml
+
+from podfs_mount import (LAYOUT, POSTGRES, Mount, helper_image,  # noqa: F401
+                         one_node, run)
+
+USER, PASSWORD = "someone", "secret"
+
+
+@pytest.fixture
+def proxy(tmp_path):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    config, log = tmp_path / "tinyproxy.conf", tmp_path / "tinyproxy.log"
+    config.write_text(f"""Port {port}
+Listen 127.0.0.1
+Timeout 600
+LogLevel Connect
+LogFile "{log}"
+Allow 127.0.0.1
+BasicAuth {USER} {PASSWORD}
+""")
+    log.touch(mode=0o666)
+    done = subprocess.Popen(["tinyproxy", "-d", "-c", config],
+                            stdout=subprocess.DEVNULL)
+    until = time.monotonic() + 5
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            break
+        except OSError:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    yield port, lambda: log.read_text().count(": CONNECT 10.")
+    done.terminate()
+    done.wait(timeout=10)
+
+
+class Elsewhere(Mount):
+    """A mount with a kubeconfig and an environment of its own."""
+
+    def __init__(self, folder, env, **cluster):
+        super().__init__(folder)
+        config = yaml.safe_load(LAYOUT.kubeconfig().read_text())
+        config["clusters"][0]["cluster"].update(cluster)
+        path = folder / "kubeconfig"
+        path.write_text(yaml.safe_dump(config))
+        self.argv[self.argv.index("--kubeconfig") + 1] = path
+        for name in list(os.environ):
+            if name.lower().endswith("_proxy"):
+                del os.environ[name]
+        self.argv = ["env", *(f"{k}={v}" for k, v in env.items()), *self.argv]
+
+
+def works(folder, env, **cluster):
+    with Elsewhere(folder, env, **cluster) as mount:
+        where = mount.at(("db",) + POSTGRES[1:])
+        assert (where / "etc/debian_version").read_text().startswith("12")
+
+
+def test_of_the_kubeconfig(proxy, helper_image, tmp_path):  # noqa: F811
+    port, connects = proxy
+    works(tmp_path, {}, **{
+        "proxy-url": f"http://{USER}:{PASSWORD}@127.0.0.1:{port}"})
+    assert connects() >= 2  # REST, and the exec
+
+
+def test_of_the_environment(proxy, helper_image, tmp_path):  # noqa: F811
+    port, connects = proxy
+    works(tmp_path, {
+        "HTTPS_PROXY": f"http://{USER}:{PASSWORD}@127.0.0.1:{port}"})
+    assert connects() >= 2
+
+
+def test_no_proxy_counts_for_both(proxy, helper_image, tmp_path):  # noqa: F811
+    port, connects = proxy
+    assert "//10." in LAYOUT.kubeconfig().read_text()
+    dead = f"http://127.0.0.1:{port}"  # and without its password
+    works(tmp_path, {"HTTPS_PROXY": dead, "http_proxy": dead,
+                     "https_proxy": dead, "NO_PROXY": "10.0.0.0/8"})
+    assert connects() == 0
+
+
+def test_another_kind_says_so(helper_image, tmp_path):  # noqa: F811
+    done = Elsewhere(tmp_path, {}, **{"proxy-url": "gopher://127.0.0.1:70"})
+    done.point.mkdir()
+    said = run(*done.argv, check=False, timeout=30)
+    assert said.returncode != 0
+    assert b"proxy" in said.stderr
+    assert len(said.stderr.splitlines()) == 1
