@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "fs/listing.h"
 #include "fs/names.h"
 
 int fs_handle_add(struct fs_handles *h, struct fs_nodes *n,
@@ -60,4 +61,17 @@ void fs_handle_remove(struct fs_handles *h, struct fs_nodes *n,
 	fs_node_put_locked(n, x->node);
 	pthread_mutex_unlock(&n->lock);
 	free(x);
+}
+
+void fs_handles_done(struct fs_handles *h)
+{
+	for (uint32_t i = 0; i < h->slots.cap; i++) {
+		struct fs_handle *x = h->slots.slots[i].item;
+
+		if (!x)
+			continue;
+		fs_listing_free(x->listing);
+		free(x);
+	}
+	fs_slots_done(&h->slots);
 }

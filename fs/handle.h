@@ -35,5 +35,7 @@ struct fs_handle *fs_handle_get(struct fs_handles *h, struct fs_nodes *n,
 				uint64_t fh);
 void fs_handle_remove(struct fs_handles *h, struct fs_nodes *n,
 		      struct fs_handle *handle);
+/* After the session's end: the kernel releases nothing at umount. */
+void fs_handles_done(struct fs_handles *h);
 
 #endif

@@ -280,8 +280,8 @@ void podfs_fs_free(struct podfs_fs *fs)
 		fuse_session_unmount(fs->session);
 	if (fs->session)
 		fuse_session_destroy(fs->session);
+	fs_handles_done(&fs->handles);
 	fs_nodes_done(&fs->nodes);
-	fs_slots_done(&fs->handles.slots);
 	free((char *)fs->config.mountpoint);
 	free((char *)fs->config.options);
 	free(fs);
