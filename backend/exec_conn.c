@@ -224,7 +224,12 @@ static void diagnosed(struct podfs_diagnose *d, long http_status,
 			return;
 	}
 	/* 400: "Upgrade request required" means that all else was right */
-	if (http_status >= 300 && http_status != 400 && message)
+	if (http_status == 400 && c->other_tried)
+		podfs_err_set(&c->why, -EPROTO,
+			      "the upgrade to a WebSocket was refused: %d; is "
+			      "there a proxy on the way that can't do it?",
+			      c->refusal.http_status);
+	else if (http_status >= 300 && http_status != 400 && message)
 		podfs_err_set(&c->why, http_status == 403 ? -EACCES : -EIO,
 			      "exec into '%s' refused: %ld %s",
 			      c->helper.container, http_status, message);

@@ -68,6 +68,7 @@ void podfs_session_refuse(struct podfs_session *s, int status, const char *why)
 	said(s, why);
 	podfs_error("session", "%s/%s/%s: %s", s->target.ref.ns,
 		    s->target.ref.pod, s->target.ref.container, why);
+	podfs_timer_cancel(s->config->loop, &s->retry);
 	podfs_session_set_state(s, PODFS_SESSION_IDLE);
 	podfs_rpc_fail_all(&s->rpc, status);
 }
@@ -147,8 +148,11 @@ static void on_closed(void *arg, const struct podfs_err *why)
 	s->transport = NULL; /* frees itself */
 	podfs_timer_cancel(s->config->loop, &s->watchdog);
 	podfs_session_drop_stream(s, why->text);
-	/* never READY within the time for a start: say so to all */
-	if (!s->had_hello && now - s->started_at > s->config->start_timeout_ms)
+	/* a right that is missing, a way without WebSockets: waiting won't
+	 * help. Else: never READY within the time for a start */
+	if (why->code == -EACCES || why->code == -EPROTO)
+		podfs_session_refuse(s, why->code, why->text);
+	else if (!s->had_hello && now - s->started_at > s->config->start_timeout_ms)
 		podfs_session_refuse(s, -EIO, why->text);
 }
 
