@@ -101,7 +101,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	must(mount("tmpfs", dir, "tmpfs", MS_NODEV | MS_NOSUID, "size=4m") == 0,
 	     "tmpfs");
 	must(chdir(dir) == 0 && mkdir("proc", 0755) == 0 &&
-		     mkdir("root", 0755) == 0 && mkdir("beside", 0755) == 0,
+		     mkdir("tree", 0755) == 0 && mkdir("beside", 0755) == 0,
 	     "folders");
 	must(mount("proc", "proc", "proc", MS_NOSUID, NULL) == 0, "proc");
 	put("beside/canary", CANARY);
@@ -113,16 +113,16 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static void world_make(void)
 {
-	must(mount("tmpfs", "/root", "tmpfs", MS_NODEV | MS_NOSUID,
+	must(mount("tmpfs", "/tree", "tmpfs", MS_NODEV | MS_NOSUID,
 		   "size=2m,nr_inodes=200") == 0, "tree");
-	must(mkdir("/root/d", 0755) == 0 && mkdir("/root/d/e", 0777) == 0, "d");
-	put("/root/f", "content");
-	put("/root/d/g", "");
-	must(symlink("/beside/canary", "/root/abs") == 0 &&
-		     symlink("../../beside", "/root/d/up") == 0 &&
-		     symlink("d", "/root/l") == 0 &&
-		     symlink("loop", "/root/loop") == 0 &&
-		     mkfifo("/root/pipe", 0666) == 0,
+	must(mkdir("/tree/d", 0755) == 0 && mkdir("/tree/d/e", 0777) == 0, "d");
+	put("/tree/f", "content");
+	put("/tree/d/g", "");
+	must(symlink("/beside/canary", "/tree/abs") == 0 &&
+		     symlink("../../beside", "/tree/d/up") == 0 &&
+		     symlink("d", "/tree/l") == 0 &&
+		     symlink("loop", "/tree/loop") == 0 &&
+		     mkfifo("/tree/pipe", 0666) == 0,
 	     "links");
 }
 
@@ -140,7 +140,7 @@ static void world_check(void)
 	must(stat("/beside", &st) == 0 && st.st_nlink == 2 &&
 		     st.st_mode == (S_IFDIR | 0755), "the folder beside");
 	must(stat("/", &st) == 0 && st.st_nlink == above, "the folder above");
-	must(umount2("/root", MNT_DETACH) == 0, "umount");
+	must(umount2("/tree", MNT_DETACH) == 0, "umount");
 }
 
 /* ---- requests -------------------------------------------------------------- */
@@ -280,7 +280,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 4)
 		return 0;
 	world_make();
-	must(helper_root_plain("/root", &root) == 0, "root");
+	must(helper_root_plain("/tree", &root) == 0, "root");
 	root.no_openat2 = data[0] & 1;
 	must(helper_session_get(&root, 1, 1, false, data[0] & 2 && data[1] & 2,
 				&s, &found) == 0, "session");
