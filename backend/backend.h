@@ -225,8 +225,11 @@ struct podfs_session_info {
 	char helper[PODFS_NAME_MAX + 1]; /* the ephemeral container's name */
 	char helper_version[64];
 	char subprotocol[32];
+	/* as the helper measured them: its own, and its target's */
 	uint32_t uid, gid;
 	uint32_t target_uid, target_gid;
+	uint64_t cap_effective; /* capabilities(7), as bits */
+	uint8_t seccomp;	/* proc(5): 0 none, 1 strict, 2 filter */
 	uint64_t calls;	  /* completed */
 	uint64_t inflight;
 	uint64_t bytes_out, bytes_in;

@@ -61,7 +61,7 @@ static void next_rung(struct ensure_op *op, const char *why)
 {
 	podfs_info("rest", "%s/%s/%s: helper %s (%s): %s", op->ref.ns,
 		   op->ref.pod, op->ref.container, op->helper,
-		   podfs_rung_name(op->given), why);
+		   wire_rung_name(op->given), why);
 	if (op->rung + 1 < op->n_rungs) {
 		op->rung++;
 		try_rung(op);
@@ -236,7 +236,7 @@ static void refused(struct ensure_op *op, const struct podfs_rest_result *r)
 		if (op->rung + 1 < op->n_rungs) {
 			podfs_debug("rest", "%s/%s: rung %s refused: %s",
 				    op->ref.ns, op->ref.pod,
-				    podfs_rung_name(op->rungs[op->rung].rung),
+				    wire_rung_name(op->rungs[op->rung].rung),
 				    s->message);
 			op->rung++;
 			try_rung(op);
@@ -266,7 +266,7 @@ static void added(void *arg, const struct podfs_rest_result *r)
 	atomic_fetch_add(&s->created, 1);
 	podfs_info("rest", "%s/%s/%s: added helper container %s, rung %s",
 		   op->ref.ns, op->ref.pod, op->ref.container, op->helper,
-		   podfs_rung_name(op->rungs[op->rung].rung));
+		   wire_rung_name(op->rungs[op->rung].rung));
 	if (podfs_json_parse(r->body, r->body_len, &pod) < 0) {
 		ensure_fail(op, -EIO, "the API server's answer is no pod");
 		return;

@@ -133,7 +133,7 @@ static bool is_of_use(const struct podfs_podinfo *p,
 		      const struct podfs_json *spec, const char *image,
 		      enum podfs_helper_phase phase)
 {
-	enum wire_rung rung = podfs_rung_parse(env_of(spec, PODFS_ENV_RUNG));
+	enum wire_rung rung = wire_rung_parse(env_of(spec, PODFS_ENV_RUNG));
 	bool volumes = p->state == PODFS_TARGET_STOPPED;
 
 	if (rung == WIRE_RUNG_NONE || (rung == WIRE_RUNG_VOLUMES) != volumes ||
@@ -178,7 +178,7 @@ bool podfs_helper_find(const struct podfs_podinfo *p, const char *target,
 		found = true;
 		running = s.phase == PODFS_HELPER_RUNNING;
 		snprintf(ret->name, sizeof(ret->name), "%s", name);
-		ret->rung = podfs_rung_parse(env_of(spec, PODFS_ENV_RUNG));
+		ret->rung = wire_rung_parse(env_of(spec, PODFS_ENV_RUNG));
 		ret->sent_in = *env_of(spec, PODFS_ENV_DIRS) != '\0';
 	}
 	return found;

@@ -1,36 +1,5 @@
 #include "backend/ladder.h"
 
-#include <string.h>
-
-#include "common/base/guard.h"
-
-static const struct {
-	enum wire_rung rung;
-	const char *name;
-} names[] = {
-	{ WIRE_RUNG_FULL, "full" },
-	{ WIRE_RUNG_BASELINE, "baseline" },
-	{ WIRE_RUNG_RESTRICTED, "restricted" },
-	{ WIRE_RUNG_VOLUMES, "volumes" },
-	{ WIRE_RUNG_PLAIN, "plain" },
-};
-
-const char *podfs_rung_name(enum wire_rung rung)
-{
-	for (size_t i = 0; i < PODFS_ARRAY_LEN(names); i++)
-		if (names[i].rung == rung)
-			return names[i].name;
-	return "none";
-}
-
-enum wire_rung podfs_rung_parse(const char *name)
-{
-	for (size_t i = 0; i < PODFS_ARRAY_LEN(names); i++)
-		if (!strcmp(names[i].name, name))
-			return names[i].rung;
-	return WIRE_RUNG_NONE;
-}
-
 size_t podfs_ladder(const struct podfs_podinfo *p,
 		    struct podfs_rung ret[PODFS_RUNGS_MAX])
 {

@@ -33,8 +33,4 @@ void podfs_ladder_context(struct podfs_json_writer *w,
 			  const struct podfs_podinfo *p,
 			  enum podfs_rights rights);
 
-const char *podfs_rung_name(enum wire_rung rung);
-/* WIRE_RUNG_NONE for what is no rung's name. */
-enum wire_rung podfs_rung_parse(const char *name);
-
 #endif

@@ -181,7 +181,7 @@ int podfs_patch_build(const struct podfs_patch *p, struct podfs_buf *ret)
 	write_env(&w, PODFS_ENV_PROTOCOL, PODFS_HELPER_PROTOCOL);
 	write_env(&w, PODFS_ENV_TARGET, p->target);
 	write_env(&w, PODFS_ENV_TARGET_ID, p->pod->target_id);
-	write_env(&w, PODFS_ENV_RUNG, podfs_rung_name(p->rung.rung));
+	write_env(&w, PODFS_ENV_RUNG, wire_rung_name(p->rung.rung));
 	if (!p->image_has_helper)
 		write_dirs(&w, p);
 	podfs_json_write_array_end(&w);

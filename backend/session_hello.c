@@ -31,6 +31,8 @@ static void keep_info(struct podfs_session *s, const struct wire_rep_HELLO *m)
 	s->info.rung = m->rung;
 	s->info.uid = m->uid;
 	s->info.gid = m->gid;
+	s->info.cap_effective = m->cap_effective;
+	s->info.seccomp = m->seccomp;
 	s->info.target_uid = m->target_uid;
 	s->info.target_gid = m->target_gid;
 	if (n >= sizeof(s->info.helper_version))

@@ -67,6 +67,13 @@ static void number(struct out *o, const char *name, uint64_t value)
 	o->bad = o->bad || podfs_buf_printf(&o->buf, "%" PRIu64, value) < 0;
 }
 
+static void hex(struct out *o, const char *name, uint64_t value)
+{
+	key(o, name);
+	o->bad = o->bad || podfs_buf_printf(&o->buf, "\"%016" PRIx64 "\"",
+					    value) < 0;
+}
+
 static void truth(struct out *o, const char *name, bool value)
 {
 	key(o, name);
@@ -95,26 +102,6 @@ static const char *state_name(enum podfs_session_state s)
 	}
 }
 
-static const char *rung_name(enum wire_rung rung)
-{
-	switch (rung) {
-	case WIRE_RUNG_NONE:
-		return "none";
-	case WIRE_RUNG_FULL:
-		return "full";
-	case WIRE_RUNG_BASELINE:
-		return "baseline";
-	case WIRE_RUNG_RESTRICTED:
-		return "restricted";
-	case WIRE_RUNG_VOLUMES:
-		return "volumes";
-	case WIRE_RUNG_PLAIN:
-		return "plain";
-	default:
-		return "unknown";
-	}
-}
-
 static void session(void *arg, const struct podfs_session_info *i)
 {
 	struct out *o = arg;
@@ -126,12 +113,14 @@ static void session(void *arg, const struct podfs_session_info *i)
 	text(o, "container", i->ref.container);
 	text(o, "pod_uid", i->pod_uid);
 	text(o, "state", state_name(i->state));
-	text(o, "rung", rung_name(i->rung));
+	text(o, "rung", wire_rung_name(i->rung));
 	text(o, "helper", i->helper);
 	text(o, "helper_version", i->helper_version);
 	text(o, "subprotocol", i->subprotocol);
 	number(o, "uid", i->uid);
 	number(o, "gid", i->gid);
+	hex(o, "cap_effective", i->cap_effective);
+	number(o, "seccomp", i->seccomp);
 	number(o, "target_uid", i->target_uid);
 	number(o, "target_gid", i->target_gid);
 	number(o, "calls", i->calls);

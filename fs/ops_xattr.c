@@ -1,5 +1,9 @@
-/* SETXATTR, GETXATTR, LISTXATTR, REMOVEXATTR; and podfs's own on links. */
+/* SETXATTR, GETXATTR, LISTXATTR, REMOVEXATTR; and podfs's own, on links and on
+ * a container's folder. No list shows those: cp -a and rsync -X would copy
+ * them. */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/xattr.h>
 
@@ -8,6 +12,9 @@
 /* A link's target as the container has it. Not in user.*: the kernel allows
  * those for files and folders only, xattr(7). */
 #define TARGET_XATTR "podfs.target"
+
+/* How a container's folder is reached: answered without the helper. */
+#define OWN_XATTR "user.podfs."
 
 static struct fs_op *begin(fuse_req_t req, fuse_ino_t ino, enum wire_op what,
 			   size_t extra, fs_op_finish *finish,
@@ -94,14 +101,64 @@ static void target_done(struct fs_op *op, int status, const uint8_t *body,
 						m.target.n });
 }
 
+/* Its length, or -ENODATA. */
+static int own_value(const struct podfs_session_info *i, const char *name,
+		     char *ret, size_t cap)
+{
+	if (i->rung == WIRE_RUNG_NONE)
+		return -ENODATA; /* nobody went in yet */
+	if (strcmp(name, "rung") == 0)
+		return snprintf(ret, cap, "%s", wire_rung_name(i->rung));
+	if (strcmp(name, "helper") == 0)
+		return snprintf(ret, cap, "%s", i->helper);
+	if (strcmp(name, "user") == 0)
+		return snprintf(ret, cap, "%" PRIu32 ":%" PRIu32, i->uid,
+				i->gid);
+	return -ENODATA;
+}
+
+/* True: answered. */
+static bool own_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
+			 size_t size)
+{
+	const size_t prefix = sizeof(OWN_XATTR) - 1;
+	struct podfs_fs *fs = fs_of(req);
+	struct podfs_session_info info;
+	struct fs_node *node;
+	char value[PODFS_NAME_MAX + 1];
+	int n;
+
+	if (strncmp(name, OWN_XATTR, prefix) != 0)
+		return false;
+	node = fs_node_get(&fs->nodes, ino);
+	if (!node || node->kind != FS_CONTAINER) {
+		fs_node_put(&fs->nodes, node);
+		return false;
+	}
+	podfs_session_info(node->session, &info);
+	fs_node_put(&fs->nodes, node);
+	n = own_value(&info, name + prefix, value, sizeof(value));
+	if (n < 0)
+		fuse_reply_err(req, -n);
+	else if (size == 0)
+		fuse_reply_xattr(req, (size_t)n);
+	else if ((size_t)n > size)
+		fuse_reply_err(req, ERANGE);
+	else
+		fuse_reply_buf(req, value, (size_t)n);
+	return true;
+}
+
 void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	bool target = strcmp(name, TARGET_XATTR) == 0;
 	struct fs_loc loc;
-	struct fs_op *op =
-		begin(req, ino, target ? WIRE_OP_READLINK : WIRE_OP_GETXATTR, 0,
-		      target ? target_done : getxattr_done, &loc);
+	struct fs_op *op;
 
+	if (own_getxattr(req, ino, name, size))
+		return;
+	op = begin(req, ino, target ? WIRE_OP_READLINK : WIRE_OP_GETXATTR, 0,
+		   target ? target_done : getxattr_done, &loc);
 	if (!op)
 		return;
 	op->size = size;

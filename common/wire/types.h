@@ -135,4 +135,9 @@ enum wire_rung {
 	WIRE_RUNG_PLAIN = 5,	  /* a folder given by hand: tests, --via */
 };
 
+/* In small letters, as users write and read it; "unknown" for another number.
+ * The name's rung, or WIRE_RUNG_NONE. */
+const char *wire_rung_name(unsigned rung);
+enum wire_rung wire_rung_parse(const char *name);
+
 #endif

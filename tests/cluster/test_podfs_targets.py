@@ -52,7 +52,18 @@ def test_level(k8s, level):  # noqa: F811
         [str(uid).encode()]
     assert inside(where, "cat", "/tmp/ours") == b"outside\n"
     assert (k8s.at(where) / "bin/busybox").stat().st_size > 100000
-    assert k8s.session(where)["rung"] in rungs
+    measured = k8s.session(where)
+    assert measured["rung"] in rungs
+    caps = int(measured["cap_effective"], 16)
+    assert bool(caps & 1 << 19) == (level == "privileged")  # SYS_PTRACE
+    assert bool(caps) == (level != "restricted-999")
+    folder = k8s.at(where)
+    assert os.getxattr(folder, "user.podfs.rung").decode() in rungs
+    assert [os.getxattr(folder, "user.podfs.helper").decode()] == \
+        helpers(where)
+    assert os.getxattr(folder, "user.podfs.user").decode() == \
+        f"{measured['uid']}:{measured['gid']}"
+    assert not [n for n in os.listxattr(folder) if "podfs" in n]
     assert len(helpers(where)) == 1
     drop_pod(where[1], where[0])
 

@@ -50,6 +50,19 @@ def test_attributes(files, root):
     assert here.st_mtime_ns == 5_000_000_000_123_456_789
 
 
+def test_how_a_container_is_reached(mount, files):
+    with pytest.raises(OSError) as e:  # asking goes into no container
+        os.getxattr(files, "user.podfs.rung")
+    assert e.value.errno == errno.ENODATA
+    os.listdir(files)
+    assert os.getxattr(files, "user.podfs.rung") == b"plain"
+    assert os.getxattr(files, "user.podfs.user") == b"0:0"
+    refused(errno.ENODATA, os.getxattr, files, "user.podfs.none")
+    (files / "f").touch()
+    refused(errno.ENODATA, os.getxattr, files / "f", "user.podfs.rung")
+    assert not [n for n in os.listxattr(files) if "podfs" in n]
+
+
 def test_names(files, root):
     (files / "d").mkdir()
     refused(errno.EEXIST, (files / "d").mkdir)

@@ -129,7 +129,7 @@ static void on_ensured(struct podfs_ensure *e, int r,
 		say("failed %d after %ld ms: %s", r, ms, err->text);
 	else
 		say("helper %s rung %s target %s%s%s after %ld ms",
-		    h->container, podfs_rung_name(h->rung), h->target_id,
+		    h->container, wire_rung_name(h->rung), h->target_id,
 		    h->sent_in ? " sent-in" : "", h->arch, ms);
 	status = r != 0;
 	podfs_loop_stop(io);

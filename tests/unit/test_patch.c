@@ -216,9 +216,9 @@ static void climbs_down(void **state)
 	assert_int_equal(r[1].rung, WIRE_RUNG_VOLUMES);
 	for (int i = WIRE_RUNG_FULL; i <= WIRE_RUNG_PLAIN; i++)
 		assert_int_equal(
-			podfs_rung_parse(podfs_rung_name((enum wire_rung)i)),
+			wire_rung_parse(wire_rung_name((enum wire_rung)i)),
 			i);
-	assert_int_equal(podfs_rung_parse("none"), WIRE_RUNG_NONE);
+	assert_int_equal(wire_rung_parse("none"), WIRE_RUNG_NONE);
 }
 
 static enum podfs_helper_phase phase(const char *state_text)
