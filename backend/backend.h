@@ -47,6 +47,12 @@ struct podfs_backend_config {
 	const struct podfs_helper_blob *blobs;
 	size_t n_blobs;
 	bool read_only;
+	/* Helper containers: the highest rung to ask for (NONE: any); how many
+	 * may be added in a minute, and how many may have ended in one pod for
+	 * one container; 0: the default */
+	enum wire_rung max_rung;
+	unsigned max_new_helpers;
+	unsigned max_helpers_per_container;
 	/* seconds; 0: the default of that class (docs/architecture.md) */
 	unsigned start_timeout; /* helper container running and HELLO */
 	unsigned op_timeout;	/* one file operation */

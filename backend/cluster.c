@@ -169,6 +169,9 @@ static int make_parts(struct podfs_cluster *c,
 		.image_has_helper = config->image ? config->image_has_helper :
 						    true,
 		.start_timeout = timeout,
+		.max_rung = config->max_rung,
+		.max_new = config->max_new_helpers,
+		.max_burnt = config->max_helpers_per_container,
 	};
 	struct podfs_scopes_config sc = {
 		.loop = c->loop,

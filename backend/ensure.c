@@ -17,6 +17,10 @@ int podfs_ensures_new(const struct podfs_ensures_config *config,
 	if (!s)
 		return -ENOMEM;
 	s->c = *config;
+	if (s->c.max_burnt == 0)
+		s->c.max_burnt = PODFS_BURNT_HELPERS_DEFAULT;
+	s->budget.per_minute = s->c.max_new ? s->c.max_new :
+					      PODFS_NEW_HELPERS_DEFAULT;
 	pthread_mutex_init(&s->lock, NULL);
 	*ret = s;
 	return 0;

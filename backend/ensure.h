@@ -33,7 +33,16 @@ struct podfs_ensures_config {
 	const char *image;
 	bool image_has_helper;
 	unsigned start_timeout; /* seconds */
+	enum wire_rung max_rung; /* NONE: any */
+	unsigned max_new;	 /* a minute; 0: PODFS_NEW_HELPERS_DEFAULT */
+	unsigned max_burnt; /* names that are spent in one pod for one
+			     * container; 0: PODFS_BURNT_HELPERS_DEFAULT */
 };
+
+#define PODFS_NEW_HELPERS_DEFAULT 30
+/* Each stays in the pod's object for ever, and a target that dies again and
+ * again spends one a time. */
+#define PODFS_BURNT_HELPERS_DEFAULT 10
 
 int podfs_ensures_new(const struct podfs_ensures_config *config,
 		      struct podfs_ensures **ret);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "backend/budget.h"
 #include "backend/ensure.h"
 #include "backend/helper_state.h"
 #include "backend/ladder.h"
@@ -63,6 +64,7 @@ struct ensure_op {
 struct podfs_ensures {
 	struct podfs_ensures_config c;
 	atomic_uint_fast64_t created;
+	struct podfs_budget budget; /* the control thread's */
 	pthread_mutex_t lock;
 	/* under lock */
 	struct ensure_op *ops;

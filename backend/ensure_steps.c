@@ -13,9 +13,6 @@
 
 #define LOOKS_MAX 4	  /* a target that restarts faster is given up */
 #define CONFLICTS_MAX 5
-/* Names that are spent in one pod for one container: each stays in the pod's
- * object for ever, and a target that dies again and again spends one a time. */
-#define BURNT_MAX 20
 #define IMAGE_GRACE_MS 10000 /* one more try of the kubelet */
 #define CONFIG_GRACE_MS 2000
 
@@ -345,25 +342,42 @@ static void try_rung(struct ensure_op *op)
 
 static void climb(struct ensure_op *op)
 {
+	struct podfs_ensures *s = op->all;
 	struct podfs_helper_found found;
+	int64_t wait;
 
-	if (podfs_helper_find(&op->info, op->ref.container, op->all->c.image,
-			      &found)) {
+	if (podfs_helper_find(&op->info, op->ref.container, s->c.image,
+			      s->c.max_rung, &found)) {
 		podfs_debug("rest", "%s/%s/%s: takes helper %s", op->ref.ns,
 			    op->ref.pod, op->ref.container, found.name);
 		op->n_rungs = 0;
 		wait_for(op, found.name, found.rung, found.sent_in, op->pod);
 		return;
 	}
-	if (found.burnt >= BURNT_MAX) {
+	if (found.burnt >= s->c.max_burnt) {
 		ensure_fail(op, -EIO,
 			    "%zu helper containers of it have ended and stay "
-			    "in the pod: delete the pod to begin anew",
+			    "in the pod: delete the pod to begin anew, or "
+			    "allow more (--max-helpers-per-container)",
 			    found.burnt);
 		return;
 	}
-	op->n_rungs = podfs_ladder(&op->info, op->rungs);
+	op->n_rungs = podfs_ladder(&op->info, s->c.max_rung, op->rungs);
 	op->rung = 0;
+	if (op->n_rungs == 0) {
+		ensure_fail(op, -EACCES,
+			    "it runs as root, which no helper reaches on rung "
+			    "'%s' or below (--max-rung)",
+			    wire_rung_name(s->c.max_rung));
+		return;
+	}
+	if (!podfs_budget_take(&s->budget, podfs_now_ms(), &wait)) {
+		ensure_fail(op, -EAGAIN,
+			    "left out: %u new helper containers a minute are "
+			    "allowed (--max-new-helpers); again in %d s",
+			    s->budget.per_minute, (int)(wait / 1000) + 1);
+		return;
+	}
 	try_rung(op);
 }
 

@@ -155,7 +155,8 @@ static bool is_of_use(const struct podfs_podinfo *p,
 }
 
 bool podfs_helper_find(const struct podfs_podinfo *p, const char *target,
-		       const char *image, struct podfs_helper_found *ret)
+		       const char *image, enum wire_rung max,
+		       struct podfs_helper_found *ret)
 {
 	const struct podfs_json *list = podfs_json_get_array(
 		podfs_json_get(p->pod, "spec"), "ephemeralContainers");
@@ -173,7 +174,8 @@ bool podfs_helper_find(const struct podfs_podinfo *p, const char *target,
 			ret->burnt += s.phase != PODFS_HELPER_RUNNING;
 			continue;
 		}
-		if (running || (found && s.phase != PODFS_HELPER_RUNNING))
+		if (running || (found && s.phase != PODFS_HELPER_RUNNING) ||
+		    wire_rung_parse(env_of(spec, PODFS_ENV_RUNG)) < max)
 			continue;
 		found = true;
 		running = s.phase == PODFS_HELPER_RUNNING;

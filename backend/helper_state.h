@@ -43,9 +43,11 @@ struct podfs_helper_found {
 /*
  * The helper container for @target that runs, or else one of @image that is
  * about to; of the rung without a target where that one is stopped, else of
- * the others. Returns false and counts only where there is none.
+ * the others; none of a higher rung than @max. Returns false and counts only
+ * where there is none.
  */
 bool podfs_helper_find(const struct podfs_podinfo *p, const char *target,
-		       const char *image, struct podfs_helper_found *ret);
+		       const char *image, enum wire_rung max,
+		       struct podfs_helper_found *ret);
 
 #endif

@@ -1,27 +1,48 @@
 #include "backend/ladder.h"
 
-size_t podfs_ladder(const struct podfs_podinfo *p,
+#include "common/base/guard.h"
+
+static enum podfs_rights most_rights(enum wire_rung max)
+{
+	switch (max) {
+	case WIRE_RUNG_BASELINE:
+		return PODFS_RIGHTS_ROOT;
+	case WIRE_RUNG_RESTRICTED:
+		return PODFS_RIGHTS_RESTRICTED;
+	case WIRE_RUNG_NONE:
+	case WIRE_RUNG_FULL:
+	case WIRE_RUNG_VOLUMES:
+	case WIRE_RUNG_PLAIN:
+	default:
+		return PODFS_RIGHTS_TRACE;
+	}
+}
+
+size_t podfs_ladder(const struct podfs_podinfo *p, enum wire_rung max,
 		    struct podfs_rung ret[PODFS_RUNGS_MAX])
 {
+	static const struct podfs_rung running[] = {
+		{ WIRE_RUNG_FULL, PODFS_RIGHTS_TRACE },
+		{ WIRE_RUNG_BASELINE, PODFS_RIGHTS_ROOT },
+		{ WIRE_RUNG_RESTRICTED, PODFS_RIGHTS_RESTRICTED },
+	};
+	static const struct podfs_rung stopped[] = {
+		{ WIRE_RUNG_VOLUMES, PODFS_RIGHTS_ROOT },
+		{ WIRE_RUNG_VOLUMES, PODFS_RIGHTS_RESTRICTED },
+	};
+	bool stop = p->state == PODFS_TARGET_STOPPED;
+	const struct podfs_rung *all = stop ? stopped : running;
+	size_t count = stop ? PODFS_ARRAY_LEN(stopped) :
+			      PODFS_ARRAY_LEN(running);
 	/* A target that runs as root can't be matched without root; Pod
 	 * Security waives that inside a user namespace. */
 	bool restricted = !p->has_uid || p->uid != 0 || !p->host_users;
 	size_t n = 0;
 
-	if (p->state == PODFS_TARGET_STOPPED) {
-		ret[n++] = (struct podfs_rung){ WIRE_RUNG_VOLUMES,
-						PODFS_RIGHTS_ROOT };
-		if (restricted)
-			ret[n++] = (struct podfs_rung){
-				WIRE_RUNG_VOLUMES, PODFS_RIGHTS_RESTRICTED
-			};
-		return n;
-	}
-	ret[n++] = (struct podfs_rung){ WIRE_RUNG_FULL, PODFS_RIGHTS_TRACE };
-	ret[n++] = (struct podfs_rung){ WIRE_RUNG_BASELINE, PODFS_RIGHTS_ROOT };
-	if (restricted)
-		ret[n++] = (struct podfs_rung){ WIRE_RUNG_RESTRICTED,
-						PODFS_RIGHTS_RESTRICTED };
+	for (size_t i = 0; i < count; i++)
+		if (all[i].rights >= most_rights(max) &&
+		    (restricted || all[i].rights != PODFS_RIGHTS_RESTRICTED))
+			ret[n++] = all[i];
 	return n;
 }
 

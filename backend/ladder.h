@@ -11,7 +11,7 @@
 #include "backend/podinfo.h"
 #include "common/wire/types.h"
 
-enum podfs_rights {
+enum podfs_rights { /* from most to least */
 	PODFS_RIGHTS_TRACE,	 /* uid 0 and SYS_PTRACE */
 	PODFS_RIGHTS_ROOT,	 /* uid 0, default capabilities */
 	PODFS_RIGHTS_RESTRICTED, /* the target's ids, no capability */
@@ -24,8 +24,9 @@ struct podfs_rung {
 
 #define PODFS_RUNGS_MAX 4
 
-/* The rungs for @p, best first. Returns how many. */
-size_t podfs_ladder(const struct podfs_podinfo *p,
+/* The rungs for @p, best first, none with more rights than @max has (NONE:
+ * any). Returns how many. */
+size_t podfs_ladder(const struct podfs_podinfo *p, enum wire_rung max,
 		    struct podfs_rung ret[PODFS_RUNGS_MAX]);
 
 /* Writes "securityContext". */

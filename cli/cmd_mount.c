@@ -43,6 +43,13 @@ static const char help[] =
 	"  --read-only           nothing can be changed through this mount\n"
 	"  --timeout SECONDS     for one file operation\n"
 	"  --start-timeout SECONDS  until a helper container runs and answers\n"
+	"  --max-rung RUNG       rights of the helper: full (default), baseline or\n"
+	"                        restricted; see docs/architecture.md\n"
+	"  --max-new-helpers N   helper containers added in a minute (default: 30)\n"
+	"  --max-helpers-per-container N  that may have ended in one pod for one\n"
+	"                        container: they stay in its object (default: 10)\n"
+	"  --refuse NAME         this program sets off no helper container, as the\n"
+	"                        known indexers; may be repeated\n"
 	"  --attr-timeout SECONDS   how old names and attributes may be (default: 1)\n"
 	"  --log-level LEVEL     error, warn, info (default) or debug\n"
 	"  --log-file FILE       default: syslog, or ~/.local/state/podfs/log\n"
@@ -96,6 +103,7 @@ static int way_up(struct running *run, struct mount_options *o,
 		.read_only = o->backend.read_only,
 		.attr_timeout = o->attr_timeout,
 		.entry_timeout = o->attr_timeout,
+		.refused = (const char *const *)o->refused,
 		.status = status_json_write,
 		.status_arg = &run->status,
 	};

@@ -1,6 +1,7 @@
 /* What `podfs mount` was asked for; see mount_options.h. */
 #include "cli/mount_options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -8,6 +9,8 @@
 
 #include "cli/cli.h"
 #include "common/base/guard.h"
+
+#define COUNT_MAX 10000
 
 enum id {
 	CONTEXT = 256,
@@ -21,6 +24,10 @@ enum id {
 	TIMEOUT,
 	START_TIMEOUT,
 	ATTR_TIMEOUT,
+	MAX_RUNG,
+	MAX_NEW_HELPERS,
+	MAX_HELPERS_PER_CONTAINER,
+	REFUSE,
 	VIA,
 	STATIC,
 };
@@ -37,6 +44,11 @@ static const struct option longs[] = {
 	{ "timeout", required_argument, NULL, TIMEOUT },
 	{ "start-timeout", required_argument, NULL, START_TIMEOUT },
 	{ "attr-timeout", required_argument, NULL, ATTR_TIMEOUT },
+	{ "max-rung", required_argument, NULL, MAX_RUNG },
+	{ "max-new-helpers", required_argument, NULL, MAX_NEW_HELPERS },
+	{ "max-helpers-per-container", required_argument, NULL,
+	  MAX_HELPERS_PER_CONTAINER },
+	{ "refuse", required_argument, NULL, REFUSE },
 	{ "via", required_argument, NULL, VIA },
 	{ "static", required_argument, NULL, STATIC },
 	{ "foreground", no_argument, NULL, 'f' },
@@ -150,6 +162,47 @@ static int set_timeout(const char *name, const char *value, unsigned *ret)
 	return r;
 }
 
+static int set_count(const char *name, const char *value, unsigned *ret)
+{
+	char *end;
+	unsigned long got;
+
+	errno = 0;
+	got = strtoul(value, &end, 10);
+	if (errno || !isdigit((unsigned char)*value) || *end || got < 1 ||
+	    got > COUNT_MAX)
+		return cli_misused("mount", "--%s '%s': a number, 1 to %d",
+				   name, value, COUNT_MAX);
+	*ret = (unsigned)got;
+	return CLI_OK;
+}
+
+static int set_max_rung(struct mount_options *o, const char *value)
+{
+	enum wire_rung rung = wire_rung_parse(value);
+
+	if (rung != WIRE_RUNG_FULL && rung != WIRE_RUNG_BASELINE &&
+	    rung != WIRE_RUNG_RESTRICTED)
+		return cli_misused("mount",
+				   "--max-rung '%s': full, baseline or restricted",
+				   value);
+	o->backend.max_rung = rung;
+	return CLI_OK;
+}
+
+static int add_refused(struct mount_options *o, const char *name)
+{
+	const char **grown =
+		reallocarray(o->refused, o->n_refused + 2, sizeof(*grown));
+
+	if (!grown)
+		return no_memory();
+	o->refused = grown;
+	grown[o->n_refused++] = name;
+	grown[o->n_refused] = NULL;
+	return CLI_OK;
+}
+
 static int set(struct mount_options *o, int id, const char *value)
 {
 	int level;
@@ -191,6 +244,16 @@ static int set(struct mount_options *o, int id, const char *value)
 				   &o->backend.start_timeout);
 	case ATTR_TIMEOUT:
 		return set_seconds("attr-timeout", value, 0, &o->attr_timeout);
+	case MAX_RUNG:
+		return set_max_rung(o, value);
+	case MAX_NEW_HELPERS:
+		return set_count("max-new-helpers", value,
+				 &o->backend.max_new_helpers);
+	case MAX_HELPERS_PER_CONTAINER:
+		return set_count("max-helpers-per-container", value,
+				 &o->backend.max_helpers_per_container);
+	case REFUSE:
+		return add_refused(o, value);
 	case VIA:
 		o->via[0] = "/bin/sh";
 		o->via[1] = "-c";
@@ -352,5 +415,6 @@ void mount_options_done(struct mount_options *o)
 		free(o->owned[i]);
 	free(o->owned);
 	free(o->namespaces);
+	free(o->refused);
 	podfs_buf_done(&o->fs_options);
 }

@@ -23,6 +23,8 @@ struct mount_options {
 	const char *log_file;
 
 	const char **namespaces;
+	const char **refused; /* ended by NULL; NULL: none */
+	size_t n_refused;
 	const char *via[4]; /* sh -c CMD */
 	bool image_given;
 	bool fixed; /* --static was given */

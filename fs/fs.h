@@ -20,6 +20,9 @@ struct podfs_fs_config {
 	bool read_only;
 	double attr_timeout;  /* seconds the kernel may keep attributes */
 	double entry_timeout; /* and names */
+	/* Programs that may not set off a helper container, besides the known
+	 * indexers; ended by NULL, borrowed. NULL: none. */
+	const char *const *refused;
 	/* Writes the status document (JSON) for /.podfs/status.json; owner of
 	 * *ret: fs, with free(). Any thread. */
 	char *(*status)(void *arg, size_t *ret_len);

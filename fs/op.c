@@ -6,6 +6,7 @@
 
 #include "common/base/guard.h"
 #include "common/base/log.h"
+#include "fs/indexer.h"
 
 int fs_errno(int status)
 {
@@ -66,12 +67,33 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 	fs_op_put(op);
 }
 
+/* Whether this would set off a helper, or a walk, for a program that may not.
+ * The look at the program costs more than most operations: not for others. */
+static bool refused(const struct podfs_fs *fs, fuse_req_t req,
+		    const struct fs_node *node, enum wire_op what)
+{
+	if (podfs_session_epoch(node->session) != 0 &&
+	    (node->kind != FS_CONTAINER || what != WIRE_OP_OPEN))
+		return false;
+	if (!fs_is_indexer(fuse_req_ctx(req)->pid, fs->config.refused))
+		return false;
+	podfs_info("fs", "%s/%s/%s: an indexer (process %d) was kept out",
+		   node->ref.ns, node->ref.pod, node->ref.container,
+		   (int)fuse_req_ctx(req)->pid);
+	return true;
+}
+
 struct fs_op *fs_op_new(fuse_req_t req, struct fs_node *node, enum wire_op what,
 			size_t extra, fs_op_finish *finish)
 {
 	struct podfs_fs *fs = fs_of(req);
 	struct fs_op *op;
 
+	if (node && node->session && refused(fs, req, node, what)) {
+		fuse_reply_err(req, EACCES);
+		fs_node_put(&fs->nodes, node);
+		return NULL;
+	}
 	if (!node || !node->session) {
 		fuse_reply_err(req, node ? EPERM : ESTALE);
 		fs_node_put(&fs->nodes, node);

@@ -1,9 +1,14 @@
 """The control thread against an API server that misbehaves."""
 
 import json
+import os
+import subprocess
 import time
 
+import pytest
+
 from apiserver import TLS_NAME, helper_state, namespace, pod, status
+from test_mount_names import mounted
 
 
 def small(api):
@@ -486,3 +491,47 @@ def test_diagnose_gives_the_servers_words(api, tool):
     api.fault(refuse(400, "BadRequest", "Upgrade request required"), path=path)
     code, out, _ = tool.run("diagnose", path)
     assert out == "400 Upgrade request required\n"
+
+
+def test_a_minutes_budget(api, tool, tmp_path):
+    api.add(namespace("db"), *(pod(f"p{i:03}") for i in range(200)))
+    api.on_patch = runs
+    api.fault(refuse(403, "Forbidden"), path=None,
+              query={"command": "/podfs-helper"}, times=9999)
+    with mounted(tool, tmp_path / "k8s", "--max-new-helpers", "5") as k8s:
+        found = subprocess.run(["find", k8s, "-maxdepth", "4"], text=True,
+                               capture_output=True, timeout=60, check=False)
+        log = (tmp_path / "podfs.log").read_text()
+    assert len(api.patches) == 5
+    assert len(found.stdout.splitlines()) == 2 + 200 + 200
+    assert found.stderr.count("Resource temporarily unavailable") == 195
+    assert log.count("5 new helper containers a minute are allowed "
+                     "(--max-new-helpers)") == 195
+
+
+def test_names_that_are_spent(api, tool, tmp_path):
+    small(api)
+    api.on_patch = lambda a, t, c: helper_state(
+        a, t, c["name"], terminated={"exitCode": 1, "reason": "Error"})
+    with mounted(tool, tmp_path / "k8s",
+                 "--max-helpers-per-container", "3") as k8s:
+        for _ in range(2):
+            with pytest.raises(OSError):
+                os.listdir(k8s / "db/one/app")
+            time.sleep(2.2)
+        log = (tmp_path / "podfs.log").read_text()
+    assert len(api.patches) == 3
+    assert "3 helper containers of it have ended" in log
+    assert "--max-helpers-per-container" in log
+
+
+def test_a_cap_on_rights(api, tool, tmp_path):
+    api.add(namespace("db"), pod("one"))
+    api.on_patch = runs
+    with mounted(tool, tmp_path / "k8s", "--max-rung", "baseline",
+                 "--start-timeout", "2") as k8s:
+        with pytest.raises(OSError):  # nobody serves here
+            os.listdir(k8s / "db/one/app")
+    (patch,) = api.patches
+    (helper,) = patch["spec"]["ephemeralContainers"]
+    assert "capabilities" not in helper["securityContext"]

@@ -37,7 +37,7 @@ static void take_pod(const struct podfs_json *pod)
 	if (podfs_pod_view(pod, &v) == 0)
 		podfs_names_pod(names, &v);
 	if (podfs_podinfo(pod, "app", &info, &err) == 0)
-		podfs_helper_find(&info, "app", "image", &found);
+		podfs_helper_find(&info, "app", "image", WIRE_RUNG_NONE, &found);
 }
 
 static int on_item(void *arg, const char *text, size_t len)

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -88,3 +89,31 @@ def test_open_files_at_the_end(tmp_path):
     for fd in kept:
         with contextlib.suppress(OSError):  # nobody is there to flush it
             os.close(fd)
+
+
+def run_as(folder, name, *argv):
+    """A program of this machine under another name; what it said."""
+    program = folder / name
+    shutil.copy(shutil.which(argv[0]), program)
+    return subprocess.run([program, *argv[1:]], text=True,
+                          capture_output=True, timeout=20)
+
+
+@pytest.mark.parametrize("name", ["updatedb.plocate", "baloo_file_extractor",
+                                  "our-own-indexer-of-all"])
+def test_indexers_are_kept_out(tmp_path, name):
+    mount = Mount(tmp_path, "--refuse", "our-own-indexer-of-all")
+    try:
+        (mount.root / "f").touch()
+        # names of the cluster are there for all
+        assert run_as(tmp_path, name, "ls", mount.point).stdout == "ns\n"
+        for warm in (False, True):
+            said = run_as(tmp_path, name, "ls", mount.files)
+            assert "Permission denied" in said.stderr, (warm, said)
+            assert ("ready" in mount.log.read_text()) == warm
+            assert os.listdir(mount.files) == ["f"]
+        assert "an indexer" in mount.log.read_text()
+        assert run_as(tmp_path, "updater", "ls", mount.files).stdout == "f\n"
+        assert mount.stop() == 0
+    finally:
+        abort(mount.point)

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "backend/budget.h"
 #include "backend/helper_state.h"
 #include "backend/patch.h"
 #include "backend/pods.h"
@@ -202,16 +203,16 @@ static void climbs_down(void **state)
 	struct podfs_rung r[PODFS_RUNGS_MAX];
 	struct podfs_podinfo p = { .host_users = true };
 
-	assert_int_equal(podfs_ladder(&p, r), 3);
+	assert_int_equal(podfs_ladder(&p, WIRE_RUNG_NONE, r), 3);
 	assert_int_equal(r[0].rung, WIRE_RUNG_FULL);
 	assert_int_equal(r[1].rung, WIRE_RUNG_BASELINE);
 	assert_int_equal(r[2].rung, WIRE_RUNG_RESTRICTED);
 	p.has_uid = true; /* root: can't be matched without root */
-	assert_int_equal(podfs_ladder(&p, r), 2);
+	assert_int_equal(podfs_ladder(&p, WIRE_RUNG_NONE, r), 2);
 	p.host_users = false;
-	assert_int_equal(podfs_ladder(&p, r), 3);
+	assert_int_equal(podfs_ladder(&p, WIRE_RUNG_NONE, r), 3);
 	p.state = PODFS_TARGET_STOPPED;
-	assert_int_equal(podfs_ladder(&p, r), 2);
+	assert_int_equal(podfs_ladder(&p, WIRE_RUNG_NONE, r), 2);
 	assert_int_equal(r[0].rung, WIRE_RUNG_VOLUMES);
 	assert_int_equal(r[1].rung, WIRE_RUNG_VOLUMES);
 	for (int i = WIRE_RUNG_FULL; i <= WIRE_RUNG_PLAIN; i++)
@@ -219,6 +220,45 @@ static void climbs_down(void **state)
 			wire_rung_parse(wire_rung_name((enum wire_rung)i)),
 			i);
 	assert_int_equal(wire_rung_parse("none"), WIRE_RUNG_NONE);
+	assert_string_equal(wire_rung_name(6), "unknown");
+}
+
+static void stays_below_a_cap(void **state)
+{
+	struct podfs_rung r[PODFS_RUNGS_MAX];
+	struct podfs_podinfo p = { .host_users = true, .has_uid = true,
+				   .uid = 999 };
+
+	assert_int_equal(podfs_ladder(&p, WIRE_RUNG_FULL, r), 3);
+	assert_int_equal(podfs_ladder(&p, WIRE_RUNG_BASELINE, r), 2);
+	assert_int_equal(r[0].rung, WIRE_RUNG_BASELINE);
+	assert_int_equal(podfs_ladder(&p, WIRE_RUNG_RESTRICTED, r), 1);
+	assert_int_equal(r[0].rights, PODFS_RIGHTS_RESTRICTED);
+	p.uid = 0;
+	assert_int_equal(podfs_ladder(&p, WIRE_RUNG_RESTRICTED, r), 0);
+	p.state = PODFS_TARGET_STOPPED;
+	assert_int_equal(podfs_ladder(&p, WIRE_RUNG_BASELINE, r), 1);
+	assert_int_equal(r[0].rung, WIRE_RUNG_VOLUMES);
+}
+
+/* A full purse at once, then one each 6 s, never more than a full one. */
+static void keeps_a_budget(void **state)
+{
+	struct podfs_budget b = { .per_minute = 10 };
+	int64_t wait, now = 1000000;
+
+	for (int i = 0; i < 10; i++)
+		assert_true(podfs_budget_take(&b, now, &wait));
+	assert_false(podfs_budget_take(&b, now, &wait));
+	assert_int_equal(wait, 6000);
+	assert_false(podfs_budget_take(&b, now + 5999, &wait));
+	assert_int_equal(wait, 1);
+	assert_true(podfs_budget_take(&b, now + 6000, &wait));
+	assert_false(podfs_budget_take(&b, now + 6000, &wait));
+	now += 10000000;
+	for (int i = 0; i < 10; i++)
+		assert_true(podfs_budget_take(&b, now, &wait));
+	assert_false(podfs_budget_take(&b, now, &wait));
 }
 
 static enum podfs_helper_phase phase(const char *state_text)
@@ -312,12 +352,18 @@ static void takes_only_a_helper_that_fits(void **state)
 		pod = parse(json);
 		assert_int_equal(podfs_podinfo(pod, "app", &info, NULL), 0);
 		assert_int_equal(podfs_helper_find(&info, "app",
-						   cases[i].image, &f),
+						   cases[i].image,
+						   WIRE_RUNG_NONE, &f),
 				 cases[i].fits);
 		assert_int_equal(f.burnt, cases[i].burnt);
 		if (cases[i].fits) {
 			assert_string_equal(f.name, "podfs-1-a");
 			assert_int_equal(f.rung, WIRE_RUNG_BASELINE);
+			/* more than a careful user wants */
+			assert_false(podfs_helper_find(&info, "app",
+						       cases[i].image,
+						       WIRE_RUNG_RESTRICTED,
+						       &f));
 		}
 		podfs_json_free(pod);
 	}
@@ -326,6 +372,8 @@ static void takes_only_a_helper_that_fits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(stays_below_a_cap),
+		cmocka_unit_test(keeps_a_budget),
 		cmocka_unit_test(builds_the_full_rung),
 		cmocka_unit_test(builds_the_restricted_rung),
 		cmocka_unit_test(builds_the_volumes_rung),
