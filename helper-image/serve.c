@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -24,10 +25,17 @@ int helper_open_root(const struct helper_options *opt, struct helper_root *ret)
 	int err;
 
 	if (opt->root) {
+		const char *rung = getenv("PODFS_RUNG");
+
 		err = helper_root_plain(opt->root, ret);
-		if (err)
+		if (err) {
 			helper_fail(opt->root, err);
-		return err;
+			return err;
+		}
+		/* a target that doesn't run: its volumes are mounted here */
+		if (rung && wire_rung_parse(rung) == WIRE_RUNG_VOLUMES)
+			ret->rung = WIRE_RUNG_VOLUMES;
+		return 0;
 	}
 	if (!opt->pod_uid || !opt->container) {
 		fputs("podfs-helper: --root, or --pod-uid and --container\n",
