@@ -52,6 +52,29 @@ static int check_pod(const struct podfs_json *pod, struct podfs_err *err)
 	return 0;
 }
 
+/* An end that the kubelet answers with a start: within a second, or with a
+ * state that says how long it backs off. (Container-level policy: KEP-5307) */
+static bool starts_again(const struct podfs_podinfo *p,
+			 const struct podfs_json *ended)
+{
+	const struct podfs_json *spec = podfs_json_get(p->pod, "spec");
+	const char *own = podfs_json_get_text(p->spec, "restartPolicy");
+	const char *policy = *own ? own :
+				    podfs_json_get_text(spec, "restartPolicy");
+	int64_t code = 0;
+
+	podfs_json_get_int(ended, "exitCode", &code);
+	if (by_name(podfs_json_get_array(spec, "ephemeralContainers"),
+		    podfs_json_get_text(p->spec, "name")) == p->spec)
+		return false;
+	/* an init container that is no sidecar ends once */
+	if (!*own && by_name(podfs_json_get_array(spec, "initContainers"),
+			     podfs_json_get_text(p->spec, "name")) == p->spec)
+		return false;
+	return !*policy || !strcmp(policy, "Always") ||
+	       (!strcmp(policy, "OnFailure") && code != 0);
+}
+
 static void read_state(struct podfs_podinfo *p)
 {
 	const struct podfs_json *state = podfs_json_get(p->status, "state");
@@ -72,7 +95,8 @@ static void read_state(struct podfs_podinfo *p)
 		 ended ? "ended" : "waiting", *reason ? ": " : "",
 		 *reason ? podfs_quote(reason).text : "");
 	if (ended)
-		p->state = PODFS_TARGET_STOPPED;
+		p->state = starts_again(p, ended) ? PODFS_TARGET_STARTING :
+						    PODFS_TARGET_STOPPED;
 	else if (*reason && strcmp(reason, "ContainerCreating") &&
 		 strcmp(reason, "PodInitializing"))
 		p->state = PODFS_TARGET_STOPPED;

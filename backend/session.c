@@ -194,6 +194,9 @@ static void on_wake(struct podfs_task *t)
 		      s->helper.target_id[0] != '\0' &&
 		      (!s->target_running ||
 		       strcmp(s->target_id, s->helper.target_id) != 0);
+	/* what it was refused for may be over */
+	if (s->target_told && s->target_running)
+		s->fail_until = 0;
 	s->cancels = false;
 	s->target_told = false;
 	pthread_mutex_unlock(&s->lock);

@@ -223,6 +223,44 @@ static void climbs_down(void **state)
 	assert_string_equal(wire_rung_name(6), "unknown");
 }
 
+static enum podfs_target_state state_of(const char *policy,
+					const char *state_text)
+{
+	struct podfs_podinfo info;
+	struct podfs_json *pod;
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		 "{\"metadata\":{\"uid\":\"u\"},\"spec\":{\"nodeName\":\"n\","
+		 "%s\"containers\":[{\"name\":\"app\"}]},\"status\":{"
+		 "\"phase\":\"Running\",\"containerStatuses\":[{\"name\":"
+		 "\"app\",\"state\":%s}]}}", policy, state_text);
+	pod = parse(text);
+	assert_int_equal(podfs_podinfo(pod, "app", &info, NULL), 0);
+	podfs_json_free(pod);
+	return info.state;
+}
+
+/* What ended and starts again in a moment is waited for, not entered. */
+static void knows_an_end_from_a_restart(void **state)
+{
+	const char *never = "\"restartPolicy\":\"Never\",";
+	const char *failed = "\"restartPolicy\":\"OnFailure\",";
+	const char *ok = "{\"terminated\":{\"exitCode\":0}}";
+	const char *bad = "{\"terminated\":{\"exitCode\":1}}";
+
+	assert_int_equal(state_of("", ok), PODFS_TARGET_STARTING);
+	assert_int_equal(state_of("", bad), PODFS_TARGET_STARTING);
+	assert_int_equal(state_of(never, bad), PODFS_TARGET_STOPPED);
+	assert_int_equal(state_of(failed, ok), PODFS_TARGET_STOPPED);
+	assert_int_equal(state_of(failed, bad), PODFS_TARGET_STARTING);
+	assert_int_equal(state_of("", "{\"waiting\":{\"reason\":"
+				      "\"CrashLoopBackOff\"}}"),
+			 PODFS_TARGET_STOPPED);
+	assert_int_equal(state_of("", "{\"running\":{}}"),
+			 PODFS_TARGET_RUNNING);
+}
+
 static void stays_below_a_cap(void **state)
 {
 	struct podfs_rung r[PODFS_RUNGS_MAX];
@@ -372,6 +410,7 @@ static void takes_only_a_helper_that_fits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(knows_an_end_from_a_restart),
 		cmocka_unit_test(stays_below_a_cap),
 		cmocka_unit_test(keeps_a_budget),
 		cmocka_unit_test(builds_the_full_rung),

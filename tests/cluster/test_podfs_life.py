@@ -1,0 +1,136 @@
+"""Pods live and die; a helper is found again, and nothing old is ever served."""
+
+import contextlib
+import errno
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from podfs_mount import (PROGRAM, Mount, alive, drop_pod,  # noqa: F401
+                         helper_image, helpers, inside, k8s, kubectl,
+                         make_pod, pod_of, run, until)
+
+
+@pytest.fixture
+def target(helper_image):  # noqa: F811
+    where = make_pod("podfs-life")
+    yield where
+    drop_pod("podfs-life")
+
+
+def reached(mount, where):
+    assert "bin" in os.listdir(mount.at(where))
+    return mount.session(where)["helper"]
+
+
+def test_ten_mounts_add_one_helper(target, tmp_path):
+    for i in range(10):
+        with Mount(tmp_path / str(i)) as mount:
+            reached(mount, target)
+    assert len(helpers(target)) == 1
+
+
+def test_users_share_a_helper(target, tmp_path):
+    with Mount(tmp_path / "a") as a, Mount(tmp_path / "b", user="podfs") as b:
+        assert reached(a, target) == reached(b, target)
+        a.at(target, "tmp/f").write_text("a")
+        assert b.at(target, "tmp/f").read_text() == "a"
+    assert len(helpers(target)) == 1
+
+
+def test_after_a_crash(target, tmp_path):
+    mount = Mount(tmp_path / "a").up()
+    first = reached(mount, target)
+    os.kill(mount.pid, signal.SIGKILL)
+    until(lambda: not alive(mount.pid))
+    run("umount", "-l", mount.point)
+    with Mount(tmp_path / "b") as mount:
+        assert reached(mount, target) == first
+    assert len(helpers(target)) == 1
+
+
+def kill_1(where):
+    """The container's main process ends; when the next one runs."""
+    def count():
+        (status,) = pod_of(where)["status"]["containerStatuses"]
+        return status["restartCount"], "running" in status["state"]
+
+    before, _ = count()
+    run("true")
+    inside(where, "sh", "-c", "kill -TERM 1", check=False)
+    until(lambda: count() == (before + 1, True), 40)
+    return time.monotonic()
+
+
+def test_the_target_restarts(target, tmp_path):
+    with Mount(tmp_path) as mount:
+        first = reached(mount, target)
+        mount.at(target, "tmp/gone").write_text("old")
+        kept = os.open(mount.at(target, "tmp/gone"), os.O_RDWR)
+        runs = kill_1(target)
+        second = reached(mount, target)
+        took = time.monotonic() - runs
+        print(f"served again {took:.2f} s after the container ran")
+        assert second != first
+        # a new root file system: nothing of the old one is served
+        assert not mount.at(target, "tmp/gone").exists()
+        for call in (lambda: os.pread(kept, 3, 0), lambda: os.fstat(kept),
+                     lambda: os.pwrite(kept, b"new", 0)):
+            with pytest.raises(OSError) as e:
+                call()
+            assert e.value.errno in (errno.ESTALE, errno.EIO), e.value
+        with contextlib.suppress(OSError):
+            os.close(kept)
+        assert took < 5  # aim 2, on a busy machine
+    assert len(helpers(target)) == 2
+
+
+def test_the_same_name_again(target, tmp_path):
+    with Mount(tmp_path) as mount:
+        reached(mount, target)
+        mount.at(target, "tmp/old").write_text("old")
+        kept = os.open(mount.at(target, "tmp/old"), os.O_RDWR)
+        folder = os.open(mount.at(target, "tmp"), os.O_RDONLY)
+        make_pod("podfs-life")
+        until(lambda: "bin" in os.listdir(mount.at(target)))
+        assert os.listdir(mount.at(target, "tmp")) == []
+        for call in (lambda: os.pread(kept, 3, 0), lambda: os.fstat(kept),
+                     lambda: os.stat("old", dir_fd=folder)):
+            with pytest.raises(OSError) as e:
+                call()
+            assert e.value.errno in (errno.ESTALE, errno.ENOENT), e.value
+        for fd in (kept, folder):
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+
+def test_a_new_pod_is_seen(k8s):  # noqa: F811
+    point = k8s.point / "db"
+    drop_pod("podfs-seen")
+    until(lambda: "podfs-seen" not in os.listdir(point), 3)
+    try:
+        make_pod("podfs-seen")
+        until(lambda: "podfs-seen" in os.listdir(point), 1)
+    finally:
+        drop_pod("podfs-seen")
+
+
+def test_a_helper_that_is_killed(target, tmp_path):
+    """As by the kernel for want of memory: the next access gets another."""
+    with Mount(tmp_path) as mount:
+        first = reached(mount, target)
+        mount.at(target, "tmp/f").write_text("kept")
+        inside((*target[:2], first), "/podfs-helper", "version")
+        killed = subprocess.run(["pkill", "-KILL", "-f", "podfs-helper park "
+                                 f".*--pod-uid {uid_of(target)}"], check=False)
+        assert killed.returncode == 0
+        until(lambda: mount.at(target, "tmp/f").exists(), 20)
+        assert mount.at(target, "tmp/f").read_text() == "kept"
+        assert mount.session(target)["helper"] != first
+
+
+def uid_of(where):
+    return pod_of(where)["metadata"]["uid"]
