@@ -151,13 +151,16 @@ class Api:
     def remove(self, thing):
         self.put(thing, "DELETED")
 
-    def raw(self, kind, *data):
-        """Bytes to every watch of @kind, once there is one, after which it
-        hears no more. None ends it, nothing (b"") cuts it off."""
+    def wait_for_watch(self, kind):
         until = time.monotonic() + 10
         while not any(of == kind for of, _, _ in list(self.watchers)):
             assert time.monotonic() < until, f"nobody watches {kind}"
             time.sleep(0.01)
+
+    def raw(self, kind, *data):
+        """Bytes to every watch of @kind, once there is one, after which it
+        hears no more. None ends it, nothing (b"") cuts it off."""
+        self.wait_for_watch(kind)
         with self.lock:
             for of, _, events in self.watchers:
                 if of == kind:
