@@ -20,6 +20,10 @@
 #define START_TIMEOUT_S 60
 #define OP_TIMEOUT_S 30
 
+/* For helpers to hear that the sessions end; a dead link must not hold up an
+ * umount. */
+#define LEAVE_MS 300
+
 static void *io_thread(void *arg)
 {
 	struct podfs_backend *b = arg;
@@ -97,15 +101,39 @@ int podfs_backend_start(const struct podfs_backend_config *config,
 	return 0;
 }
 
-/* On the I/O thread: everything that is under way ends. */
-static void stop_sessions(struct podfs_task *t)
+/* ---- the end, on the I/O thread -------------------------------------------- */
+
+/* Everything that is under way ends. */
+static void end_sessions(struct podfs_timer *t)
 {
 	struct podfs_backend *b =
-		podfs_container_of(t, struct podfs_backend, stop_task);
+		podfs_container_of(t, struct podfs_backend, leaving);
 
 	for (struct podfs_session *s = b->sessions; s; s = s->next)
 		podfs_session_stop(s, -ENOTCONN);
 	podfs_loop_stop(b->loop);
+}
+
+/* A helper has heard it; after the last one, soon: not from inside a call. */
+static void on_left(void *arg)
+{
+	struct podfs_backend *b = arg;
+
+	if (--b->byes == 0)
+		podfs_timer_set(b->loop, &b->leaving, podfs_now_ms());
+}
+
+static void leave(struct podfs_task *t)
+{
+	struct podfs_backend *b =
+		podfs_container_of(t, struct podfs_backend, stop_task);
+
+	b->leaving.fire = end_sessions;
+	b->byes = 0;
+	for (struct podfs_session *s = b->sessions; s; s = s->next)
+		b->byes += podfs_session_bye(s, on_left, b);
+	podfs_timer_set(b->loop, &b->leaving,
+			podfs_now_ms() + (b->byes ? LEAVE_MS : 0));
 }
 
 void podfs_backend_stop(struct podfs_backend *b)
@@ -113,7 +141,7 @@ void podfs_backend_stop(struct podfs_backend *b)
 	if (!b)
 		return;
 	if (b->io_runs) {
-		b->stop_task.run = stop_sessions;
+		b->stop_task.run = leave;
 		podfs_loop_post(b->loop, &b->stop_task);
 		pthread_join(b->io, NULL);
 	}

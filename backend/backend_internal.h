@@ -21,6 +21,8 @@ struct podfs_backend {
 	pthread_t io;
 	bool io_runs;
 	struct podfs_task stop_task;
+	struct podfs_timer leaving; /* the I/O thread's, with byes */
+	unsigned byes;		    /* that were said and not answered */
 	struct podfs_cluster_events cluster_events;
 
 	pthread_mutex_t lock;		/* guards sessions */

@@ -78,6 +78,12 @@ void podfs_session_kill(struct podfs_session *s);
 void podfs_session_target_is(struct podfs_session *s, const char *target_id,
 			     bool running);
 
+/* Tells the helper that it may forget this session: nobody comes back for its
+ * handles and locks. False, and no @done(), where no helper listens; else
+ * @done() comes once, when it has heard or the stream ends. */
+bool podfs_session_bye(struct podfs_session *s, void (*done)(void *arg),
+		       void *arg);
+
 /* Ends everything with @status: the backend stops. */
 void podfs_session_stop(struct podfs_session *s, int status);
 

@@ -13,6 +13,7 @@
 #include "common/wire/msg.h"
 
 #define HELLO_TIMEOUT_MS 10000
+#define BYE_TIMEOUT_MS 1000
 #define PING_MS 15000
 /* Nothing came for so long though something was asked: the link is dead. */
 #define STALL_MS 45000
@@ -132,6 +133,52 @@ void podfs_session_hello(struct podfs_session *s)
 			       podfs_now_ms() + HELLO_TIMEOUT_MS);
 	podfs_timer_set(s->config->loop, &s->deadline,
 			podfs_now_ms() + HELLO_TIMEOUT_MS);
+}
+
+/* ---- leaving --------------------------------------------------------------- */
+
+struct bye_call {
+	struct podfs_call call;
+	void (*done)(void *arg);
+	void *arg;
+	uint8_t frame[PODFS_CALL_HEADROOM + 16];
+};
+
+static void bye_done(struct podfs_call *c, int status, const uint8_t *body,
+		     size_t len)
+{
+	struct bye_call *b = podfs_container_of(c, struct bye_call, call);
+
+	(void)status;
+	(void)body;
+	(void)len;
+	b->done(b->arg);
+	free(b);
+}
+
+bool podfs_session_bye(struct podfs_session *s, void (*done)(void *arg),
+		       void *arg)
+{
+	struct wire_req_BYE m = { .forget = 1 };
+	struct wire_writer w;
+	struct bye_call *b;
+
+	if (s->state != PODFS_SESSION_READY || !s->transport)
+		return false;
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return false;
+	w = wire_writer_over(b->frame + PODFS_CALL_HEADROOM, 16);
+	wire_enc_req_BYE(&w, &m);
+	b->done = done;
+	b->arg = arg;
+	b->call.op = WIRE_OP_BYE;
+	b->call.frame = b->frame;
+	b->call.body_len = (size_t)(w.p - w.start);
+	b->call.done = bye_done;
+	podfs_rpc_submit(&s->rpc, &b->call, podfs_now_ms() + BYE_TIMEOUT_MS);
+	s->transport->ops->want_write(s->transport);
+	return true;
 }
 
 /* ---- keep-alive ------------------------------------------------------------ */

@@ -126,6 +126,7 @@ struct reading {
 	struct helper_stream *stream;
 	struct helper_session *session; /* NULL before HELLO */
 	bool bye;
+	bool forget; /* with BYE: the session ends, too */
 };
 
 static int frame_in(struct reading *in, const struct wire_header *h,
@@ -133,8 +134,14 @@ static int frame_in(struct reading *in, const struct wire_header *h,
 {
 	if (!in->session)
 		return helper_hello(in->stream, h, body, &in->session);
-	if (h->op == WIRE_OP_BYE)
+	if (h->op == WIRE_OP_BYE) {
+		struct wire_reader r =
+			wire_reader_over(body, h->size - WIRE_HEADER_SIZE);
+		struct wire_req_BYE m;
+
 		in->bye = true;
+		in->forget = wire_dec_req_BYE(&r, &m) == 0 && m.forget;
+	}
 	return receive(in->session, h, body);
 }
 
@@ -173,7 +180,7 @@ int helper_stream_run(struct helper_stream *s)
 	while (!err)
 		err = read_frames(&in, &parser, input);
 	if (in.session) {
-		helper_session_detach(in.session, s, in.bye);
+		helper_session_detach(in.session, s, in.forget);
 		helper_session_put(in.session);
 	}
 	free(input);

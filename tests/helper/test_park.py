@@ -112,13 +112,14 @@ def test_a_new_stream_replaces_the_old(parked):
     assert p.wait(20) == 0
 
 
-def test_bye_forgets_the_session(parked, root):
+@pytest.mark.parametrize("forget", [0, 1])
+def test_bye_says_whether_to_forget(parked, root, forget):
     p, c = parked.stream()
-    c.call("BYE")
+    c.call("BYE", forget=forget)
     p.stdin.close()
     p.wait(20)
     _, d = parked.stream(session=c.session, resume=1)
-    assert d.hello["resumed"] == 0
+    assert d.hello["resumed"] == 1 - forget
 
 
 def test_serve_without_park_says_so(tmp_path):

@@ -3,14 +3,19 @@
 import contextlib
 import errno
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
 
-from conftest import Mount, abort
+from conftest import HELPER, Mount, abort
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "helper"))
+import wire  # noqa: E402
 
 
 def test_kill_9_while_the_helper_hangs(mount):
@@ -117,3 +122,20 @@ def test_indexers_are_kept_out(tmp_path, name):
         assert mount.stop() == 0
     finally:
         abort(mount.point)
+
+
+def test_the_helper_hears_bye(tmp_path):
+    """So that it forgets handles and locks at once, and not when their time
+    is out."""
+    sent = tmp_path / "sent"
+    mount = Mount(tmp_path, helper=f"tee {sent} | {HELPER} serve --inline "
+                                   f"--root {tmp_path}/root")
+    assert os.listdir(mount.files) == []
+    assert mount.stop() == 0, mount.log.read_text()
+    data, ops = sent.read_bytes(), []
+    while data:
+        size, op = wire.HEADER.unpack_from(data)[:2]
+        ops.append((wire.NAMES[op], data[wire.HEADER.size:size]))
+        data = data[size:]
+    assert ops[0][0] == "HELLO"
+    assert ops[-1] == ("BYE", wire.encode("REQ", "BYE", {"forget": 1}))
