@@ -15,6 +15,7 @@ import pytest
 from conftest import HELPER, Mount, abort
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "helper"))
+import client  # noqa: E402
 import wire  # noqa: E402
 
 
@@ -139,3 +140,25 @@ def test_the_helper_hears_bye(tmp_path):
         data = data[size:]
     assert ops[0][0] == "HELLO"
     assert ops[-1] == ("BYE", wire.encode("REQ", "BYE", {"forget": 1}))
+
+
+def test_pings_are_answered_while_volumes_hang(mount):
+    """A volume whose server is gone takes all the helper's workers; its stream
+    is alive all the same."""
+    os.listdir(mount.files)
+    p = subprocess.Popen([*HELPER.split(), "serve", "--inline", "--root",
+                          str(mount.point)], stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE)
+    helper = mount.helper_pid()
+    try:
+        c = client.Client(p.stdin, p.stdout)
+        os.kill(helper, signal.SIGSTOP)
+        for i in range(16):
+            c.send("GETATTR", path=f"ns/pod/c/{i}")
+        time.sleep(0.5)
+        assert c.call("PING", stamp=7) == {"stamp": 7}
+    finally:
+        os.kill(helper, signal.SIGCONT)
+        p.stdin.close()
+        p.stdout.close()
+        assert p.wait(20) == 0
