@@ -32,12 +32,18 @@ static void *io_thread(void *arg)
 	return NULL;
 }
 
-static void session_lost(void *arg, struct podfs_session *s)
+static void session_dead(void *arg, struct podfs_session *s)
 {
 	struct podfs_backend *b = arg;
+	struct podfs_session **p;
 
-	if (b->events->session_lost)
-		b->events->session_lost(b->events->arg, s);
+	pthread_mutex_lock(&b->lock);
+	for (p = &b->sessions; *p && *p != s; p = &(*p)->next)
+		;
+	if (*p)
+		*p = s->next;
+	pthread_mutex_unlock(&b->lock);
+	podfs_session_put(s);
 }
 
 static int start_static(struct podfs_backend *b,
@@ -73,7 +79,7 @@ int podfs_backend_start(const struct podfs_backend_config *config,
 		.op_timeout_ms = 1000 * (config->op_timeout ?
 						 config->op_timeout :
 						 OP_TIMEOUT_S),
-		.lost = session_lost,
+		.dead = session_dead,
 		.arg = b,
 	};
 	status = podfs_loop_new(&b->loop);
@@ -144,6 +150,7 @@ void podfs_backend_stop(struct podfs_backend *b)
 		b->stop_task.run = leave;
 		podfs_loop_post(b->loop, &b->stop_task);
 		pthread_join(b->io, NULL);
+		podfs_loop_dispatch(b->loop); /* what was still posted */
 	}
 	if (b->tree)
 		b->tree->ops->free(b->tree);
@@ -215,18 +222,14 @@ void podfs_backend_sessions(struct podfs_backend *b,
 				       const struct podfs_session_info *i),
 			    void *arg)
 {
-	struct podfs_session *s;
-
-	/* sessions are only taken out of the list when the backend ends */
 	pthread_mutex_lock(&b->lock);
-	s = b->sessions;
-	pthread_mutex_unlock(&b->lock);
-	for (; s; s = s->next) {
+	for (struct podfs_session *s = b->sessions; s; s = s->next) {
 		struct podfs_session_info info;
 
 		podfs_session_info(s, &info);
 		fn(arg, &info);
 	}
+	pthread_mutex_unlock(&b->lock);
 }
 
 void podfs_backend_info(struct podfs_backend *b, struct podfs_backend_info *ret)

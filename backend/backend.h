@@ -12,6 +12,7 @@
 #ifndef PODFS_BACKEND_H
 #define PODFS_BACKEND_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -116,9 +117,6 @@ struct podfs_tree_change {
 struct podfs_backend_events {
 	void *arg;
 	void (*changed)(void *arg, const struct podfs_tree_change *c);
-	/* The session's helper is gone for good and its handles with it (the
-	 * target restarted, the pod was deleted): on the I/O thread. */
-	void (*session_lost)(void *arg, struct podfs_session *s);
 };
 
 /* ---- life -------------------------------------------------------------- */
@@ -179,6 +177,10 @@ struct podfs_call {
 	 * none. Bodies are borrowed and end with the callback. */
 	void (*done)(struct podfs_call *c, int status, const uint8_t *body,
 		     size_t len);
+	/* What takes the operation back, should it succeed after this call was
+	 * given up: a lock that nobody waits for any more. The session's, as
+	 * the call; it ends with -ECANCELED where it isn't needed. Or NULL. */
+	struct podfs_call *undo;
 
 	struct {
 		struct podfs_call *next;
@@ -186,12 +188,12 @@ struct podfs_call {
 		uint64_t id;
 		int64_t deadline; /* CLOCK_MONOTONIC, ms */
 		uint8_t state;
-		bool cancelled;
+		atomic_bool cancelled;
 	} rpc;
 };
 
 /*
- * Queues @call and returns at once.
+ * Queues @call, which was zeroed before it was filled in, and returns at once.
  * Thread: any. part(), restart() and done() run on the I/O thread, without a
  *         lock; they may submit, and must not block.
  * Owner:  @call is the session's from here until done() is entered.
@@ -248,7 +250,7 @@ struct podfs_session_info {
 void podfs_session_info(struct podfs_session *s,
 			struct podfs_session_info *ret);
 
-/* Every session, as a copy. Any thread. */
+/* Every session, as a copy. Any thread; @fn may not call the backend. */
 void podfs_backend_sessions(struct podfs_backend *b,
 			    void (*fn)(void *arg,
 				       const struct podfs_session_info *i),

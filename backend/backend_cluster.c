@@ -50,30 +50,20 @@ static const struct podfs_tree_ops tree_ops = {
 	.free = tree_free,
 };
 
-static struct podfs_session *first_session(struct podfs_backend *b)
-{
-	struct podfs_session *s;
-
-	pthread_mutex_lock(&b->lock);
-	s = b->sessions;
-	pthread_mutex_unlock(&b->lock);
-	return s;
-}
-
 /* A pod that is gone, or whose name another one has now, takes its sessions
  * with it. */
 static void end_sessions_of(struct podfs_backend *b, const struct podfs_ref *pod)
 {
-	for (struct podfs_session *s = first_session(b); s; s = s->next) {
-		struct podfs_entry now;
+	struct podfs_entry now;
+	bool there = podfs_tree_find(b, pod, &now) == 0;
 
-		if (strcmp(s->target.ref.ns, pod->ns) != 0 ||
-		    strcmp(s->target.ref.pod, pod->pod) != 0)
-			continue;
-		if (podfs_tree_find(b, pod, &now) != 0 ||
-		    strcmp(now.uid, s->target.pod_uid) != 0)
+	pthread_mutex_lock(&b->lock);
+	for (struct podfs_session *s = b->sessions; s; s = s->next)
+		if (strcmp(s->target.ref.ns, pod->ns) == 0 &&
+		    strcmp(s->target.ref.pod, pod->pod) == 0 &&
+		    (!there || strcmp(now.uid, s->target.pod_uid) != 0))
 			podfs_session_kill(s);
-	}
+	pthread_mutex_unlock(&b->lock);
 }
 
 static void on_changed(void *arg, const struct podfs_tree_change *c)
@@ -91,10 +81,12 @@ static void on_container(void *arg, const char *pod_uid, const char *container,
 {
 	struct podfs_backend *b = arg;
 
-	for (struct podfs_session *s = first_session(b); s; s = s->next)
+	pthread_mutex_lock(&b->lock);
+	for (struct podfs_session *s = b->sessions; s; s = s->next)
 		if (strcmp(s->target.pod_uid, pod_uid) == 0 &&
 		    strcmp(s->target.ref.container, container) == 0)
 			podfs_session_target_is(s, target_id, running);
+	pthread_mutex_unlock(&b->lock);
 }
 
 int podfs_backend_start_cluster(struct podfs_backend *b,

@@ -25,8 +25,10 @@ struct podfs_backend {
 	unsigned byes;		    /* that were said and not answered */
 	struct podfs_cluster_events cluster_events;
 
-	pthread_mutex_t lock;		/* guards sessions */
-	struct podfs_session *sessions; /* grows only; each holds a reference */
+	/* Guards sessions, each of which holds a reference. Before a session's
+	 * own lock; the I/O thread alone takes one out. */
+	pthread_mutex_t lock;
+	struct podfs_session *sessions;
 };
 
 /* Sets b->tree and b->way for a real cluster. Errors as podfs_backend_start */

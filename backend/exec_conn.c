@@ -25,9 +25,10 @@ enum step { PROBE, PUT, SERVE };
 struct conn {
 	struct podfs_transport base;
 	struct podfs_exec_way *way;
-	const struct podfs_target *target; /* the session's */
+	struct podfs_target target;
 	struct podfs_helper helper;
 	enum step step;
+	bool v5;	  /* asked for in this step */
 	bool other_tried; /* both subprotocols */
 	bool asked_anew;  /* for credentials, after a 401 */
 	uint64_t generation; /* of the credentials of this step */
@@ -174,6 +175,7 @@ static void on_opened(void *arg, const char *note)
 	struct conn *c = arg;
 
 	c->opened = true;
+	c->way->v5 = c->v5;
 	if (c->step == SERVE)
 		c->base.sink.opened(c->base.sink.arg, note);
 	else if (c->step == PUT)
@@ -243,12 +245,10 @@ static void refused(struct conn *c)
 		struct podfs_err err = PODFS_ERR_INIT;
 
 		c->other_tried = true;
-		c->way->v5 = !c->way->v5;
+		c->v5 = !c->v5;
 		if (start_step(c, &err) == 0)
 			return;
 	}
-	if (c->other_tried)
-		c->way->v5 = false;
 	if (c->refusal.http_status == 0) {
 		give_up(c);
 		return;
@@ -291,8 +291,8 @@ static int make_path(struct conn *c, const char *const *argv)
 {
 	struct podfs_buf b = PODFS_BUF_INIT(65536);
 	int err = podfs_buf_printf(
-		&b, "/api/v1/namespaces/%s/pods/%s/exec?", c->target->ref.ns,
-		c->target->ref.pod);
+		&b, "/api/v1/namespaces/%s/pods/%s/exec?", c->target.ref.ns,
+		c->target.ref.pod);
 
 	if (!err)
 		err = add_query(&b, "container", c->helper.container);
@@ -347,7 +347,7 @@ static int start_step(struct conn *c, struct podfs_err *err)
 	r = (struct podfs_exec_request){
 		.server = where.kubeconfig->server,
 		.path = c->path,
-		.subprotocol = c->way->v5 ? V5 : V4,
+		.subprotocol = c->v5 ? V5 : V4,
 		.proxy = where.proxy,
 		.tls_server_name = where.kubeconfig->tls_server_name,
 		.insecure = where.kubeconfig->insecure_skip_tls_verify,
@@ -378,9 +378,10 @@ int podfs_exec_conn_open(struct podfs_exec_way *w,
 	c->base.ops = &conn_ops;
 	c->base.sink = *sink;
 	c->way = w;
-	c->target = target;
+	c->target = *target;
 	c->helper = *h;
 	c->step = h->sent_in ? PROBE : SERVE;
+	c->v5 = w->v5;
 	status = start_step(c, err);
 	if (status) {
 		conn_free(c);

@@ -86,7 +86,6 @@ static void identity_put(struct podfs_exec_hub *h, struct identity *id)
 static void stream_free(struct exec_stream *s)
 {
 	podfs_auth_free(s->auth);
-	s->auth = NULL;
 	identity_put(s->hub, s->identity);
 	free(s);
 }
@@ -113,6 +112,7 @@ static void stream_close(struct podfs_transport *t)
 	struct exec_stream *s = podfs_container_of(t, struct exec_stream, base);
 
 	s->detached = true;
+	s->refusal = NULL;
 	/* freed when libwebsockets lets go of the connection */
 	if (s->wsi)
 		lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_OK,

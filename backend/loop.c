@@ -225,7 +225,7 @@ void podfs_loop_stop(struct podfs_loop *l)
 	wake(l);
 }
 
-void podfs_loop_post(struct podfs_loop *l, struct podfs_task *t)
+bool podfs_loop_post(struct podfs_loop *l, struct podfs_task *t)
 {
 	bool queued;
 
@@ -240,6 +240,7 @@ void podfs_loop_post(struct podfs_loop *l, struct podfs_task *t)
 	pthread_mutex_unlock(&l->lock);
 	if (!queued)
 		wake(l);
+	return !queued;
 }
 
 static void unlink_timer(struct podfs_loop *l, struct podfs_timer *t)

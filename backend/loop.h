@@ -44,8 +44,8 @@ void podfs_loop_run(struct podfs_loop *l);
 /* Any thread, and signal handlers. */
 void podfs_loop_stop(struct podfs_loop *l);
 
-/* Any thread. */
-void podfs_loop_post(struct podfs_loop *l, struct podfs_task *t);
+/* Any thread. False: @t waits there already and will run once. */
+bool podfs_loop_post(struct podfs_loop *l, struct podfs_task *t);
 
 /* Arms, or moves, @t to fire once at @at. */
 void podfs_timer_set(struct podfs_loop *l, struct podfs_timer *t, int64_t at);

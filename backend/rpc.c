@@ -9,62 +9,54 @@
 #include "common/wire/errno.h"
 #include "common/wire/msg.h"
 
-void podfs_rpc_list_push(struct podfs_rpc_list *l, struct podfs_call *c)
+void podfs_rpc_end(struct podfs_call *c, int status, const uint8_t *body,
+		   size_t len)
 {
-	c->rpc.next = NULL;
-	c->rpc.prev = l->last;
-	if (l->last)
-		l->last->rpc.next = c;
-	else
-		l->first = c;
-	l->last = c;
+	struct podfs_call *undo = c->undo;
+
+	c->done(c, status, body, len);
+	if (undo)
+		undo->done(undo, -ECANCELED, NULL, 0);
 }
 
-void podfs_rpc_list_remove(struct podfs_rpc_list *l, struct podfs_call *c)
-{
-	if (c->rpc.prev)
-		c->rpc.prev->rpc.next = c->rpc.next;
-	else
-		l->first = c->rpc.next;
-	if (c->rpc.next)
-		c->rpc.next->rpc.prev = c->rpc.prev;
-	else
-		l->last = c->rpc.prev;
-}
-
-int podfs_rpc_init(struct podfs_rpc *r)
+void podfs_rpc_init(struct podfs_rpc *r)
 {
 	memset(r, 0, sizeof(*r));
 	r->next_id = 1;
 	r->lowest = 1;
 	r->inflight_max = WIRE_INFLIGHT_MAX;
+}
+
+static void detach(struct podfs_rpc *r)
+{
+	free(r->parser_buf);
+	free(r->staged);
+	free(r->sent);
+	r->parser_buf = NULL;
+	r->staged = NULL;
+	r->sent = NULL;
+	r->staged_len = 0;
+	r->staged_at = 0;
+}
+
+int podfs_rpc_attach(struct podfs_rpc *r)
+{
+	detach(r); /* of a stream that never opened */
 	r->parser_buf = malloc(WIRE_FRAME_MAX);
 	r->staged = malloc(WIRE_FRAME_MAX);
-	if (!r->parser_buf || !r->staged) {
-		podfs_rpc_done(r);
+	r->sent = calloc(PODFS_RPC_BUCKETS, sizeof(*r->sent));
+	if (!r->parser_buf || !r->staged || !r->sent) {
+		detach(r);
 		return -ENOMEM;
 	}
 	wire_parser_init(&r->parser, r->parser_buf, WIRE_FRAME_MAX);
 	return 0;
 }
 
-static void orphans_free(struct podfs_rpc *r)
-{
-	while (r->orphans) {
-		struct podfs_orphan *next = r->orphans->next;
-
-		free(r->orphans);
-		r->orphans = next;
-	}
-}
-
 void podfs_rpc_done(struct podfs_rpc *r)
 {
-	orphans_free(r);
-	free(r->parser_buf);
-	free(r->staged);
-	r->parser_buf = NULL;
-	r->staged = NULL;
+	podfs_rpc_orphans_fail(r, -ENOTCONN);
+	detach(r);
 }
 
 static struct podfs_rpc_list *bucket(struct podfs_rpc *r, uint64_t id)
@@ -79,7 +71,7 @@ static size_t frame_size(const struct podfs_call *c)
 
 static struct podfs_call *find_sent(struct podfs_rpc *r, uint64_t id)
 {
-	struct podfs_call *c = bucket(r, id)->first;
+	struct podfs_call *c = r->sent ? bucket(r, id)->first : NULL;
 
 	while (c && c->rpc.id != id)
 		c = c->rpc.next;
@@ -136,26 +128,7 @@ void podfs_rpc_complete(struct podfs_rpc *r, struct podfs_call *c, int status,
 	take_out(r, c);
 	r->calls--;
 	r->completed++;
-	c->done(c, status, body, len);
-}
-
-/* Given up after it was sent: remembered, since its reply will come, and one
- * that opened something must be answered with a RELEASE. */
-static void abandon(struct podfs_rpc *r, struct podfs_call *c)
-{
-	struct podfs_orphan *o;
-
-	if (c->rpc.state != PODFS_CALL_SENT && c->rpc.state != PODFS_CALL_AGAIN)
-		return;
-	o = malloc(sizeof(*o));
-	if (!o)
-		return;
-	o->id = c->rpc.id;
-	o->op = (uint16_t)c->op;
-	o->next = r->orphans;
-	r->orphans = o;
-	if (c->rpc.state == PODFS_CALL_SENT)
-		podfs_rpc_send_cancel(r, c->rpc.id);
+	podfs_rpc_end(c, status, body, len);
 }
 
 void podfs_rpc_submit(struct podfs_rpc *r, struct podfs_call *c,
@@ -274,25 +247,6 @@ size_t podfs_rpc_fill(struct podfs_rpc *r, uint8_t *p, size_t cap)
 	return used;
 }
 
-static bool orphan_reply(struct podfs_rpc *r, const struct wire_header *h,
-			 const uint8_t *body, size_t len)
-{
-	struct podfs_orphan **o, *gone;
-
-	for (o = &r->orphans; *o && (*o)->id != h->id; o = &(*o)->next)
-		;
-	if (!*o)
-		return false;
-	if (h->flags & WIRE_FLAG_MORE)
-		return true;
-	gone = *o;
-	*o = gone->next;
-	if (h->status == 0 && gone->op == h->op)
-		podfs_rpc_release_late(r, h->op, body, len);
-	free(gone);
-	return true;
-}
-
 static void reply(struct podfs_rpc *r, const struct wire_header *h,
 		  const uint8_t *body, size_t len)
 {
@@ -301,7 +255,7 @@ static void reply(struct podfs_rpc *r, const struct wire_header *h,
 	int err = 0;
 
 	if (!c || c->op != h->op) {
-		if (c || !orphan_reply(r, h, body, len))
+		if (c || !podfs_rpc_orphan_reply(r, h, body, len))
 			r->dropped++;
 		return;
 	}
@@ -316,13 +270,15 @@ static void reply(struct podfs_rpc *r, const struct wire_header *h,
 	else
 		err = c->part(c, body, len);
 	if (err) {
-		abandon(r, c);
+		podfs_rpc_abandon(r, c);
 		podfs_rpc_complete(r, c, err, NULL, 0);
 	}
 }
 
 int podfs_rpc_bytes(struct podfs_rpc *r, const uint8_t *p, size_t n)
 {
+	uint64_t streams;
+
 	r->bytes_in += n;
 	for (;;) {
 		struct wire_header h;
@@ -333,17 +289,19 @@ int podfs_rpc_bytes(struct podfs_rpc *r, const uint8_t *p, size_t n)
 			return got;
 		if (!(h.flags & WIRE_FLAG_REPLY) || (h.flags & WIRE_FLAG_LZ4))
 			return -EBADMSG;
+		streams = r->streams;
 		reply(r, &h, body, h.size - WIRE_HEADER_SIZE);
+		/* a handshake that failed has closed the stream, and @p with it */
+		if (streams != r->streams)
+			return 0;
 	}
 }
 
 void podfs_rpc_lost(struct podfs_rpc *r)
 {
 	r->open = false;
-	r->staged_len = 0;
-	r->staged_at = 0;
-	wire_parser_init(&r->parser, r->parser_buf, WIRE_FRAME_MAX);
-	orphans_free(r);
+	r->streams++;
+	podfs_rpc_orphans_end(r);
 	if (r->hello)
 		podfs_rpc_complete(r, r->hello, -ENOTCONN, NULL, 0);
 	/* in the order of their ids, so that changes repeat in their order */
@@ -361,8 +319,9 @@ void podfs_rpc_lost(struct podfs_rpc *r)
 		if (c->restart)
 			c->restart(c);
 		c->rpc.state = PODFS_CALL_AGAIN;
-		podfs_rpc_list_push(&r->again, c);
+		podfs_rpc_list_insert(&r->again, c);
 	}
+	detach(r);
 }
 
 /* The helper knows nothing of it any more: what may run twice does, what may
@@ -414,8 +373,9 @@ void podfs_rpc_fail_all(struct podfs_rpc *r, int status)
 {
 	if (r->hello)
 		podfs_rpc_complete(r, r->hello, status, NULL, 0);
+	podfs_rpc_orphans_fail(r, status);
 	fail_list(r, &r->again, status);
-	for (unsigned i = 0; i < PODFS_RPC_BUCKETS; i++)
+	for (unsigned i = 0; r->sent && i < PODFS_RPC_BUCKETS; i++)
 		fail_list(r, &r->sent[i], status);
 	for (unsigned i = 0; i < PODFS_RPC_PRIOS; i++)
 		fail_list(r, &r->queue[i], status);
@@ -429,10 +389,12 @@ static int64_t expire_list(struct podfs_rpc *r, struct podfs_rpc_list *l,
 	while (c) {
 		struct podfs_call *after = c->rpc.next;
 
-		if (c->rpc.cancelled || c->rpc.deadline <= now) {
-			int why = c->rpc.cancelled ? -EINTR : status;
+		bool cancelled = atomic_load(&c->rpc.cancelled);
 
-			abandon(r, c);
+		if (cancelled || c->rpc.deadline <= now) {
+			int why = cancelled ? -EINTR : status;
+
+			podfs_rpc_abandon(r, c);
 			podfs_rpc_complete(r, c, why, NULL, 0);
 		} else if (c->rpc.deadline < next) {
 			next = c->rpc.deadline;
@@ -447,7 +409,7 @@ int64_t podfs_rpc_expire(struct podfs_rpc *r, int64_t now, int status)
 	int64_t next = INT64_MAX;
 
 	next = expire_list(r, &r->again, now, status, next);
-	for (unsigned i = 0; i < PODFS_RPC_BUCKETS; i++)
+	for (unsigned i = 0; r->sent && i < PODFS_RPC_BUCKETS; i++)
 		next = expire_list(r, &r->sent[i], now, status, next);
 	for (unsigned i = 0; i < PODFS_RPC_PRIOS; i++)
 		next = expire_list(r, &r->queue[i], now, status, next);

@@ -3,7 +3,7 @@
  *
  * Knows frames and calls; knows no transport, no session states, no clock of
  * its own. Thread: all on the I/O thread, except that call->rpc.cancelled is
- * set by podfs_session_cancel() under the session's lock.
+ * set by podfs_session_cancel() on any.
  */
 #ifndef PODFS_BACKEND_RPC_H
 #define PODFS_BACKEND_RPC_H
@@ -22,21 +22,24 @@ struct podfs_orphan {
 	struct podfs_orphan *next;
 	uint64_t id;
 	uint16_t op;
+	struct podfs_call *undo; /* or NULL */
 };
 
 struct podfs_rpc {
 	uint64_t next_id;
-	uint64_t lowest; /* no reply is due below it */
-	bool open;	 /* false: only the handshake may leave */
+	uint64_t lowest;  /* no reply is due below it */
+	uint64_t streams; /* that were lost */
+	bool open;	  /* false: only the handshake may leave */
 	uint32_t inflight_max;
 	size_t inflight; /* bytes of requests without replies */
 	size_t calls;	 /* queued or sent */
 	struct podfs_call *hello;
 	struct podfs_rpc_list queue[PODFS_RPC_PRIOS];
 	struct podfs_rpc_list again; /* sent on a stream that was lost */
-	struct podfs_rpc_list sent[PODFS_RPC_BUCKETS];
 	struct podfs_orphan *orphans;
 
+	/* of a stream, NULL between two */
+	struct podfs_rpc_list *sent; /* PODFS_RPC_BUCKETS */
 	struct wire_parser parser;
 	uint8_t *parser_buf;
 	uint8_t *staged; /* a frame that is longer than the room for it */
@@ -45,9 +48,13 @@ struct podfs_rpc {
 	uint64_t completed, trips, dropped, bytes_out, bytes_in;
 };
 
-int podfs_rpc_init(struct podfs_rpc *r);
+void podfs_rpc_init(struct podfs_rpc *r);
 /* No call may be left. */
 void podfs_rpc_done(struct podfs_rpc *r);
+
+/* Enters done() of a call that is in no table (any more), and of its undo. */
+void podfs_rpc_end(struct podfs_call *c, int status, const uint8_t *body,
+		   size_t len);
 
 /* @deadline: CLOCK_MONOTONIC, ms. */
 void podfs_rpc_submit(struct podfs_rpc *r, struct podfs_call *c,
@@ -61,6 +68,8 @@ size_t podfs_rpc_fill(struct podfs_rpc *r, uint8_t *p, size_t cap);
 int podfs_rpc_bytes(struct podfs_rpc *r, const uint8_t *p, size_t n);
 bool podfs_rpc_wants_write(const struct podfs_rpc *r);
 
+/* Before a stream is opened; podfs_rpc_lost() takes it back. -ENOMEM. */
+int podfs_rpc_attach(struct podfs_rpc *r);
 /* The stream is gone: nothing leaves until it is open again. */
 void podfs_rpc_lost(struct podfs_rpc *r);
 /* A new stream: @resumed says whether the helper still knows the session.

@@ -1,5 +1,5 @@
 /*
- * Between rpc.c and rpc_late.c. Thread: the I/O thread.
+ * Between rpc.c, rpc_list.c and rpc_late.c. Thread: the I/O thread.
  */
 #ifndef PODFS_BACKEND_RPC_INTERNAL_H
 #define PODFS_BACKEND_RPC_INTERNAL_H
@@ -15,15 +15,21 @@ enum podfs_rpc_state { /* call->rpc.state */
 };
 
 void podfs_rpc_list_push(struct podfs_rpc_list *l, struct podfs_call *c);
+/* By id: some may have waited there since the stream before. */
+void podfs_rpc_list_insert(struct podfs_rpc_list *l, struct podfs_call *c);
 void podfs_rpc_list_remove(struct podfs_rpc_list *l, struct podfs_call *c);
 void podfs_rpc_complete(struct podfs_rpc *r, struct podfs_call *c, int status,
 			const uint8_t *body, size_t len);
 
-/* Requests of rpc's own: they free themselves. Out of memory: not sent, the
- * helper ends the session's handles in the end. */
-void podfs_rpc_send_cancel(struct podfs_rpc *r, uint64_t id);
-/* The reply of a call that nobody waits for any more opened something. */
-void podfs_rpc_release_late(struct podfs_rpc *r, uint16_t op,
+/* Of a call that is given up with the next line: its reply will come all the
+ * same. Out of memory: what it did is not taken back. */
+void podfs_rpc_abandon(struct podfs_rpc *r, struct podfs_call *c);
+/* False: not the reply of such a call. */
+bool podfs_rpc_orphan_reply(struct podfs_rpc *r, const struct wire_header *h,
 			    const uint8_t *body, size_t len);
+/* No reply comes any more: what can be taken back is, for it may have been
+ * done; or (the session ends) nothing is. */
+void podfs_rpc_orphans_end(struct podfs_rpc *r);
+void podfs_rpc_orphans_fail(struct podfs_rpc *r, int status);
 
 #endif

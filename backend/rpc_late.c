@@ -1,5 +1,6 @@
 /*
- * What rpc itself says to a helper: give that up, and close what came late.
+ * Calls that were given up after they had been sent: the helper is told, and
+ * what it does all the same is taken back when its reply comes.
  */
 #include <stdlib.h>
 
@@ -50,7 +51,7 @@ static void own_submit(struct podfs_rpc *r, struct own_call *o,
 	podfs_rpc_submit(r, &o->call, podfs_now_ms() + OWN_TIMEOUT_MS);
 }
 
-void podfs_rpc_send_cancel(struct podfs_rpc *r, uint64_t id)
+static void send_cancel(struct podfs_rpc *r, uint64_t id)
 {
 	struct own_call *o = own_new(WIRE_OP_CANCEL);
 	struct wire_req_CANCEL m = { .id = id };
@@ -81,8 +82,8 @@ static bool opened(uint16_t op, const uint8_t *body, size_t len,
 	return false;
 }
 
-void podfs_rpc_release_late(struct podfs_rpc *r, uint16_t op,
-			    const uint8_t *body, size_t len)
+static void release_late(struct podfs_rpc *r, uint16_t op,
+			 const uint8_t *body, size_t len)
 {
 	struct wire_req_RELEASE m = { 0 };
 	struct wire_writer w;
@@ -96,4 +97,74 @@ void podfs_rpc_release_late(struct podfs_rpc *r, uint16_t op,
 	w = body_of(o);
 	wire_enc_req_RELEASE(&w, &m);
 	own_submit(r, o, &w);
+}
+
+void podfs_rpc_abandon(struct podfs_rpc *r, struct podfs_call *c)
+{
+	struct podfs_orphan *o;
+
+	if (c->rpc.state != PODFS_CALL_SENT && c->rpc.state != PODFS_CALL_AGAIN)
+		return;
+	send_cancel(r, c->rpc.id);
+	o = c->rpc.state == PODFS_CALL_SENT ? malloc(sizeof(*o)) : NULL;
+	if (!o) {
+		/* it is not sent again: no reply is due that acks wait for */
+		if (c->undo)
+			podfs_rpc_submit(r, c->undo, INT64_MAX);
+		c->undo = NULL;
+		return;
+	}
+	o->id = c->rpc.id;
+	o->op = (uint16_t)c->op;
+	o->undo = c->undo;
+	c->undo = NULL;
+	o->next = r->orphans;
+	r->orphans = o;
+}
+
+bool podfs_rpc_orphan_reply(struct podfs_rpc *r, const struct wire_header *h,
+			    const uint8_t *body, size_t len)
+{
+	struct podfs_orphan **o, *gone;
+
+	for (o = &r->orphans; *o && (*o)->id != h->id; o = &(*o)->next)
+		;
+	if (!*o)
+		return false;
+	if (h->flags & WIRE_FLAG_MORE)
+		return true;
+	gone = *o;
+	*o = gone->next;
+	if (h->status == 0 && gone->op == h->op)
+		release_late(r, h->op, body, len);
+	if (gone->undo && h->status == 0)
+		podfs_rpc_submit(r, gone->undo, INT64_MAX);
+	else if (gone->undo)
+		gone->undo->done(gone->undo, -ECANCELED, NULL, 0);
+	free(gone);
+	return true;
+}
+
+void podfs_rpc_orphans_end(struct podfs_rpc *r)
+{
+	while (r->orphans) {
+		struct podfs_orphan *o = r->orphans;
+
+		r->orphans = o->next;
+		if (o->undo)
+			podfs_rpc_submit(r, o->undo, INT64_MAX);
+		free(o);
+	}
+}
+
+void podfs_rpc_orphans_fail(struct podfs_rpc *r, int status)
+{
+	while (r->orphans) {
+		struct podfs_orphan *o = r->orphans;
+
+		r->orphans = o->next;
+		if (o->undo)
+			o->undo->done(o->undo, status, NULL, 0);
+		free(o);
+	}
 }

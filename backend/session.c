@@ -13,6 +13,7 @@
 #include "common/base/log.h"
 
 static void on_wake(struct podfs_task *t);
+static void wake(struct podfs_session *s);
 static void on_deadline(struct podfs_timer *t);
 
 int podfs_session_new(const struct podfs_session_config *config,
@@ -24,11 +25,11 @@ int podfs_session_new(const struct podfs_session_config *config,
 
 	if (!s)
 		return -ENOMEM;
-	if (getrandom(id, sizeof(id), 0) != (ssize_t)sizeof(id) ||
-	    podfs_rpc_init(&s->rpc) != 0) {
+	if (getrandom(id, sizeof(id), 0) != (ssize_t)sizeof(id)) {
 		free(s);
 		return -ENOMEM;
 	}
+	podfs_rpc_init(&s->rpc);
 	s->id_hi = id[0];
 	s->id_lo = id[1];
 	s->config = config;
@@ -55,8 +56,8 @@ struct podfs_session *podfs_session_ref(struct podfs_session *s)
 	return s;
 }
 
-/* The backend's list holds a reference until it has stopped the session on the
- * I/O thread, so the last one finds nothing under way. */
+/* The backend's list holds a reference until the session was stopped on the I/O
+ * thread, a task that waits there another: the last finds nothing under way. */
 void podfs_session_put(struct podfs_session *s)
 {
 	if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
@@ -73,22 +74,21 @@ uint32_t podfs_session_epoch(struct podfs_session *s)
 
 void podfs_session_submit(struct podfs_session *s, struct podfs_call *c)
 {
-	c->rpc.cancelled = false;
 	c->rpc.next = NULL;
 	pthread_mutex_lock(&s->lock);
 	*s->submitted_end = c;
 	s->submitted_end = &c->rpc.next;
 	pthread_mutex_unlock(&s->lock);
-	podfs_loop_post(s->config->loop, &s->wake);
+	wake(s);
 }
 
 void podfs_session_cancel(struct podfs_session *s, struct podfs_call *c)
 {
+	atomic_store(&c->rpc.cancelled, true);
 	pthread_mutex_lock(&s->lock);
-	c->rpc.cancelled = true;
 	s->cancels = true;
 	pthread_mutex_unlock(&s->lock);
-	podfs_loop_post(s->config->loop, &s->wake);
+	wake(s);
 }
 
 void podfs_session_kill(struct podfs_session *s)
@@ -96,7 +96,7 @@ void podfs_session_kill(struct podfs_session *s)
 	pthread_mutex_lock(&s->lock);
 	s->dead = true;
 	pthread_mutex_unlock(&s->lock);
-	podfs_loop_post(s->config->loop, &s->wake);
+	wake(s);
 }
 
 void podfs_session_target_is(struct podfs_session *s, const char *target_id,
@@ -107,7 +107,14 @@ void podfs_session_target_is(struct podfs_session *s, const char *target_id,
 	s->target_running = running;
 	snprintf(s->target_id, sizeof(s->target_id), "%s", target_id);
 	pthread_mutex_unlock(&s->lock);
-	podfs_loop_post(s->config->loop, &s->wake);
+	wake(s);
+}
+
+static void wake(struct podfs_session *s)
+{
+	podfs_session_ref(s); /* the task's */
+	if (!podfs_loop_post(s->config->loop, &s->wake))
+		podfs_session_put(s);
 }
 
 static void expire(struct podfs_session *s)
@@ -136,7 +143,7 @@ static int refusal(const struct podfs_session *s, const struct podfs_call *c,
 	wire_op_flags((uint16_t)c->op, &flags);
 	if (s->config->read_only && (flags & WIRE_F_W))
 		return -EROFS;
-	if (c->rpc.cancelled)
+	if (atomic_load(&c->rpc.cancelled))
 		return -EINTR;
 	if (c->epoch != 0 && c->epoch != atomic_load(&s->epoch))
 		return -ESTALE;
@@ -153,7 +160,7 @@ static void take_in(struct podfs_session *s, struct podfs_call *c)
 	int err = refusal(s, c, now);
 
 	if (err) {
-		c->done(c, err, NULL, 0);
+		podfs_rpc_end(c, err, NULL, 0);
 		return;
 	}
 	/* the first access may have to wait for a container to start */
@@ -164,7 +171,7 @@ static void take_in(struct podfs_session *s, struct podfs_call *c)
 		podfs_timer_set(s->config->loop, &s->deadline, now + timeout);
 }
 
-static void publish(struct podfs_session *s)
+void podfs_session_publish(struct podfs_session *s)
 {
 	pthread_mutex_lock(&s->lock);
 	s->info.state = s->state;
@@ -200,8 +207,10 @@ static void on_wake(struct podfs_task *t)
 	s->cancels = false;
 	s->target_told = false;
 	pthread_mutex_unlock(&s->lock);
-	if (lost_target && s->transport)
+	if (lost_target && s->transport) {
 		podfs_session_drop_stream(s, "the container ended");
+		s->resume_until = 0; /* its successor waits for a user */
+	}
 	while (c) {
 		struct podfs_call *next = c->rpc.next;
 
@@ -210,10 +219,14 @@ static void on_wake(struct podfs_task *t)
 	}
 	if (cancels)
 		expire(s);
-	if (dead && s->state != PODFS_SESSION_DEAD)
+	if (dead && s->state != PODFS_SESSION_DEAD) {
 		podfs_session_stop(s, -ESTALE);
+		if (s->config->dead)
+			s->config->dead(s->config->arg, s);
+	}
 	podfs_session_advance(s);
-	publish(s);
+	podfs_session_publish(s);
+	podfs_session_put(s);
 }
 
 void podfs_session_info(struct podfs_session *s,

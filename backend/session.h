@@ -23,8 +23,9 @@ struct podfs_session_config {
 	bool read_only;
 	unsigned start_timeout_ms;
 	unsigned op_timeout_ms;
-	/* Told on the I/O thread when the helper's state is gone. */
-	void (*lost)(void *arg, struct podfs_session *s);
+	/* Told on the I/O thread when the pod is gone: nobody need find the
+	 * session any more. */
+	void (*dead)(void *arg, struct podfs_session *s);
 	void *arg;
 };
 
@@ -44,10 +45,12 @@ struct podfs_session {
 	bool ensuring;
 	struct podfs_transport *transport;
 	struct podfs_timer retry, watchdog, deadline;
-	unsigned failures; /* in a row */
+	unsigned failures; /* streams in a row */
+	unsigned refusals; /* starts in a row */
 	int64_t fail_until; /* ms: calls fail at once with fail_status */
 	int fail_status;
 	int64_t started_at;   /* of this try to get READY */
+	int64_t resume_until; /* come back for the helper's state till then */
 	int64_t last_received;
 	bool ping_due;
 
@@ -89,6 +92,7 @@ void podfs_session_stop(struct podfs_session *s, int status);
 
 /* between session.c, session_state.c and session_hello.c */
 void podfs_session_advance(struct podfs_session *s);
+void podfs_session_publish(struct podfs_session *s);
 void podfs_session_refuse(struct podfs_session *s, int status,
 			  const char *why);
 void podfs_session_set_state(struct podfs_session *s,

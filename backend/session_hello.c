@@ -14,9 +14,10 @@
 
 #define HELLO_TIMEOUT_MS 10000
 #define BYE_TIMEOUT_MS 1000
-#define PING_MS 15000
-/* Nothing came for so long though something was asked: the link is dead. */
-#define STALL_MS 45000
+#define PING_MS 5000
+/* Nothing came for so long, not even a ping's reply: the link is dead. Short
+ * enough that an operation's deadline leaves time for the next stream. */
+#define STALL_MS 20000
 
 struct hello_call {
 	struct podfs_call call;
@@ -54,6 +55,7 @@ static void ready(struct podfs_session *s, const struct wire_rep_HELLO *m)
 	}
 	s->had_hello = true;
 	s->failures = 0;
+	s->refusals = 0;
 	keep_info(s, m);
 	if (m->inflight_max < s->rpc.inflight_max)
 		s->rpc.inflight_max = m->inflight_max;
@@ -90,6 +92,11 @@ static void hello_done(struct podfs_call *c, int status, const uint8_t *body,
 		ready(s, &m);
 		return;
 	}
+	if (status == -ETIMEDOUT && s->had_hello) {
+		/* slow is not lost: the helper keeps the session */
+		podfs_session_drop_stream(s, "no answer to the handshake");
+		return;
+	}
 	podfs_session_close_transport(s);
 	podfs_rpc_lost(&s->rpc);
 	podfs_session_epoch_ended(s);
@@ -102,12 +109,15 @@ static void hello_done(struct podfs_call *c, int status, const uint8_t *body,
 void podfs_session_hello(struct podfs_session *s)
 {
 	struct hello_call *h = calloc(1, sizeof(*h));
+	/* The helper may hold one of that name: of a HELLO whose answer was
+	 * lost, of a target that was replaced while the helper lived on. */
+	const uint64_t lo = s->had_hello ? s->id_lo : ++s->id_lo;
 	struct wire_req_HELLO m = {
 		.version_min = WIRE_VERSION_MIN,
 		.version_max = WIRE_VERSION_MAX,
 		.features = WIRE_FEATURE_RESUME,
 		.session_hi = s->id_hi,
-		.session_lo = s->id_lo,
+		.session_lo = lo,
 		.frame_max = WIRE_FRAME_MAX,
 		.inflight_max = WIRE_INFLIGHT_MAX,
 		.read_only = s->config->read_only,
@@ -131,8 +141,10 @@ void podfs_session_hello(struct podfs_session *s)
 	h->call.done = hello_done;
 	podfs_rpc_submit_hello(&s->rpc, &h->call,
 			       podfs_now_ms() + HELLO_TIMEOUT_MS);
-	podfs_timer_set(s->config->loop, &s->deadline,
-			podfs_now_ms() + HELLO_TIMEOUT_MS);
+	if (!s->deadline.armed ||
+	    s->deadline.at > podfs_now_ms() + HELLO_TIMEOUT_MS)
+		podfs_timer_set(s->config->loop, &s->deadline,
+				podfs_now_ms() + HELLO_TIMEOUT_MS);
 }
 
 /* ---- leaving --------------------------------------------------------------- */
@@ -223,6 +235,10 @@ void podfs_session_watchdog(struct podfs_timer *t)
 		podfs_container_of(t, struct podfs_session, watchdog);
 	int64_t silent = podfs_now_ms() - s->last_received;
 
+	if (s->state == PODFS_SESSION_CONNECT && s->transport) {
+		podfs_session_drop_stream(s, "the way to the helper hangs");
+		return;
+	}
 	if (s->state != PODFS_SESSION_READY || !s->transport)
 		return;
 	if (silent > STALL_MS) {

@@ -15,6 +15,9 @@
 /* The helper's socket may not be there yet when the container runs. */
 #define RETRY_FIRST_MS 50
 #define RETRY_MAX_MS 5000
+/* So long a helper keeps handles and locks for a stream that is gone, and the
+ * session comes back for them, asked or not. */
+#define RESUME_MS 600000
 /* After a start that failed, the next tries wait so long. */
 #define REFUSE_FIRST_MS 2000
 #define REFUSE_MAX_MS 60000
@@ -41,8 +44,7 @@ void podfs_session_epoch_ended(struct podfs_session *s)
 	if (!s->had_hello)
 		return;
 	s->had_hello = false;
-	if (s->config->lost)
-		s->config->lost(s->config->arg, s);
+	s->resume_until = 0;
 }
 
 void podfs_session_close_transport(struct podfs_session *s)
@@ -59,9 +61,10 @@ void podfs_session_refuse(struct podfs_session *s, int status, const char *why)
 {
 	int64_t wait = REFUSE_FIRST_MS;
 
-	for (unsigned i = 0; i < s->failures && wait < REFUSE_MAX_MS; i++)
+	for (unsigned i = 0; i < s->refusals && wait < REFUSE_MAX_MS; i++)
 		wait *= 2;
-	s->failures++;
+	s->refusals++;
+	s->failures = 0;
 	s->fail_status = status;
 	s->fail_until = podfs_now_ms() +
 			(wait < REFUSE_MAX_MS ? wait : REFUSE_MAX_MS);
@@ -82,6 +85,8 @@ void podfs_session_drop_stream(struct podfs_session *s, const char *why)
 	said(s, why);
 	if (s->state == PODFS_SESSION_DEAD)
 		return;
+	if (s->state == PODFS_SESSION_READY)
+		s->resume_until = podfs_now_ms() + RESUME_MS;
 	if (s->had_hello && s->state == PODFS_SESSION_READY)
 		podfs_warn("session", "%s/%s/%s: stream lost: %s",
 			   s->target.ref.ns, s->target.ref.pod,
@@ -116,7 +121,8 @@ static void on_opened(void *arg, const char *note)
 	podfs_session_set_state(s, PODFS_SESSION_HELLO);
 	s->last_received = podfs_now_ms();
 	podfs_session_hello(s);
-	s->transport->ops->want_write(s->transport);
+	if (s->transport)
+		s->transport->ops->want_write(s->transport);
 }
 
 static void on_bytes(void *arg, const uint8_t *p, size_t n)
@@ -131,6 +137,7 @@ static void on_bytes(void *arg, const uint8_t *p, size_t n)
 		return;
 	}
 	podfs_session_advance(s);
+	podfs_session_publish(s);
 }
 
 static size_t on_fill(void *arg, uint8_t *p, size_t cap)
@@ -156,6 +163,22 @@ static void on_closed(void *arg, const struct podfs_err *why)
 		podfs_session_refuse(s, -EIO, why->text);
 }
 
+static bool passes(int status)
+{
+	return status == -ECONNREFUSED || status == -EHOSTUNREACH ||
+	       status == -ETIMEDOUT || status == -EIO || status == -EAGAIN;
+}
+
+/* The API server restarts, the network is away: the helper isn't, and each call
+ * has its own deadline. */
+static void fail(struct podfs_session *s, int status, const char *why)
+{
+	if (s->had_hello && passes(status))
+		podfs_session_drop_stream(s, why);
+	else
+		podfs_session_refuse(s, status, why);
+}
+
 static void connect_helper(struct podfs_session *s)
 {
 	const struct podfs_sink sink = {
@@ -169,11 +192,18 @@ static void connect_helper(struct podfs_session *s)
 	int status;
 
 	podfs_session_set_state(s, PODFS_SESSION_CONNECT);
+	if (podfs_rpc_attach(&s->rpc) != 0) {
+		podfs_session_refuse(s, -ENOMEM, "out of memory");
+		return;
+	}
 	status = s->config->way->ops->open(s->config->way, &s->target,
 					   &s->helper, &sink, &s->transport,
 					   &err);
 	if (status)
-		podfs_session_refuse(s, status, err.text);
+		fail(s, status, err.text);
+	else
+		podfs_timer_set(s->config->loop, &s->watchdog,
+				podfs_now_ms() + s->config->start_timeout_ms);
 }
 
 /* ---- ensure -------------------------------------------------------------- */
@@ -198,7 +228,7 @@ void podfs_session_ensured(struct podfs_ensure *e, int status,
 	if (status) {
 		if (status == -ENOENT || status == -EOPNOTSUPP)
 			podfs_session_epoch_ended(s);
-		podfs_session_refuse(s, status, err->text);
+		fail(s, status, err->text);
 		return;
 	}
 	if (!same_helper(h, &s->helper))
@@ -219,8 +249,14 @@ void podfs_session_advance(struct podfs_session *s)
 	switch (s->state) {
 	case PODFS_SESSION_IDLE:
 	case PODFS_SESSION_LOST:
-		if (!work || s->ensuring || s->retry.armed)
+		if (s->ensuring || s->retry.armed)
 			return;
+		if (!work) {
+			/* to the helper that is there; for none that isn't */
+			if (podfs_now_ms() < s->resume_until)
+				connect_helper(s);
+			return;
+		}
 		if (s->state == PODFS_SESSION_IDLE || s->failures <= 1)
 			s->started_at = podfs_now_ms();
 		podfs_session_set_state(s, PODFS_SESSION_ENSURE);

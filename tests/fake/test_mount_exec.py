@@ -1,7 +1,10 @@
 """An exec that is refused: tried again where that helps, explained where not."""
 
+import contextlib
 import errno
 import os
+import subprocess
+import threading
 import time
 
 import pytest
@@ -74,3 +77,57 @@ def test_the_servers_own_words(api, tool, tmp_path, target):
         assert time.monotonic() - began < 5
         log = (tmp_path / "podfs.log").read_text()
     assert "user x cannot create resource pods/exec" in log
+
+
+def test_two_at_once_find_the_other_subprotocol(api, tool, tmp_path):
+    """A server that takes v5 only: what one stream learns of it takes
+    nothing from another that is just learning it."""
+    api.add(namespace("db"), pod("one"), pod("two"))
+    api.on_patch = lambda a, t, c: helper_state(
+        a, t, c["name"], running={"startedAt": "now"})
+    both = threading.Barrier(2, timeout=10)
+    paths = [f"/api/v1/namespaces/db/pods/{n}/exec" for n in ("one", "two")]
+
+    def v5_only(handler):
+        if handler.headers.get("Sec-WebSocket-Protocol", "").startswith("v4"):
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both.wait()
+        handler.reply(400, status(400, "Refused", "no"))
+
+    def ls(name):
+        with contextlib.suppress(OSError):
+            os.listdir(tmp_path / "k8s" / "db" / name / "app")
+
+    for p in paths:
+        api.fault(v5_only, path=p, times=99)
+    with mounted(tool, tmp_path / "k8s"):
+        users = [threading.Thread(target=ls, args=(n,)) for n in ("one", "two")]
+        for u in users:
+            u.start()
+        for u in users:
+            u.join(20)
+    with api.lock:
+        for p in paths:
+            asked = [h["Sec-WebSocket-Protocol"][:2] for _, at, _, h in
+                     api.requests if at == p and "Upgrade" in h]
+            assert asked[:2] == ["v4", "v5"]
+
+
+def test_the_end_while_an_upgrade_waits(api, tool, tmp_path, target):
+    """What libwebsockets has under way outlives those who asked for it."""
+    asked, end = threading.Event(), threading.Event()
+
+    def hang(handler):
+        asked.set()
+        end.wait(30)
+        handler.reply(403, status(403, "Forbidden", "late"))
+
+    api.fault(hang, path=EXEC)
+    try:
+        with mounted(tool, tmp_path / "k8s") as k8s:
+            ls = subprocess.Popen(["ls", k8s / target],
+                                  stderr=subprocess.DEVNULL)
+            assert asked.wait(20)
+    finally:
+        end.set()
+    assert ls.wait(20) != 0

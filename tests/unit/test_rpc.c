@@ -16,136 +16,7 @@
 #include "backend/rpc.h"
 #include "common/wire/errno.h"
 #include "common/wire/msg.h"
-
-#define FAR INT64_MAX / 2
-
-struct one {
-	struct podfs_call call;
-	uint8_t frame[PODFS_CALL_HEADROOM + 128];
-	int done, parts, restarts;
-	int status;
-	uint64_t stamp;
-};
-
-/* What has been sent and not been answered, as the helper sees it. */
-struct request {
-	struct wire_header h;
-	uint8_t body[128];
-};
-
-static struct request sent[4096];
-static size_t n_sent;
-
-static int on_part(struct podfs_call *c, const uint8_t *body, size_t len)
-{
-	((struct one *)c)->parts++;
-	(void)body;
-	(void)len;
-	return 0;
-}
-
-static void on_restart(struct podfs_call *c)
-{
-	((struct one *)c)->restarts++;
-}
-
-static void on_done(struct podfs_call *c, int status, const uint8_t *body,
-		    size_t len)
-{
-	struct one *o = (struct one *)c;
-	struct wire_reader r = wire_reader_over(body, len);
-	struct wire_rep_PING m;
-
-	o->done++;
-	o->status = status;
-	if (!status && c->op == WIRE_OP_PING &&
-	    wire_dec_rep_PING(&r, &m) == 0)
-		o->stamp = m.stamp;
-}
-
-static struct one *submit(struct podfs_rpc *r, enum wire_op op, uint64_t stamp,
-			  int64_t deadline)
-{
-	struct one *o = calloc(1, sizeof(*o));
-	struct wire_writer w = wire_writer_over(
-		o->frame + PODFS_CALL_HEADROOM, 128);
-	struct wire_req_PING ping = { .stamp = stamp };
-	struct wire_req_RELEASE any = { .handle = stamp };
-
-	if (op == WIRE_OP_PING)
-		wire_enc_req_PING(&w, &ping);
-	else
-		wire_enc_req_RELEASE(&w, &any);
-	o->call.op = op;
-	o->call.frame = o->frame;
-	o->call.body_len = (size_t)(w.p - w.start);
-	o->call.part = on_part;
-	o->call.restart = on_restart;
-	o->call.done = on_done;
-	podfs_rpc_submit(r, &o->call, deadline);
-	return o;
-}
-
-/* Takes all that leaves into sent[]. */
-static void pump(struct podfs_rpc *r)
-{
-	static uint8_t bytes[65536], buf[WIRE_FRAME_MAX];
-	struct wire_parser parser;
-
-	wire_parser_init(&parser, buf, sizeof(buf));
-	for (;;) {
-		/* small, odd portions: frames are cut in the middle */
-		size_t n = podfs_rpc_fill(r, bytes, 37);
-		const uint8_t *p = bytes, *body;
-		struct wire_header h;
-
-		if (n == 0)
-			return;
-		while (wire_parser_next(&parser, &p, &n, &h, &body) == 1) {
-			sent[n_sent].h = h;
-			memcpy(sent[n_sent].body, body,
-			       h.size - WIRE_HEADER_SIZE);
-			n_sent++;
-		}
-	}
-}
-
-static int answer(struct podfs_rpc *r, const struct request *q, uint32_t status,
-		  uint16_t flags)
-{
-	uint8_t frame[WIRE_HEADER_SIZE + 128];
-	size_t body = status || q->h.op != WIRE_OP_PING ?
-			      0 :
-			      q->h.size - WIRE_HEADER_SIZE;
-	struct wire_header h = { .size = (uint32_t)(WIRE_HEADER_SIZE + body),
-				 .op = q->h.op,
-				 .flags = (uint16_t)(WIRE_FLAG_REPLY | flags),
-				 .id = q->h.id,
-				 .status = status };
-
-	wire_header_put(frame, &h);
-	memcpy(frame + WIRE_HEADER_SIZE, q->body, body);
-	return podfs_rpc_bytes(r, frame, h.size);
-}
-
-static int setup(void **state)
-{
-	struct podfs_rpc *r = calloc(1, sizeof(*r));
-
-	n_sent = 0;
-	if (podfs_rpc_init(r) != 0)
-		return -1;
-	r->open = true;
-	*state = r;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	podfs_rpc_done(*state);
-	free(*state);
-	return 0;
-}
+#include "rpc_peer.h"
 
 static void test_replies_in_any_order(void **state)
 {
@@ -262,7 +133,7 @@ static void test_a_lost_stream_is_resumed(void **state)
 	struct one *waiting;
 
 	pump(r);
-	podfs_rpc_lost(r);
+	lose(r);
 	waiting = submit(r, WIRE_OP_MKDIR, 3, FAR);
 	assert_false(podfs_rpc_wants_write(r));
 	podfs_rpc_again(r, true, 1);
@@ -290,7 +161,7 @@ static void test_a_lost_session_starts_over(void **state)
 	struct one *queued;
 
 	pump(r);
-	podfs_rpc_lost(r);
+	lose(r);
 	queued = submit(r, WIRE_OP_READ, 4, FAR);
 	queued->call.epoch = 1;
 	podfs_rpc_again(r, false, 2);
@@ -333,14 +204,10 @@ static void test_inflight_is_bounded(void **state)
 static void test_interactive_goes_first(void **state)
 {
 	struct podfs_rpc *r = *state;
-	struct one *bulk = calloc(1, sizeof(*bulk));
+	struct one *bulk = make(WIRE_OP_FSYNC, 1);
 	struct one *quick;
 
-	bulk->call.op = WIRE_OP_FSYNC;
 	bulk->call.prio = WIRE_PRIO_BULK;
-	bulk->call.frame = bulk->frame;
-	bulk->call.body_len = 9;
-	bulk->call.done = on_done;
 	podfs_rpc_submit(r, &bulk->call, FAR);
 	quick = submit(r, WIRE_OP_PING, 1, FAR);
 	pump(r);
@@ -349,6 +216,97 @@ static void test_interactive_goes_first(void **state)
 	podfs_rpc_fail_all(r, -ENOTCONN);
 	free(bulk);
 	free(quick);
+}
+
+/* Sent, its stream lost, and past its deadline before the next stream: its reply
+ * will never come, so the acks must go on. */
+static void test_given_up_while_lost(void **state)
+{
+	struct podfs_rpc *r = *state;
+	struct one *o = submit(r, WIRE_OP_RELEASE, 1, 100);
+	const struct request *last = &sent[0];
+
+	pump(r);
+	lose(r);
+	podfs_rpc_expire(r, 200, -ETIMEDOUT);
+	assert_int_equal(o->status, -ETIMEDOUT);
+	free(o);
+	podfs_rpc_again(r, true, 1);
+	for (int i = 0; i < 10; i++) {
+		o = submit(r, WIRE_OP_PING, 5, FAR);
+		n_sent = 0;
+		pump(r);
+		last = &sent[n_sent - 1];
+		answer(r, last, 0, 0);
+		free(o);
+	}
+	assert_int_equal(last->h.ack, last->h.id);
+}
+
+/* Sent again in part, lost again: still in the order of their ids. */
+static void test_order_after_two_losses(void **state)
+{
+	struct podfs_rpc *r = *state;
+	struct one *o[4];
+	uint8_t one_frame[64];
+
+	for (uint64_t i = 0; i < 4; i++)
+		o[i] = submit(r, WIRE_OP_RELEASE, i, FAR);
+	pump(r);
+	lose(r);
+	podfs_rpc_again(r, true, 1);
+	podfs_rpc_fill(r, one_frame, 32);
+	lose(r);
+	podfs_rpc_again(r, true, 1);
+	n_sent = 0;
+	pump(r);
+	assert_int_equal(n_sent, 4);
+	for (size_t i = 1; i < n_sent; i++)
+		assert_true(sent[i].h.id > sent[i - 1].h.id);
+	podfs_rpc_fail_all(r, -ENOTCONN);
+	for (int i = 0; i < 4; i++)
+		free(o[i]);
+}
+
+/* A lock whose waiter is gone: what is granted late is taken back, and nothing
+ * else is. */
+static void test_what_is_done_late_is_undone(void **state)
+{
+	enum { IN_TIME, REFUSED, GRANTED, LOST, ENDS };
+	struct podfs_rpc *r = *state;
+
+	for (int end = IN_TIME; end < ENDS; end++) {
+		struct one *undo = make(WIRE_OP_RELEASE, 77);
+		struct one *o = submit(r, WIRE_OP_SETLK, 1, FAR);
+		bool expected = end == GRANTED || end == LOST;
+
+		o->call.undo = &undo->call;
+		n_sent = 0;
+		pump(r);
+		if (end != IN_TIME) {
+			atomic_store(&o->call.rpc.cancelled, true);
+			podfs_rpc_expire(r, 1, -ETIMEDOUT);
+			assert_int_equal(o->status, -EINTR);
+		}
+		if (end == LOST) {
+			lose(r);
+			podfs_rpc_again(r, true, 1);
+		} else {
+			answer(r, &sent[0], end == REFUSED ? 4 : 0, 0);
+		}
+		n_sent = 0;
+		pump(r);
+		assert_int_equal(o->done, 1);
+		assert_int_equal(undo->done, !expected);
+		assert_int_equal(undo->status, expected ? 0 : -ECANCELED);
+		if (expected)
+			assert_int_equal(sent[n_sent - 1].h.op,
+					 WIRE_OP_RELEASE);
+		podfs_rpc_fail_all(r, -ENOTCONN);
+		assert_int_equal(undo->done, 1);
+		free(o);
+		free(undo);
+	}
 }
 
 /* Everything at once, for a long time. */
@@ -375,7 +333,7 @@ static void test_storm(void **state)
 		if ((rng >> 12) % 7 == 0)
 			o[i]->call.rpc.cancelled = !o[i]->done;
 		if ((rng >> 24) % 11 == 0) {
-			podfs_rpc_lost(r);
+			lose(r);
 			podfs_rpc_again(r, (rng >> 28) & 1, ++epoch);
 		}
 		podfs_rpc_expire(r, i, -ETIMEDOUT);
@@ -391,7 +349,7 @@ static void test_storm(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, rpc_setup, rpc_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_replies_in_any_order),
 		T(test_wrong_replies_are_dropped),
@@ -402,6 +360,9 @@ int main(void)
 		T(test_a_lost_session_starts_over),
 		T(test_inflight_is_bounded),
 		T(test_interactive_goes_first),
+		T(test_given_up_while_lost),
+		T(test_order_after_two_losses),
+		T(test_what_is_done_late_is_undone),
 		T(test_storm),
 	};
 

@@ -1,0 +1,342 @@
+/*
+ * The session's state machine: what streams do to it, what is kept over their
+ * ends, and how long anybody waits. The way and its helper are fake_way.c.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "backend/session.h"
+#include "common/base/guard.h"
+#include "common/wire/msg.h"
+#include "fake_way.h"
+
+#define OP_MS 1000
+
+struct one {
+	struct podfs_call call;
+	uint8_t frame[PODFS_CALL_HEADROOM + 64];
+	bool done;
+	int status;
+	int64_t took; /* ms */
+};
+
+struct env {
+	struct podfs_loop *loop;
+	struct fake_way way;
+	struct podfs_session_config config;
+	struct podfs_session *session;
+	int dead; /* times it was told */
+};
+
+/* ---- ground ---------------------------------------------------------------- */
+
+static void run_for(struct env *e, int64_t ms)
+{
+	const struct timespec nap = { .tv_nsec = 1000000 };
+	int64_t end = podfs_now_ms() + ms;
+
+	do {
+		podfs_loop_dispatch(e->loop);
+		nanosleep(&nap, NULL);
+	} while (podfs_now_ms() < end);
+}
+
+static void on_done(struct podfs_call *c, int status, const uint8_t *body,
+		    size_t len)
+{
+	struct one *o = podfs_container_of(c, struct one, call);
+
+	(void)body;
+	(void)len;
+	assert_false(o->done);
+	o->done = true;
+	o->status = status;
+}
+
+static void submit(struct env *e, struct one *o, unsigned timeout_ms)
+{
+	struct wire_req_GETATTR m = { .path = wire_str_from("a") };
+	struct wire_writer w;
+
+	memset(o, 0, sizeof(*o));
+	w = wire_writer_over(o->frame + PODFS_CALL_HEADROOM, 64);
+	wire_enc_req_GETATTR(&w, &m);
+	o->call.op = WIRE_OP_GETATTR;
+	o->call.timeout_ms = timeout_ms;
+	o->call.frame = o->frame;
+	o->call.body_len = (size_t)(w.p - w.start);
+	o->call.done = on_done;
+	podfs_session_submit(e->session, &o->call);
+}
+
+/* Its status; it must end within a few deadlines. */
+static int ask(struct env *e, struct one *o)
+{
+	int64_t start = podfs_now_ms();
+
+	submit(e, o, OP_MS);
+	while (!o->done && podfs_now_ms() < start + 10 * OP_MS)
+		run_for(e, 1);
+	assert_true(o->done);
+	o->took = podfs_now_ms() - start;
+	return o->status;
+}
+
+static void make_ready(struct env *e)
+{
+	struct one o;
+
+	assert_int_equal(ask(e, &o), 0);
+	assert_int_equal(podfs_session_epoch(e->session), 1);
+}
+
+static void on_dead(void *arg, struct podfs_session *s)
+{
+	((struct env *)arg)->dead++;
+	podfs_session_put(s); /* as the backend, which forgets it */
+}
+
+static int setup(void **state)
+{
+	const struct podfs_target target = {
+		.ref = { .kind = PODFS_CONTAINER,
+			 .ns = "n", .pod = "p", .container = "c" },
+		.pod_uid = "u",
+	};
+	struct env *e = calloc(1, sizeof(*e));
+
+	if (!e || podfs_loop_new(&e->loop) != 0)
+		return -1;
+	fake_way_init(&e->way, e->loop);
+	e->config = (struct podfs_session_config){
+		.loop = e->loop,
+		.way = &e->way.way,
+		.start_timeout_ms = 3 * OP_MS,
+		.op_timeout_ms = OP_MS,
+		.dead = on_dead,
+		.arg = e,
+	};
+	*state = e;
+	return podfs_session_new(&e->config, &target, &e->session);
+}
+
+static int teardown(void **state)
+{
+	struct env *e = *state;
+
+	if (e->session) {
+		podfs_session_stop(e->session, -ENOTCONN);
+		run_for(e, 5);
+		podfs_session_put(e->session);
+	}
+	podfs_loop_free(e->loop);
+	free(e);
+	return 0;
+}
+
+/* ---- streams that end ------------------------------------------------------- */
+
+static void test_deadline_while_streams_open_and_close(void **state)
+{
+	struct env *e = *state;
+	struct one o;
+
+	make_ready(e);
+	for (int i = 1; i < FAKE_STEPS; i++)
+		e->way.stream[i] = FAKE_OPEN_THEN_CLOSE;
+	e->way.n_streams = FAKE_STEPS;
+	fake_way_cut(&e->way);
+	run_for(e, 5);
+	assert_int_equal(ask(e, &o), -ETIMEDOUT);
+	assert_in_range(o.took, OP_MS - 50, 2 * OP_MS);
+}
+
+static void test_deadline_after_a_new_handshake(void **state)
+{
+	struct env *e = *state;
+	struct one o;
+
+	make_ready(e);
+	e->way.answers_only_hello = true;
+	fake_way_cut(&e->way);
+	run_for(e, 5);
+	assert_int_equal(ask(e, &o), -ETIMEDOUT);
+	assert_in_range(o.took, OP_MS - 50, 2 * OP_MS);
+}
+
+static void test_the_api_server_restarts(void **state)
+{
+	struct env *e = *state;
+	struct one o;
+
+	make_ready(e);
+	e->way.n_ensures = 2;
+	e->way.ensure[1] = -ECONNREFUSED;
+	e->way.n_streams = 2;
+	e->way.stream[1] = FAKE_OPEN_THEN_CLOSE;
+	fake_way_cut(&e->way);
+	run_for(e, 5);
+	assert_int_equal(ask(e, &o), 0);
+	assert_int_equal(podfs_session_epoch(e->session), 1);
+}
+
+/* Locks and open files are at stake, though nobody asks just now. */
+static void test_an_idle_session_comes_back(void **state)
+{
+	struct env *e = *state;
+
+	make_ready(e);
+	fake_way_cut(&e->way);
+	run_for(e, 300);
+	assert_int_equal(e->session->state, PODFS_SESSION_READY);
+	assert_int_equal(e->way.opens, 2);
+	assert_int_equal(e->way.ensures, 1); /* to the helper that is there */
+	assert_int_equal(podfs_session_epoch(e->session), 1);
+}
+
+static void test_a_container_that_ended(void **state)
+{
+	struct env *e = *state;
+	struct one o;
+
+	make_ready(e);
+	strcpy(e->way.target_id, "T2");
+	podfs_session_target_is(e->session, "T2", true);
+	run_for(e, 300);
+	assert_int_equal(e->way.opens, 1); /* its successor's waits for a user */
+	assert_int_equal(ask(e, &o), 0);
+	assert_int_equal(podfs_session_epoch(e->session), 2);
+}
+
+/* ---- handshakes ------------------------------------------------------------- */
+
+static void test_cut_before_the_reply_of_hello(void **state)
+{
+	struct env *e = *state;
+	struct one o;
+
+	e->way.n_streams = 1;
+	e->way.stream[0] = FAKE_HELLO_THEN_CUT;
+	assert_int_equal(ask(e, &o), 0);
+	assert_int_equal(e->way.hellos, 2);
+}
+
+static void test_bytes_behind_a_refused_hello(void **state)
+{
+	struct env *e = *state;
+	struct one o;
+
+	e->way.n_streams = 1;
+	e->way.stream[0] = FAKE_REFUSE_WITH_JUNK;
+	assert_int_equal(ask(e, &o), -EIO);
+	assert_int_equal(ask(e, &o), -EIO); /* at once, for a while */
+	assert_int_equal(e->way.opens, 1);
+	e->session->fail_until = 0;
+	assert_int_equal(ask(e, &o), 0);
+	assert_int_equal(e->way.opens, 2);
+}
+
+static void test_a_stream_that_never_opens(void **state)
+{
+	struct env *e = *state;
+	struct one o;
+
+	e->way.n_streams = 1;
+	e->way.stream[0] = FAKE_NEVER_OPEN;
+	assert_int_equal(ask(e, &o), -ETIMEDOUT);
+	run_for(e, OP_MS / 2);
+	assert_int_equal(ask(e, &o), 0);
+}
+
+static void test_bye(void **state)
+{
+	struct env *e = *state;
+	struct podfs_session *s = e->session;
+
+	make_ready(e);
+	assert_int_equal(e->way.byes, 0);
+	assert_true(podfs_session_bye(s, (void (*)(void *))podfs_session_put,
+				      podfs_session_ref(s)));
+	run_for(e, 10);
+	assert_int_equal(e->way.byes, 1);
+	assert_int_equal(atomic_load(&s->refs), 1); /* it was told, once */
+}
+
+/* ---- ends ------------------------------------------------------------------- */
+
+static void test_the_first_refusal_is_short(void **state)
+{
+	struct env *e = *state;
+	struct one o;
+
+	for (int i = 0; i < FAKE_STEPS; i++)
+		e->way.stream[i] = FAKE_OPEN_THEN_CLOSE;
+	e->way.n_streams = FAKE_STEPS;
+	assert_int_not_equal(ask(e, &o), 0);
+	while (e->session->fail_until == 0) {
+		submit(e, &o, OP_MS);
+		while (!o.done)
+			run_for(e, 1);
+	}
+	assert_in_range(e->session->fail_until - podfs_now_ms(), 1, 2500);
+}
+
+static void test_a_pod_that_is_gone(void **state)
+{
+	struct env *e = *state;
+	struct podfs_session *s = e->session;
+	struct one o;
+
+	make_ready(e);
+	podfs_session_ref(s); /* an open file's */
+	podfs_session_kill(s);
+	run_for(e, 5);
+	assert_int_equal(e->dead, 1);
+	submit(e, &o, OP_MS);
+	e->session = NULL;
+	podfs_session_put(s); /* while a task for it waits */
+	run_for(e, 5);
+	assert_true(o.done);
+	assert_int_equal(o.status, -ESTALE);
+}
+
+static void test_what_status_says_of_an_idle_session(void **state)
+{
+	struct env *e = *state;
+	struct podfs_session_info i;
+
+	make_ready(e);
+	podfs_session_info(e->session, &i);
+	assert_int_equal(i.state, PODFS_SESSION_READY);
+	assert_int_equal(i.inflight, 0);
+	assert_int_not_equal(i.bytes_in, 0);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_deadline_while_streams_open_and_close),
+		T(test_deadline_after_a_new_handshake),
+		T(test_the_api_server_restarts),
+		T(test_an_idle_session_comes_back),
+		T(test_a_container_that_ended),
+		T(test_cut_before_the_reply_of_hello),
+		T(test_bytes_behind_a_refused_hello),
+		T(test_a_stream_that_never_opens),
+		T(test_bye),
+		T(test_the_first_refusal_is_short),
+		T(test_a_pod_that_is_gone),
+		T(test_what_status_says_of_an_idle_session),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
