@@ -31,7 +31,13 @@ static uint64_t inode_number(const struct podfs_fs *fs,
 
 	h = mix(mix(h, a->dev), a->ino);
 	h = mix(mix(h, (uint64_t)a->btime.sec), a->btime.nsec);
-	return h > 2 ? h : h + 3;
+	return h > FS_INO_UNKNOWN ? h : h + FS_INO_UNKNOWN + 1;
+}
+
+uint64_t fs_ino_of(const struct podfs_fs *fs, const struct fs_node *dir,
+		   const struct wire_entry *e)
+{
+	return e->plus ? inode_number(fs, dir, &e->attr) : FS_INO_UNKNOWN;
 }
 
 static struct timespec time_of(struct wire_time t)
@@ -142,7 +148,10 @@ int fs_entry_of(struct podfs_fs *fs, struct fs_node *parent, const char *name,
 	}
 	size_of_link(fs, node, target, &ret->attr);
 	ret->ino = node->id;
-	ret->attr_timeout = fs_attr_timeout(fs, a);
+	/* without its target a link's size is not known */
+	ret->attr_timeout = S_ISLNK(a->mode) && target.n == 0 ?
+				    0 :
+				    fs_attr_timeout(fs, a);
 	ret->entry_timeout = fs_entry_timeout(fs, a);
 	fs_node_put(&fs->nodes, node);
 	return 0;

@@ -18,6 +18,11 @@ void fs_stat_virtual(const struct podfs_fs *fs, const struct fs_node *node,
 double fs_attr_timeout(const struct podfs_fs *fs, const struct wire_attr *a);
 double fs_entry_timeout(const struct podfs_fs *fs, const struct wire_attr *a);
 
+/* What d_ino says of an entry of @dir; FS_INO_UNKNOWN without attributes. */
+#define FS_INO_UNKNOWN 2
+uint64_t fs_ino_of(const struct podfs_fs *fs, const struct fs_node *dir,
+		   const struct wire_entry *e);
+
 /* Makes the node of a name that the helper showed, with one lookup, and fills
  * in the entry. @target: of a link, for its size; may be empty. */
 int fs_entry_of(struct podfs_fs *fs, struct fs_node *parent, const char *name,

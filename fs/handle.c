@@ -5,6 +5,7 @@
 
 #include "fs/listing.h"
 #include "fs/names.h"
+#include "fs/op.h"
 
 int fs_handle_add(struct fs_handles *h, struct fs_nodes *n,
 		  struct fs_node *node, uint64_t remote, uint32_t epoch,
@@ -16,6 +17,7 @@ int fs_handle_add(struct fs_handles *h, struct fs_nodes *n,
 	if (!x)
 		return -ENOMEM;
 	x->node = node;
+	x->refs = 1;
 	x->remote = remote;
 	x->epoch = epoch;
 	pthread_mutex_lock(&n->lock);
@@ -58,8 +60,22 @@ void fs_handle_remove(struct fs_handles *h, struct fs_nodes *n,
 		x->node->open = x->next;
 	if (x->next)
 		x->next->prev = x->prev;
-	fs_node_put_locked(n, x->node);
 	pthread_mutex_unlock(&n->lock);
+	fs_handle_put(n, x);
+}
+
+void fs_handle_put(struct fs_nodes *n, struct fs_handle *x)
+{
+	bool last;
+
+	pthread_mutex_lock(&n->lock);
+	last = --x->refs == 0;
+	pthread_mutex_unlock(&n->lock);
+	if (!last)
+		return;
+	if (x->close_remote)
+		fs_release_remote(x->node->session, x->remote, x->epoch);
+	fs_node_put(n, x->node);
 	free(x);
 }
 

@@ -18,6 +18,9 @@ struct fs_handle {
 	uint64_t remote;      /* the helper's handle */
 	uint32_t epoch;	      /* of the session, in which it is valid */
 	bool append;
+	bool read_only;
+	bool close_remote; /* with the last reference */
+	unsigned refs;	   /* nodes->lock; the kernel's, and operations by node */
 	struct fs_handle *next, *prev; /* node->open */
 	struct fs_listing *listing;    /* of a folder; readdir.c's */
 };
@@ -37,5 +40,8 @@ void fs_handle_remove(struct fs_handles *h, struct fs_nodes *n,
 		      struct fs_handle *handle);
 /* After the session's end: the kernel releases nothing at umount. */
 void fs_handles_done(struct fs_handles *h);
+
+/* Drops a reference; the last one closes the helper's handle. */
+void fs_handle_put(struct fs_nodes *n, struct fs_handle *handle);
 
 #endif

@@ -17,8 +17,7 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* A process that is gone counts as dying. */
-static bool is_dying(pid_t pid)
+bool fs_is_dying(pid_t pid)
 {
 	const uint64_t kill_bit = 1ull << (SIGKILL - 1);
 	char path[64], line[256];
@@ -26,9 +25,11 @@ static bool is_dying(pid_t pid)
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	if (pid == 0)
+		return false; /* of a namespace that can't be seen from here */
 	f = fopen(path, "re");
 	if (!f)
-		return true;
+		return errno == ENOENT || errno == ESRCH;
 	while (!dying && fgets(line, sizeof(line), f)) {
 		uint64_t set = 0;
 
@@ -95,7 +96,7 @@ static struct fs_op *due_locked(struct fs_interrupts *i)
 	for (struct fs_op *op = i->waiting; op; op = op->waiting_next) {
 		if (!op->waits &&
 		    now - op->interrupted_at < FS_INTERRUPT_GRACE_MS &&
-		    !is_dying(op->pid))
+		    !fs_is_dying(op->pid))
 			continue;
 		unlist_locked(i, op);
 		atomic_fetch_add(&op->refs, 1);

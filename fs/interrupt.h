@@ -16,6 +16,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #define FS_INTERRUPT_GRACE_MS 2000
 #define FS_INTERRUPT_POLL_MS 25
@@ -33,6 +34,10 @@ struct fs_interrupts {
 
 int fs_interrupts_start(struct fs_interrupts *i);
 void fs_interrupts_stop(struct fs_interrupts *i);
+
+/* Whether the process has a SIGKILL pending or is gone, as /proc has it,
+ * proc_pid_status(5). Any thread. */
+bool fs_is_dying(pid_t pid);
 
 /* From here a signal for the op's process is noticed. */
 void fs_interrupts_watch(struct fs_interrupts *i, struct fs_op *op);

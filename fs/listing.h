@@ -29,7 +29,7 @@ struct fs_listing {
 	uint8_t *data;
 	size_t len;
 	uint64_t from; /* the cookie that was asked for */
-	bool valid, end, plus;
+	bool valid, end;
 	/* of the cluster's folders, or the text of the status file */
 	struct podfs_entry *names;
 	size_t n_names;

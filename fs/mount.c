@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #define BACKGROUND_MAX 512
 #define CONGESTION 400
 #define WORKERS_MAX 16
+#define LAST_POLL_MS 20
 /* The kernel offers 128 KiB whatever is asked for in INIT; sequential reads
  * over a slow link want more in flight. */
 #define READ_AHEAD_KIB 1024
@@ -237,6 +239,25 @@ int podfs_fs_mount(struct podfs_fs *fs, struct podfs_backend *b,
 	return 0;
 }
 
+/* The workers are gone, but a notification may wait in the kernel for a folder
+ * whose lookup nobody has read yet. */
+static void serve_the_last(struct podfs_fs *fs)
+{
+	struct pollfd p = { .fd = fuse_session_fd(fs->session),
+			    .events = POLLIN };
+	struct fuse_buf buf = { .mem = NULL };
+
+	fs_parking_stop(fs);
+	while (!fs_notifier_leave(fs)) {
+		if (poll(&p, 1, LAST_POLL_MS) <= 0)
+			continue;
+		if (fuse_session_receive_buf(fs->session, &buf) <= 0)
+			break;
+		fuse_session_process_buf(fs->session, &buf);
+	}
+	free(buf.mem);
+}
+
 static void *read_ahead_thread(void *arg)
 {
 	raise_read_ahead(arg);
@@ -260,7 +281,8 @@ int podfs_fs_run(struct podfs_fs *fs)
 	fuse_loop_cfg_destroy(loop);
 	if (started)
 		pthread_join(t, NULL);
-	fs_parking_stop(fs); /* it asks the backend, which ends before @fs */
+	/* while the backend, which ends before @fs, still answers */
+	serve_the_last(fs);
 	return r > 0 ? 0 : r;
 }
 

@@ -41,6 +41,24 @@ struct fs_name *fs_names_find(struct fs_nodes *n, const struct fs_node *parent,
 	return found;
 }
 
+/* A container may give a file as many names as it likes: nothing here walks
+ * over them. */
+static void link_first(struct fs_name *e)
+{
+	e->next = e->node->names;
+	e->back = &e->node->names;
+	if (e->next)
+		e->next->back = &e->next;
+	e->node->names = e;
+}
+
+static void unlink_name(struct fs_name *e)
+{
+	*e->back = e->next;
+	if (e->next)
+		e->next->back = e->back;
+}
+
 int fs_names_add(struct fs_nodes *n, struct fs_node *parent, const char *name,
 		 struct fs_node *node)
 {
@@ -57,21 +75,23 @@ int fs_names_add(struct fs_nodes *n, struct fs_node *parent, const char *name,
 		free(e);
 		return -ENOMEM;
 	}
-	e->next = node->names;
-	node->names = e;
+	link_first(e);
 	parent->refs++;
 	return 0;
+}
+
+void fs_names_first(struct fs_name *name)
+{
+	unlink_name(name);
+	link_first(name);
 }
 
 void fs_names_remove(struct fs_nodes *n, struct fs_name *name)
 {
 	struct fs_node *parent = name->parent;
-	struct fs_name **p;
 
 	HASH_DELETE(hh, n->by_name, name);
-	for (p = &name->node->names; *p != name; p = &(*p)->next)
-		;
-	*p = name->next;
+	unlink_name(name);
 	free(name);
 	fs_node_put_locked(n, parent);
 }

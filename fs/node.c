@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "fs/names.h"
@@ -28,6 +29,8 @@ int fs_nodes_init(struct fs_nodes *n)
 {
 	memset(n, 0, sizeof(*n));
 	pthread_mutex_init(&n->lock, NULL);
+	if (getrandom(&n->salt, sizeof(n->salt), 0) != sizeof(n->salt))
+		return -EIO;
 	n->identity_buckets = BUCKETS_FIRST;
 	n->by_identity = calloc(BUCKETS_FIRST, sizeof(*n->by_identity));
 	n->root = node_new_locked(n, FS_ROOT);
@@ -45,8 +48,13 @@ static uint32_t identity_bucket(const struct fs_nodes *n,
 {
 	uint64_t h = (uint64_t)(uintptr_t)s;
 
+	/* all of these are the container's word: with a number it can't know */
+	h ^= n->salt;
 	h = (h ^ id->dev) * 0x9e3779b97f4a7c15ull;
+	h = (h ^ (h >> 32) ^ (uint64_t)id->btime.sec) * 0x9e3779b97f4a7c15ull;
+	h = (h ^ (h >> 32) ^ id->btime.nsec) * 0x9e3779b97f4a7c15ull;
 	h = (h ^ (h >> 29) ^ id->ino) * 0xbf58476d1ce4e5b9ull;
+	h = (h ^ (h >> 32)) * 0x94d049bb133111ebull;
 	return (uint32_t)(h >> 33) & (n->identity_buckets - 1);
 }
 
@@ -64,9 +72,11 @@ static struct fs_identity identity_of(const struct wire_attr *a)
 				     .btime = a->btime };
 }
 
-static bool is_dir(const struct wire_attr *a)
+/* A node for each path: a folder, and a link, whose target is shown for the
+ * depth that it is read at. */
+static bool by_path(const struct wire_attr *a)
 {
-	return S_ISDIR(a->mode);
+	return S_ISDIR(a->mode) || S_ISLNK(a->mode);
 }
 
 static void rehash_locked(struct fs_nodes *n)
@@ -139,7 +149,7 @@ static void destroy_locked(struct fs_nodes *n, struct fs_node *node)
 {
 	while (node->names)
 		fs_names_remove(n, node->names);
-	if (node->kind == FS_FILE && !is_dir(&node->attr))
+	if (node->kind == FS_FILE && !by_path(&node->attr))
 		index_remove_locked(n, node);
 	fs_slots_remove(&n->slots, node->id);
 	podfs_session_put(node->session);
@@ -234,8 +244,10 @@ static int bind_locked(struct fs_nodes *n, struct fs_node *parent,
 {
 	struct fs_name *old = fs_names_find(n, parent, name);
 
-	if (old && old->node == node)
+	if (old && old->node == node) {
+		fs_names_first(old); /* the one that is known to be true */
 		return 0;
+	}
 	if (old)
 		fs_names_remove(n, old);
 	return fs_names_add(n, parent, name, node);
@@ -335,11 +347,11 @@ static struct fs_node *find_file_locked(struct fs_nodes *n,
 	struct fs_identity id = identity_of(attr);
 	struct fs_name *there;
 
-	if (!is_dir(attr))
+	if (!by_path(attr))
 		return index_find_locked(n, parent->session, attr);
 	there = fs_names_find(n, parent, name);
 	if (there && there->node->kind == FS_FILE &&
-	    is_dir(&there->node->attr) &&
+	    (there->node->attr.mode & S_IFMT) == (attr->mode & S_IFMT) &&
 	    same_identity(&there->node->identity, &id))
 		return there->node;
 	return NULL;
@@ -361,7 +373,7 @@ int fs_node_file(struct fs_nodes *n, struct fs_node *parent, const char *name,
 			node->ino_salt = parent->ino_salt;
 			node->identity = identity_of(attr);
 			node->attr = *attr;
-			if (!is_dir(attr))
+			if (!by_path(attr))
 				index_add_locked(n, node);
 		}
 	}
@@ -375,6 +387,16 @@ int fs_node_file(struct fs_nodes *n, struct fs_node *parent, const char *name,
 	return err;
 }
 
+uint32_t fs_node_mode(struct fs_nodes *n, const struct fs_node *node)
+{
+	uint32_t mode;
+
+	pthread_mutex_lock(&n->lock);
+	mode = node->attr.mode;
+	pthread_mutex_unlock(&n->lock);
+	return mode;
+}
+
 bool fs_node_saw(struct fs_nodes *n, struct fs_node *node,
 		 const struct wire_attr *attr)
 {
@@ -382,9 +404,11 @@ bool fs_node_saw(struct fs_nodes *n, struct fs_node *node,
 	bool same;
 
 	pthread_mutex_lock(&n->lock);
-	same = node->kind == FS_CONTAINER ||
-	       (same_identity(&node->identity, &id) &&
-		(node->attr.mode & S_IFMT) == (attr->mode & S_IFMT));
+	if (node->kind == FS_CONTAINER)
+		same = S_ISDIR(attr->mode); /* whichever folder is its root */
+	else
+		same = same_identity(&node->identity, &id) &&
+		       (node->attr.mode & S_IFMT) == (attr->mode & S_IFMT);
 	if (same) {
 		node->attr = *attr;
 		node->attr_known = true;

@@ -14,6 +14,7 @@
 #define PODFS_FS_NODE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -57,8 +58,10 @@ struct fs_node {
 	struct wire_attr attr; /* the last that was seen */
 	bool attr_known;
 	struct wire_time seen_mtime; /* of what the page cache holds */
+	struct wire_time seen_ctime;
 	uint64_t seen_size;
 	bool seen;
+	atomic_bool locked; /* a POSIX lock was ever asked for */
 	struct fs_node *same; /* the identity table's chain */
 };
 
@@ -68,6 +71,7 @@ struct fs_nodes {
 	struct fs_node *root;
 	struct fs_name *by_name; /* uthash */
 	struct fs_node **by_identity;
+	uint64_t salt; /* of the hash */
 	uint32_t identity_buckets;
 	uint32_t files;
 };
@@ -105,6 +109,8 @@ void fs_node_rename(struct fs_nodes *n, struct fs_node *from,
 struct fs_node *fs_node_named(struct fs_nodes *n, struct fs_node *parent,
 			      const char *name);
 
+/* As last seen; 0: never. */
+uint32_t fs_node_mode(struct fs_nodes *n, const struct fs_node *node);
 /* Remembers what the helper said. False: another file is meant by now. */
 bool fs_node_saw(struct fs_nodes *n, struct fs_node *node,
 		 const struct wire_attr *attr);
@@ -116,11 +122,16 @@ struct fs_loc {
 	uint32_t epoch; /* of that handle; 0 none */
 	char *path;
 	uint16_t len;
+	struct fs_handle *held; /* a reference to what base is, or NULL */
 	unsigned depth; /* folders between the container's root and @path */
 };
 /* -ESTALE: it has no name any more and is not open; -ENAMETOOLONG; -ENOMEM. */
 int fs_node_loc(struct fs_nodes *n, struct fs_node *node, const char *name,
 		struct fs_loc *ret);
+/* As fs_node_loc(), for what is done to the file itself: through an open file of
+ * it if there is one, since its name may mean another by now. */
+int fs_node_loc_open(struct fs_nodes *n, struct fs_node *node,
+		     struct fs_loc *ret);
 void fs_loc_done(struct fs_loc *l);
 struct wire_str fs_loc_path(const struct fs_loc *l);
 

@@ -77,8 +77,10 @@ static void *notify(void *arg)
 				n->end = &n->queue;
 		}
 		pthread_mutex_unlock(&n->lock);
-		if (!notice)
+		if (!notice) {
+			atomic_store(&n->ended, true);
 			return NULL;
+		}
 		tell(fs, &notice->change);
 		free(notice);
 	}
@@ -97,16 +99,26 @@ int fs_notifier_start(struct podfs_fs *fs)
 	return err;
 }
 
+bool fs_notifier_leave(struct podfs_fs *fs)
+{
+	struct fs_notifier *n = &fs->notifier;
+
+	if (!atomic_load(&n->started))
+		return true;
+	pthread_mutex_lock(&n->lock);
+	n->stop = true;
+	pthread_cond_signal(&n->wake);
+	pthread_mutex_unlock(&n->lock);
+	return atomic_load(&n->ended);
+}
+
 void fs_notifier_stop(struct podfs_fs *fs)
 {
 	struct fs_notifier *n = &fs->notifier;
 
 	if (!atomic_load(&n->started))
 		return;
-	pthread_mutex_lock(&n->lock);
-	n->stop = true;
-	pthread_cond_signal(&n->wake);
-	pthread_mutex_unlock(&n->lock);
+	fs_notifier_leave(fs);
 	pthread_join(n->thread, NULL);
 	while (n->queue) {
 		struct fs_notice *next = n->queue->next;

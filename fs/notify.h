@@ -22,11 +22,15 @@ struct fs_notifier {
 	pthread_cond_t wake;
 	struct fs_notice *queue, **end;
 	bool stop;
+	atomic_bool ended;   /* the thread tells nothing more */
 	atomic_bool started; /* read where the backend tells of changes */
 	pthread_t thread;
 };
 
 int fs_notifier_start(struct podfs_fs *fs);
+/* True once the thread has heard of the end; while it waits in the kernel for a
+ * request's answer it can't, so requests must be served until then. */
+bool fs_notifier_leave(struct podfs_fs *fs);
 void fs_notifier_stop(struct podfs_fs *fs);
 
 /* A name of the cluster came or went. */

@@ -16,6 +16,8 @@ int fs_errno(int status)
 	case EBADMSG:
 	case EPROTO:
 		return EIO;
+	case ENOSYS: /* the kernel would never ask any container again */
+		return EOPNOTSUPP;
 	default:
 		return status < 0 ? -status : EIO;
 	}
@@ -25,6 +27,8 @@ void fs_op_put(struct fs_op *op)
 {
 	if (atomic_fetch_sub(&op->refs, 1) != 1)
 		return;
+	if (op->held)
+		fs_handle_put(&op->fs->nodes, op->held);
 	fs_node_put(&op->fs->nodes, op->node);
 	fs_node_put(&op->fs->nodes, op->other);
 	podfs_session_put(op->session);
@@ -132,6 +136,8 @@ struct wire_writer fs_op_body(struct fs_op *op)
 
 void fs_op_fail(struct fs_op *op, int err)
 {
+	if (op->call.undo)
+		op->call.undo->done(op->call.undo, -ECANCELED, NULL, 0);
 	fuse_reply_err(op->req, err);
 	fs_op_put(op);
 }
@@ -157,12 +163,12 @@ bool fs_decoded(struct fs_op *op, int err)
 	return false;
 }
 
-/* ---- handles that nobody waits for ------------------------------------------ */
+/* ---- what nobody waits for -------------------------------------------------- */
 
 struct stray {
 	struct podfs_call call;
 	struct podfs_session *session;
-	uint8_t frame[PODFS_CALL_HEADROOM + 16];
+	uint8_t frame[PODFS_CALL_HEADROOM + FS_STRAY_BODY];
 };
 
 static void stray_done(struct podfs_call *c, int status, const uint8_t *body,
@@ -177,22 +183,34 @@ static void stray_done(struct podfs_call *c, int status, const uint8_t *body,
 	free(x);
 }
 
+struct podfs_call *fs_stray_new(struct podfs_session *s, enum wire_op what,
+				uint32_t epoch, const struct wire_writer *body)
+{
+	struct stray *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return NULL; /* what it would end ends with the session */
+	x->call.body_len = (size_t)(body->p - body->start);
+	memcpy(x->frame + PODFS_CALL_HEADROOM, body->start, x->call.body_len);
+	x->session = podfs_session_ref(s);
+	x->call.op = what;
+	x->call.epoch = epoch;
+	x->call.frame = x->frame;
+	x->call.done = stray_done;
+	return &x->call;
+}
+
 void fs_release_remote(struct podfs_session *s, uint64_t remote,
 		       uint32_t epoch)
 {
-	struct stray *x = calloc(1, sizeof(*x));
 	struct wire_req_RELEASE m = { .handle = remote };
-	struct wire_writer w;
+	uint8_t body[FS_STRAY_BODY];
+	struct wire_writer w = wire_writer_over(body, sizeof(body));
 
-	if (!x)
-		return; /* the helper closes it when the session ends */
-	w = wire_writer_over(x->frame + PODFS_CALL_HEADROOM, 16);
+	struct podfs_call *c;
+
 	wire_enc_req_RELEASE(&w, &m);
-	x->session = podfs_session_ref(s);
-	x->call.op = WIRE_OP_RELEASE;
-	x->call.epoch = epoch;
-	x->call.frame = x->frame;
-	x->call.body_len = (size_t)(w.p - w.start);
-	x->call.done = stray_done;
-	podfs_session_submit(s, &x->call);
+	c = fs_stray_new(s, WIRE_OP_RELEASE, epoch, &w);
+	if (c)
+		podfs_session_submit(s, c);
 }

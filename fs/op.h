@@ -50,6 +50,7 @@ struct fs_op {
 	char name2[FS_NAME_ROOM];
 	struct fuse_file_info fi;
 	struct fs_handle *handle;
+	struct fs_handle *held; /* a reference, dropped with the op */
 	struct wire_attr attr;
 	uint64_t offset;
 	size_t size;
@@ -88,6 +89,11 @@ struct fs_op *fs_op_by_handle(fuse_req_t req, const struct fuse_file_info *fi,
 /* A positive errno for the kernel from a status of the backend. */
 int fs_errno(int status);
 
+/* A call that answers no request, to be submitted; it frees itself. NULL: no
+ * memory. @body: at most FS_STRAY_BODY. */
+#define FS_STRAY_BODY 64
+struct podfs_call *fs_stray_new(struct podfs_session *s, enum wire_op what,
+				uint32_t epoch, const struct wire_writer *body);
 /* A handle that nobody knows: opened by a request that was given up. */
 void fs_release_remote(struct podfs_session *s, uint64_t remote,
 		       uint32_t epoch);

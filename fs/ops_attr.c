@@ -75,7 +75,8 @@ void fs_forget_multi(fuse_req_t req, size_t count,
 
 /* ---- attributes ------------------------------------------------------------------ */
 
-static void reply_attr(struct fs_op *op, const struct wire_attr *a)
+static void reply_attr(struct fs_op *op, const struct wire_attr *a,
+		       double timeout)
 {
 	struct stat st;
 
@@ -89,7 +90,7 @@ static void reply_attr(struct fs_op *op, const struct wire_attr *a)
 		return;
 	}
 	if (fs_op_claim(op))
-		fuse_reply_attr(op->req, &st, fs_attr_timeout(op->fs, a));
+		fuse_reply_attr(op->req, &st, timeout);
 }
 
 static void getattr_done(struct fs_op *op, int status, const uint8_t *body,
@@ -100,7 +101,7 @@ static void getattr_done(struct fs_op *op, int status, const uint8_t *body,
 	if (status)
 		fs_op_error(op, status);
 	else if (FS_DECODE(op, GETATTR, body, len, &m))
-		reply_attr(op, &m.attr);
+		reply_attr(op, &m.attr, fs_attr_timeout(op->fs, &m.attr));
 }
 
 /* A link's size is its shown target's, which a lookup tells. */
@@ -119,7 +120,7 @@ static void link_getattr_done(struct fs_op *op, int status, const uint8_t *body,
 	if (op->size > 0 && fs_link_show(m.target, (unsigned)op->size - 1,
 					 shown) == FS_LINK_SAFE)
 		m.attr.size = strlen(shown);
-	reply_attr(op, &m.attr);
+	reply_attr(op, &m.attr, fs_attr_timeout(op->fs, &m.attr));
 }
 
 /* Deleted and not open: what was last seen of it is all there is. */
@@ -142,12 +143,8 @@ static void reply_last(fuse_req_t req, struct podfs_fs *fs,
 
 static bool is_link(struct podfs_fs *fs, struct fs_node *node)
 {
-	bool link;
-
-	pthread_mutex_lock(&fs->nodes.lock);
-	link = node->kind == FS_FILE && S_ISLNK(node->attr.mode);
-	pthread_mutex_unlock(&fs->nodes.lock);
-	return link;
+	return node->kind == FS_FILE &&
+	       S_ISLNK(fs_node_mode(&fs->nodes, node));
 }
 
 void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -166,7 +163,7 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fs_virtual_getattr(req, node);
 		return;
 	}
-	err = node ? fs_node_loc(&fs->nodes, node, NULL, &loc) : -ESTALE;
+	err = node ? fs_node_loc_open(&fs->nodes, node, &loc) : -ESTALE;
 	if (err == -ESTALE && node) {
 		reply_last(req, fs, node);
 		fs_node_put(&fs->nodes, node);
@@ -176,6 +173,8 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	op = fs_op_new(req, node, link ? WIRE_OP_LOOKUP : WIRE_OP_GETATTR, 0,
 		       link ? link_getattr_done : getattr_done);
 	if (!op) {
+		if (!err && loc.held)
+			fs_handle_put(&fs->nodes, loc.held);
 		if (!err)
 			fs_loc_done(&loc);
 		return;
@@ -185,6 +184,7 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	}
 	op->call.epoch = loc.epoch;
+	op->held = loc.held;
 	op->size = loc.depth;
 	if (link)
 		FS_SEND(op, LOOKUP, .base = loc.base,
@@ -203,7 +203,11 @@ static void setattr_done(struct fs_op *op, int status, const uint8_t *body,
 	if (status)
 		fs_op_error(op, status);
 	else if (FS_DECODE(op, SETATTR, body, len, &m))
-		reply_attr(op, &m.attr);
+		/* a link's size here is not the one that is shown */
+		reply_attr(op, &m.attr,
+			   S_ISLNK(m.attr.mode) ?
+				   0 :
+				   fs_attr_timeout(op->fs, &m.attr));
 }
 
 static struct wire_req_SETATTR setattr_of(const struct stat *st, int to_set)
@@ -255,12 +259,13 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 	if (fi && (to_set & FUSE_SET_ATTR_SIZE))
 		h = fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
 	memset(&loc, 0, sizeof(loc));
-	err = h ? 0 : fs_node_loc(&fs->nodes, node, NULL, &loc);
+	err = h ? 0 : fs_node_loc_open(&fs->nodes, node, &loc);
 	if (err) {
 		fs_op_fail(op, fs_errno(err));
 		return;
 	}
 	m.base = h ? h->remote : loc.base;
+	op->held = loc.held;
 	m.path = fs_loc_path(&loc);
 	op->call.epoch = h ? h->epoch : loc.epoch;
 	w = fs_op_body(op);
@@ -270,6 +275,28 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 }
 
 /* ---- links ---------------------------------------------------------------------- */
+
+/* Whether the link is still where it was when the helper was asked: the answer
+ * may be late, and what is right for one depth leads out from another. */
+static bool still_there(struct fs_op *op)
+{
+	struct fs_loc loc;
+	bool same;
+
+	if (fs_node_loc(&op->fs->nodes, op->node, NULL, &loc) != 0)
+		return false;
+	same = loc.depth == op->size + 1;
+	fs_loc_done(&loc);
+	return same;
+}
+
+static void reply_link(struct fs_op *op, const char *shown)
+{
+	if (!still_there(op))
+		fs_op_error(op, -ESTALE);
+	else if (fs_op_claim(op))
+		fuse_reply_readlink(op->req, shown);
+}
 
 static void resolve_done(struct fs_op *op, int status, const uint8_t *body,
 			 size_t len)
@@ -281,12 +308,12 @@ static void resolve_done(struct fs_op *op, int status, const uint8_t *body,
 		fs_op_error(op, status);
 		return;
 	}
-	if (!FS_DECODE(op, RESOLVE, body, len, &m) || !fs_op_claim(op))
+	if (!FS_DECODE(op, RESOLVE, body, len, &m))
 		return;
 	if (fs_link_from_root(m.path, (unsigned)op->size, shown))
-		fuse_reply_readlink(op->req, shown);
+		reply_link(op, shown);
 	else
-		fuse_reply_err(op->req, ENAMETOOLONG);
+		fs_op_error(op, -ENAMETOOLONG);
 }
 
 /* Goes on with the same kernel request, as another operation. */
@@ -302,6 +329,12 @@ static void resolve_instead(struct fs_op *op)
 	if (!next)
 		return;
 	if (fs_node_loc(&op->fs->nodes, op->node, NULL, &loc) != 0) {
+		fs_op_fail(next, ESTALE);
+		return;
+	}
+	if (loc.base != WIRE_BASE_ROOT) {
+		/* below an open folder without a name: no path from the root */
+		fs_loc_done(&loc);
 		fs_op_fail(next, ESTALE);
 		return;
 	}
@@ -325,8 +358,7 @@ static void readlink_done(struct fs_op *op, int status, const uint8_t *body,
 		return;
 	switch (fs_link_show(m.target, (unsigned)op->size, shown)) {
 	case FS_LINK_SAFE:
-		if (fs_op_claim(op))
-			fuse_reply_readlink(op->req, shown);
+		reply_link(op, shown);
 		break;
 	case FS_LINK_RESOLVE:
 		resolve_instead(op);
@@ -354,7 +386,12 @@ void fs_readlink(fuse_req_t req, fuse_ino_t ino)
 		fs_op_fail(op, fs_errno(err));
 		return;
 	}
-	op->size = loc.depth > 0 ? loc.depth - 1 : 0;
+	if (loc.depth == 0) {
+		fs_loc_done(&loc);
+		fs_op_fail(op, EINVAL); /* the container's folder is no link */
+		return;
+	}
+	op->size = loc.depth - 1;
 	op->call.epoch = loc.epoch;
 	FS_SEND(op, READLINK, .base = loc.base, .path = fs_loc_path(&loc));
 	fs_loc_done(&loc);
@@ -405,7 +442,7 @@ static void statfs_done(struct fs_op *op, int status, const uint8_t *body,
 	if (!FS_DECODE(op, STATFS, body, len, &m) || !fs_op_claim(op))
 		return;
 	memset(&v, 0, sizeof(v));
-	v.f_bsize = m.statfs.bsize;
+	v.f_bsize = m.statfs.bsize ? m.statfs.bsize : 4096;
 	v.f_frsize = m.statfs.frsize ? m.statfs.frsize : 4096;
 	v.f_blocks = m.statfs.blocks;
 	v.f_bfree = m.statfs.bfree;

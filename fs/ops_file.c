@@ -170,6 +170,11 @@ void fs_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 		fuse_reply_err(req, EXDEV);
 		return;
 	}
+	/* numbers of two lives of a helper mean nothing to each other */
+	if (from->epoch != to->epoch) {
+		fuse_reply_err(req, ESTALE);
+		return;
+	}
 	op = fs_op_by_handle(req, fi_in, WIRE_OP_COPY_FILE_RANGE, 0, copy_done);
 	if (!op)
 		return;

@@ -65,41 +65,69 @@ void fs_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 			.start = (uint64_t)lock->l_start, .end = end_of(lock));
 }
 
+/* Until the lock is free or a signal comes. When it is granted after that,
+ * nobody would ever end it: so it is taken back, and with it a weaker one that
+ * it took the place of. */
+static void wait_long(struct fs_op *op, const struct wire_writer *unlock)
+{
+	op->waits = true;
+	op->call.timeout_ms = LOCK_WAIT_MS;
+	op->call.undo = fs_stray_new(op->session, op->call.op, op->call.epoch,
+				     unlock);
+}
+
 void fs_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	      struct flock *lock, int sleep)
 {
 	struct fs_op *op = fs_op_by_handle(req, fi, WIRE_OP_SETLK, 0,
 					   fs_op_finish_plain);
+	uint8_t body[FS_STRAY_BODY];
+	struct wire_writer w = wire_writer_over(body, sizeof(body));
+	struct wire_req_SETLK m;
 
 	(void)ino;
 	if (!op)
 		return;
-	if (sleep) {
-		op->waits = true;
-		op->call.timeout_ms = LOCK_WAIT_MS;
-	}
-	FS_SEND(op, SETLK, .handle = op->handle->remote,
-		.owner = fi->lock_owner, .type = wire_type(lock->l_type),
-		.start = (uint64_t)lock->l_start, .end = end_of(lock),
-		.wait = sleep != 0);
+	atomic_store(&op->node->locked, true);
+	m = (struct wire_req_SETLK){
+		.handle = op->handle->remote,
+		.owner = fi->lock_owner,
+		.type = WIRE_LOCK_UNLOCK,
+		.start = (uint64_t)lock->l_start,
+		.end = end_of(lock),
+	};
+	wire_enc_req_SETLK(&w, &m);
+	if (sleep)
+		wait_long(op, &w);
+	m.type = wire_type(lock->l_type);
+	m.wait = sleep != 0;
+	w = fs_op_body(op);
+	wire_enc_req_SETLK(&w, &m);
+	fs_op_submit(op, &w);
 }
 
 void fs_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int how)
 {
 	struct fs_op *op = fs_op_by_handle(req, fi, WIRE_OP_FLOCK, 0,
 					   fs_op_finish_plain);
+	uint8_t body[FS_STRAY_BODY];
+	struct wire_writer w = wire_writer_over(body, sizeof(body));
+	struct wire_req_FLOCK m;
 
 	(void)ino;
 	if (!op)
 		return;
-	if (!(how & LOCK_NB)) {
-		op->waits = true;
-		op->call.timeout_ms = LOCK_WAIT_MS;
-	}
-	FS_SEND(op, FLOCK, .handle = op->handle->remote,
-		.owner = fi->lock_owner,
-		.type = how & LOCK_SH ? WIRE_LOCK_READ :
-			how & LOCK_EX ? WIRE_LOCK_WRITE :
-					WIRE_LOCK_UNLOCK,
-		.wait = !(how & LOCK_NB));
+	m = (struct wire_req_FLOCK){ .handle = op->handle->remote,
+				     .owner = fi->lock_owner,
+				     .type = WIRE_LOCK_UNLOCK };
+	wire_enc_req_FLOCK(&w, &m);
+	if (!(how & LOCK_NB))
+		wait_long(op, &w);
+	m.type = how & LOCK_SH ? WIRE_LOCK_READ :
+		 how & LOCK_EX ? WIRE_LOCK_WRITE :
+				 WIRE_LOCK_UNLOCK;
+	m.wait = !(how & LOCK_NB);
+	w = fs_op_body(op);
+	wire_enc_req_FLOCK(&w, &m);
+	fs_op_submit(op, &w);
 }

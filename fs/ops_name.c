@@ -32,7 +32,8 @@ static struct fs_op *begin(fuse_req_t req, fuse_ino_t parent, const char *name,
 	return op;
 }
 
-/* The new thing's entry, from the attributes that the reply carries. */
+/* The new thing's entry, from the attributes that the reply carries. Of another
+ * type than was asked for, the kernel would refuse it and never forget it. */
 static void reply_new(struct fs_op *op, struct fs_node *parent,
 		      const char *name, const struct wire_attr *a,
 		      struct wire_str target)
@@ -40,6 +41,10 @@ static void reply_new(struct fs_op *op, struct fs_node *parent,
 	struct fuse_entry_param e;
 	int err;
 
+	if ((a->mode & S_IFMT) != op->flags) {
+		fs_op_error(op, -EIO);
+		return;
+	}
 	if (!fs_op_claim(op))
 		return;
 	err = fs_entry_of(op->fs, parent, name, a, target, &e);
@@ -70,6 +75,7 @@ void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 
 	if (!op)
 		return;
+	op->flags = mode & S_IFMT ? mode & S_IFMT : S_IFREG;
 	FS_SEND(op, MKNOD, .base = loc.base, .path = fs_loc_path(&loc),
 		.mode = mode, .major = major(rdev), .minor = minor(rdev),
 		.uid = fs_new_uid(req), .gid = fs_new_gid(req));
@@ -84,6 +90,7 @@ void fs_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 
 	if (!op)
 		return;
+	op->flags = S_IFDIR;
 	FS_SEND(op, MKDIR, .base = loc.base, .path = fs_loc_path(&loc),
 		.mode = mode & 07777, .uid = fs_new_uid(req),
 		.gid = fs_new_gid(req));
@@ -112,6 +119,7 @@ void fs_symlink(fuse_req_t req, const char *link, fuse_ino_t parent,
 
 	if (!op)
 		return;
+	op->flags = S_IFLNK;
 	op->data = (uint8_t *)strdup(link);
 	op->data_len = op->data ? strlen(link) : 0;
 	FS_SEND(op, SYMLINK, .base = loc.base, .path = fs_loc_path(&loc),
@@ -187,6 +195,12 @@ static bool second(struct fs_op *op, fuse_ino_t parent, const char *name,
 		err = -EXDEV;
 	else
 		err = fs_node_loc(&op->fs->nodes, op->other, name, ret);
+	if (!err && op->call.epoch && ret->epoch &&
+	    op->call.epoch != ret->epoch) {
+		/* numbers of two lives of a helper: one of them means nothing */
+		fs_loc_done(ret);
+		err = -ESTALE;
+	}
 	if (err) {
 		fs_loc_done(first);
 		fs_op_fail(op, fs_errno(err));
@@ -201,10 +215,22 @@ static bool second(struct fs_op *op, fuse_ino_t parent, const char *name,
 static void rename_done(struct fs_op *op, int status, const uint8_t *body,
 			size_t len)
 {
-	if (!status)
-		fs_node_rename(&op->fs->nodes, op->node, op->name, op->other,
-			       op->name2, op->flags & WIRE_RENAME_EXCHANGE);
-	fs_op_finish_plain(op, status, body, len);
+	struct fs_nodes *n = &op->fs->nodes;
+
+	(void)body;
+	(void)len;
+	if (status) {
+		fs_op_error(op, status);
+	} else if (fs_op_claim(op)) {
+		fs_node_rename(n, op->node, op->name, op->other, op->name2,
+			       op->flags & WIRE_RENAME_EXCHANGE);
+		fuse_reply_err(op->req, 0);
+	} else {
+		/* given up: the kernel moved nothing, and a link may not be
+		 * shown for another depth than the kernel is at */
+		fs_node_unname(n, op->node, op->name);
+		fs_node_unname(n, op->other, op->name2);
+	}
 }
 
 void fs_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
@@ -265,6 +291,7 @@ void fs_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
 		return;
 	}
 	op->call.epoch = from.epoch;
+	op->flags = fs_node_mode(&fs->nodes, node) & S_IFMT;
 	if (!second(op, newparent, newname, &from, &to))
 		return;
 	FS_SEND(op, LINK, .base = from.base, .path = fs_loc_path(&from),

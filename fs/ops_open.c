@@ -18,10 +18,13 @@ static bool unchanged(struct podfs_fs *fs, struct fs_node *node,
 	pthread_mutex_lock(&fs->nodes.lock);
 	same = node->seen && node->seen_size == a->size &&
 	       node->seen_mtime.sec == a->mtime.sec &&
-	       node->seen_mtime.nsec == a->mtime.nsec;
+	       node->seen_mtime.nsec == a->mtime.nsec &&
+	       node->seen_ctime.sec == a->ctime.sec &&
+	       node->seen_ctime.nsec == a->ctime.nsec;
 	node->seen = true;
 	node->seen_size = a->size;
 	node->seen_mtime = a->mtime;
+	node->seen_ctime = a->ctime;
 	pthread_mutex_unlock(&fs->nodes.lock);
 	return same;
 }
@@ -33,9 +36,13 @@ static void set_cache(struct podfs_fs *fs, struct fs_node *node,
 		fi->direct_io = 1; /* sizes of /proc's files say nothing */
 	else
 		fi->keep_cache = unchanged(fs, node, a);
-	/* closing what was only read has nothing to tell */
-	if ((fi->flags & O_ACCMODE) == O_RDONLY)
-		fi->noflush = 1;
+}
+
+/* The kernel tells them only now. */
+static void keep_flags(struct fs_handle *h, int flags)
+{
+	h->append = flags & O_APPEND;
+	h->read_only = (flags & O_ACCMODE) == O_RDONLY;
 }
 
 /* ---- open ------------------------------------------------------------------------ */
@@ -71,7 +78,7 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 		fuse_reply_err(op->req, fs_errno(status));
 		return;
 	}
-	h->append = op->fi.flags & O_APPEND;
+	keep_flags(h, op->fi.flags);
 	if (op->flags & WIRE_OPEN_DIRECTORY)
 		h->listing = fs_listing_new();
 	else
@@ -160,7 +167,7 @@ static void create_done(struct fs_op *op, int status, const uint8_t *body,
 		status = fs_handle_add(&fs->handles, &fs->nodes, node, m.handle,
 				       epoch, &h);
 	if (h) {
-		h->append = op->fi.flags & O_APPEND;
+		keep_flags(h, op->fi.flags);
 		set_cache(fs, node, &m.attr, &op->fi);
 		op->fi.fh = h->fh;
 		if (fuse_reply_create(op->req, &e, &op->fi) == 0) {
@@ -210,9 +217,7 @@ static void release(fuse_req_t req, const struct fuse_file_info *fi)
 	struct fs_handle *h = fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
 
 	if (h) {
-		if (h->remote)
-			fs_release_remote(h->node->session, h->remote,
-					  h->epoch);
+		h->close_remote = h->remote != 0;
 		fs_listing_free(h->listing);
 		fs_handle_remove(&fs->handles, &fs->nodes, h);
 	}
@@ -255,10 +260,18 @@ struct fs_op *fs_op_by_handle(fuse_req_t req, const struct fuse_file_info *fi,
 
 void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct fs_op *op = fs_op_by_handle(req, fi, WIRE_OP_FLUSH, 0,
-					   fs_op_finish_plain);
+	struct podfs_fs *fs = fs_of(req);
+	const struct fs_handle *h =
+		fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
+	struct fs_op *op;
 
 	(void)ino;
+	/* closing what was only read has nothing to tell, but locks to end */
+	if (h && h->read_only && !atomic_load(&h->node->locked)) {
+		fuse_reply_err(req, 0);
+		return;
+	}
+	op = fs_op_by_handle(req, fi, WIRE_OP_FLUSH, 0, fs_op_finish_plain);
 	if (op)
 		FS_SEND(op, FLUSH, .handle = op->handle->remote,
 			.owner = fi->lock_owner);

@@ -17,7 +17,7 @@
 #define OWN_XATTR "user.podfs."
 
 static struct fs_op *begin(fuse_req_t req, fuse_ino_t ino, enum wire_op what,
-			   size_t extra, fs_op_finish *finish,
+			   size_t extra, size_t room, fs_op_finish *finish,
 			   struct fs_loc *ret)
 {
 	struct podfs_fs *fs = fs_of(req);
@@ -29,18 +29,26 @@ static struct fs_op *begin(fuse_req_t req, fuse_ino_t ino, enum wire_op what,
 	if (node && (node->kind < FS_CONTAINER ||
 		     podfs_session_epoch(node->session) == 0)) {
 		fs_node_put(&fs->nodes, node);
-		fuse_reply_err(req, what == WIRE_OP_LISTXATTR ? 0 : ENODATA);
+		if (what == WIRE_OP_SETXATTR)
+			fuse_reply_err(req, EOPNOTSUPP);
+		else if (what != WIRE_OP_LISTXATTR)
+			fuse_reply_err(req, ENODATA);
+		else if (room == 0)
+			fuse_reply_xattr(req, 0);
+		else
+			fuse_reply_buf(req, NULL, 0);
 		return NULL;
 	}
 	op = fs_op_new(req, node, what, extra, finish);
 	if (!op)
 		return NULL;
-	err = fs_node_loc(&fs->nodes, node, NULL, ret);
+	err = fs_node_loc_open(&fs->nodes, node, ret);
 	if (err) {
 		fs_op_fail(op, fs_errno(err));
 		return NULL;
 	}
 	op->call.epoch = ret->epoch;
+	op->held = ret->held;
 	return op;
 }
 
@@ -48,7 +56,7 @@ void fs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 		 const char *value, size_t size, int flags)
 {
 	struct fs_loc loc;
-	struct fs_op *op = begin(req, ino, WIRE_OP_SETXATTR, size,
+	struct fs_op *op = begin(req, ino, WIRE_OP_SETXATTR, size, 0,
 				 fs_op_finish_plain, &loc);
 
 	if (!op)
@@ -158,7 +166,7 @@ void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 	if (own_getxattr(req, ino, name, size))
 		return;
 	op = begin(req, ino, target ? WIRE_OP_READLINK : WIRE_OP_GETXATTR, 0,
-		   target ? target_done : getxattr_done, &loc);
+		   size, target ? target_done : getxattr_done, &loc);
 	if (!op)
 		return;
 	op->size = size;
@@ -189,7 +197,7 @@ static void listxattr_done(struct fs_op *op, int status, const uint8_t *body,
 void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
 	struct fs_loc loc;
-	struct fs_op *op = begin(req, ino, WIRE_OP_LISTXATTR, 0,
+	struct fs_op *op = begin(req, ino, WIRE_OP_LISTXATTR, 0, size,
 				 listxattr_done, &loc);
 
 	if (!op)
@@ -205,7 +213,7 @@ void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 void fs_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
 	struct fs_loc loc;
-	struct fs_op *op = begin(req, ino, WIRE_OP_REMOVEXATTR, 0,
+	struct fs_op *op = begin(req, ino, WIRE_OP_REMOVEXATTR, 0, 0,
 				 fs_op_finish_plain, &loc);
 
 	if (!op)

@@ -16,10 +16,21 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* True: answered. */
-static bool ask_again(const struct fs_parked *p, bool stop)
+/* As interrupt.h says of others: not for any signal. */
+static bool given_up(struct fs_parked *p)
 {
-	if (stop || fuse_req_interrupted(p->req)) {
+	if (!fuse_req_interrupted(p->req))
+		return false;
+	if (!p->interrupted_at)
+		p->interrupted_at = now_ms();
+	return now_ms() - p->interrupted_at >= FS_INTERRUPT_GRACE_MS ||
+	       fs_is_dying(fuse_req_ctx(p->req)->pid);
+}
+
+/* True: answered. */
+static bool ask_again(struct fs_parked *p, bool stop)
+{
+	if (stop || given_up(p)) {
 		fs_node_put(&fs_of(p->req)->nodes, p->node);
 		fuse_reply_err(p->req, stop ? EIO : EINTR);
 		return true;
@@ -95,17 +106,23 @@ bool fs_park(struct podfs_fs *fs, const struct fs_parked *what)
 {
 	struct fs_parking *k = &fs->parking;
 	struct fs_parked *p = malloc(sizeof(*p));
+	bool parked;
 
 	if (!p)
 		return false;
 	*p = *what;
 	p->since = now_ms();
 	pthread_mutex_lock(&k->lock);
-	p->next = k->list;
-	k->list = p;
-	pthread_cond_signal(&k->wake);
+	parked = !k->stop;
+	if (parked) {
+		p->next = k->list;
+		k->list = p;
+		pthread_cond_signal(&k->wake);
+	}
 	pthread_mutex_unlock(&k->lock);
-	return true;
+	if (!parked)
+		free(p);
+	return parked;
 }
 
 int fs_parking_start(struct podfs_fs *fs)

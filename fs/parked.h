@@ -27,6 +27,7 @@ struct podfs_fs;
 struct fs_parked {
 	struct fs_parked *next; /* the lock's */
 	int64_t since;		/* ms; set by fs_park() */
+	int64_t interrupted_at; /* ms; 0: not */
 	fuse_req_t req;
 	struct fs_node *node; /* a reference */
 	bool opendir;	      /* else a lookup */
@@ -48,7 +49,7 @@ int fs_parking_start(struct podfs_fs *fs);
 void fs_parking_stop(struct podfs_fs *fs);
 
 /* Takes over the request and the reference to its node; copies @what. False:
- * no memory, nothing was taken. */
+ * no memory or no thread any more, nothing was taken. */
 bool fs_park(struct podfs_fs *fs, const struct fs_parked *what);
 
 #endif

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/wire/limits.h"
 #include "fs/handle.h"
@@ -82,6 +83,26 @@ static int path_locked(const struct fs_node *node, const char *name,
 	ret->path[all] = '\0';
 	ret->len = (uint16_t)all;
 	return 0;
+}
+
+int fs_node_loc_open(struct fs_nodes *n, struct fs_node *node,
+		     struct fs_loc *ret)
+{
+	uint32_t epoch = node->session ? podfs_session_epoch(node->session) : 0;
+	bool open;
+
+	memset(ret, 0, sizeof(*ret));
+	pthread_mutex_lock(&n->lock);
+	open = node->open && node->open->epoch == epoch &&
+	       !S_ISDIR(node->attr.mode) && node->kind == FS_FILE;
+	if (open) {
+		ret->base = node->open->remote;
+		ret->epoch = epoch;
+		ret->held = node->open;
+		node->open->refs++;
+	}
+	pthread_mutex_unlock(&n->lock);
+	return open ? 0 : fs_node_loc(n, node, NULL, ret);
 }
 
 int fs_node_loc(struct fs_nodes *n, struct fs_node *node, const char *name,

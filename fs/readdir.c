@@ -44,9 +44,11 @@ static void out_done(struct out *o)
 
 static void out_send(struct out *o)
 {
+	struct podfs_fs *fs = fs_of(o->req); /* which ends with the reply */
+
 	if (fuse_reply_buf(o->req, o->buf, o->used) != 0)
 		for (size_t i = 0; i < o->n_told; i++)
-			fs_node_forget(&fs_of(o->req)->nodes, o->told[i], 1);
+			fs_node_forget(&fs->nodes, o->told[i], 1);
 	out_done(o);
 }
 
@@ -111,7 +113,7 @@ static bool add_plus(struct out *o, struct fs_node *dir, const char *name,
 /* "." and "..", whose attributes the kernel has. Returns false when full. */
 static bool add_dots(struct out *o, off_t off)
 {
-	const struct stat st = { .st_mode = S_IFDIR, .st_ino = 3 };
+	const struct stat st = { .st_mode = S_IFDIR, .st_ino = FS_INO_UNKNOWN };
 
 	if (off == 0 && !add_plain(o, ".", &st, FS_OFF_DOT))
 		return false;
@@ -129,7 +131,7 @@ static void send_names(fuse_req_t req, struct fs_handle *h, size_t size,
 	const struct fs_listing *l = h->listing;
 	struct stat st = { .st_mode = h->node->kind == FS_META ? S_IFREG :
 								 S_IFDIR,
-			   .st_ino = 3 };
+			   .st_ino = FS_INO_UNKNOWN };
 	size_t at = fs_off_is_start(off) ? 0 : (size_t)off;
 	struct out o;
 
@@ -199,7 +201,8 @@ static void send_entries(fuse_req_t req, struct fs_handle *h,
 	}
 	room = add_dots(&o, off);
 	while (room && r->p != r->end && wire_dec_entry(r, &e) == 0) {
-		struct stat st = { .st_mode = DTTOIF(e.type), .st_ino = 3 };
+		struct stat st = { .st_mode = DTTOIF(e.type),
+				   .st_ino = fs_ino_of(fs, h->node, &e) };
 
 		if (!name_of(fs, &e, name))
 			continue;
@@ -254,7 +257,7 @@ static void fetch_restart(struct podfs_call *c)
 static void fetch_done(struct fs_op *op, int status, const uint8_t *body,
 		       size_t len)
 {
-	struct fs_listing *l = op->handle->listing;
+	struct fs_listing *l;
 	struct wire_reader r;
 	bool end = false;
 	off_t off = (off_t)op->offset;
@@ -270,13 +273,13 @@ static void fetch_done(struct fs_op *op, int status, const uint8_t *body,
 	}
 	if (!fs_op_claim(op))
 		return; /* given up: the handle may be gone */
+	l = op->handle->listing;
 	pthread_mutex_lock(&l->lock);
 	free(l->data);
 	l->data = op->data;
 	l->len = op->data_len;
 	op->data = NULL;
 	l->from = fs_off_is_start(off) ? 0 : op->offset;
-	l->plus = op->flags;
 	l->end = end;
 	l->valid = true;
 	r = wire_reader_over(l->data, l->len);
@@ -299,7 +302,7 @@ static void fetch(fuse_req_t req, struct fuse_file_info *fi, size_t size,
 	op->call.restart = fetch_restart;
 	FS_SEND(op, READDIR, .handle = op->handle->remote,
 		.cookie = fs_off_is_start(off) ? 0 : (uint64_t)off,
-		.count = FETCH_BYTES, .plus = plus);
+		.count = FETCH_BYTES, .plus = true); /* for d_ino at least */
 }
 
 static void read_folder(fuse_req_t req, size_t size, off_t off,
@@ -321,7 +324,7 @@ static void read_folder(fuse_req_t req, size_t size, off_t off,
 	}
 	pthread_mutex_lock(&l->lock);
 	/* rewinddir(3) and a first read want today's names */
-	here = off != 0 && (!plus || l->plus) &&
+	here = off != 0 &&
 	       seek(l, fs_off_is_start(off) ? 0 : (uint64_t)off, &r);
 	pthread_mutex_unlock(&l->lock);
 	/* the kernel reads a folder's handle in one thread at a time, so the

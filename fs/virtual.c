@@ -78,6 +78,21 @@ static int find(struct podfs_fs *fs, struct fs_node *node, const char *name,
 	return podfs_tree_find(fs->backend, &ref, ret);
 }
 
+/* What GETATTR last said of a container's folder, which a lookup must not take
+ * back. */
+static bool stat_known(const struct podfs_fs *fs, struct fs_nodes *n,
+		       struct fs_node *node, struct stat *ret)
+{
+	struct wire_attr a;
+	bool known;
+
+	pthread_mutex_lock(&n->lock);
+	a = node->attr;
+	known = node->attr_known;
+	pthread_mutex_unlock(&n->lock);
+	return known && fs_stat_of(fs, node, &a, ret) == 0;
+}
+
 /* False: nothing was done, the names are not there yet. */
 static bool try_lookup(fuse_req_t req, struct fs_node *node, const char *name,
 		       bool last)
@@ -87,6 +102,7 @@ static bool try_lookup(fuse_req_t req, struct fs_node *node, const char *name,
 	struct fs_node *child = NULL;
 	struct podfs_entry entry;
 	enum fs_kind kind;
+	bool known;
 	int err = find(fs, node, name, &entry, &kind);
 
 	if (err == -EAGAIN && !last)
@@ -100,10 +116,13 @@ static bool try_lookup(fuse_req_t req, struct fs_node *node, const char *name,
 		return true;
 	}
 	e.ino = child->id;
-	fs_stat_virtual(fs, child, 0, &e.attr);
+	known = stat_known(fs, &fs->nodes, child, &e.attr);
+	if (!known)
+		fs_stat_virtual(fs, child, 0, &e.attr);
 	/* told by the notifier when it changes */
 	e.entry_timeout = fs->config.entry_timeout;
-	e.attr_timeout = kind == FS_STATUS ? 0 : fs->config.attr_timeout;
+	e.attr_timeout = kind == FS_STATUS || known ? 0 :
+						      fs->config.attr_timeout;
 	if (fuse_reply_entry(req, &e) != 0)
 		fs_node_forget(&fs->nodes, child->id, 1);
 	fs_node_put(&fs->nodes, child);
@@ -116,8 +135,8 @@ void fs_virtual_lookup(fuse_req_t req, struct fs_node *node, const char *name)
 	struct fs_parked p = { .req = req, .node = node };
 
 	if (strlen(name) > WIRE_NAME_MAX) {
-		fuse_reply_err(req, ENAMETOOLONG);
 		fs_node_put(&fs_of(req)->nodes, node);
+		fuse_reply_err(req, ENAMETOOLONG);
 		return;
 	}
 	strcpy(p.name, name);

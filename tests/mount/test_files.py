@@ -1,7 +1,6 @@
 """What programs do with files, done in the mount and looked at beside it."""
 
 import errno
-import fcntl
 import mmap
 import os
 import stat
@@ -199,22 +198,6 @@ def test_xattr(files, root):
             os.XATTR_CREATE)
     os.removexattr(files / "f", "user.k")
     refused(errno.ENODATA, os.getxattr, files / "f", "user.k")
-
-
-def test_locks(files, root):
-    (files / "f").write_text("x")
-    with open(files / "f", "r+") as a, open(root / "f", "r+") as beside:
-        fcntl.lockf(a, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        with pytest.raises(OSError):
-            fcntl.lockf(beside, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        fcntl.lockf(a, fcntl.LOCK_UN)
-        fcntl.lockf(beside, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        with pytest.raises(OSError):
-            fcntl.lockf(a, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    with open(files / "f") as a, open(files / "f") as b:
-        fcntl.flock(a, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        with pytest.raises(OSError):
-            fcntl.flock(b, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_shared_mapping(files, root):

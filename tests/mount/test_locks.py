@@ -1,0 +1,83 @@
+"""Locks hold against the container's own processes, and end with their owner."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+
+def test_locks(files, root):
+    (files / "f").write_text("x")
+    with open(files / "f", "r+") as a, open(root / "f", "r+") as beside:
+        fcntl.lockf(a, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with pytest.raises(OSError):
+            fcntl.lockf(beside, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(a, fcntl.LOCK_UN)
+        fcntl.lockf(beside, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with pytest.raises(OSError):
+            fcntl.lockf(a, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with open(files / "f") as a, open(files / "f") as b:
+        fcntl.flock(a, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with pytest.raises(OSError):
+            fcntl.flock(b, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def free_in_the_container(path):
+    with open(path, "r+") as f:
+        try:
+            fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+    return True
+
+
+def test_a_readers_lock_ends_with_it(files, root):
+    (root / "f").write_text("x")
+    subprocess.run([sys.executable, "-c", "import fcntl, os, sys\n"
+                    "f = os.open(sys.argv[1], os.O_RDONLY)\n"
+                    "fcntl.lockf(f, fcntl.LOCK_SH)", files / "f"], check=True)
+    assert free_in_the_container(root / "f")
+    with open(files / "f", "r+") as f:
+        fcntl.lockf(f, fcntl.LOCK_EX)
+        assert not free_in_the_container(root / "f")
+        with open(files / "f"):
+            pass  # POSIX: the close of any descriptor ends them all
+        assert free_in_the_container(root / "f")
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_wait_that_was_interrupted_takes_no_lock(mount, files, root, late):
+    """Nor when the helper grants it before it hears of the signal."""
+    (root / "f").write_text("x")
+    os.listdir(files)
+    helper = mount.helper_pid()
+    with open(root / "f", "r+") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        waiter = subprocess.Popen(
+            [sys.executable, "-c", "import fcntl, signal, sys, time\n"
+             "def stop(*_): raise TimeoutError\n"
+             "signal.signal(signal.SIGALRM, stop)\n"
+             "with open(sys.argv[1], 'r+') as f:\n"
+             "    signal.setitimer(signal.ITIMER_REAL, 1)\n"
+             "    try:\n"
+             "        fcntl.flock(f, fcntl.LOCK_EX)\n"
+             "    except TimeoutError:\n"
+             "        print('interrupted', flush=True)\n"
+             "    sys.stdin.read()", files / "f"], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True)
+        time.sleep(0.7)
+        if late:
+            os.kill(helper, signal.SIGSTOP)
+        try:
+            assert waiter.stdout.readline() == "interrupted\n"
+            fcntl.flock(other, fcntl.LOCK_UN)
+        finally:
+            os.kill(helper, signal.SIGCONT)
+        time.sleep(0.5)
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        waiter.communicate("")
+        assert waiter.returncode == 0
