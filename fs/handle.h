@@ -1,9 +1,9 @@
 /*
  * Open files and folders: what fi->fh names.
  *
- * Thread: any; nodes->lock guards the table and each node's list. A handle
- * lives from open to release, and the kernel uses none after its release, so
- * operations need no reference.
+ * Thread: any; nodes->lock guards the table and each node's list. The kernel
+ * uses no handle after its release, so operations by handle need no reference;
+ * one by node that goes through somebody's open file takes one.
  */
 #ifndef PODFS_FS_HANDLE_H
 #define PODFS_FS_HANDLE_H
