@@ -25,6 +25,15 @@ bool fs_link_from_root(struct wire_str path, unsigned depth, char *ret)
 	return append(ret, &len, path.p, path.n);
 }
 
+const char *fs_link_to_store(const char *target, const char *folder)
+{
+	size_t n = strlen(folder);
+
+	if (strncmp(target, folder, n) != 0)
+		return target;
+	return target[n] == '\0' ? "/" : target[n] == '/' ? target + n : target;
+}
+
 static bool is_up(const char *p, size_t n)
 {
 	return n == 2 && p[0] == '.' && p[1] == '.';

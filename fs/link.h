@@ -25,6 +25,12 @@ enum fs_link {
  * @ret holds PATH_MAX bytes and is NUL-ended. */
 enum fs_link fs_link_show(struct wire_str target, unsigned depth, char *ret);
 
+/* The other way: what the container is to store of a target that a user of the
+ * mount wrote. One below @folder, where the user sees the container's root, is
+ * the same place by the container's own name ("/..."); others are left alone.
+ * Points into @target, or to a constant. */
+const char *fs_link_to_store(const char *target, const char *folder);
+
 /* A path from the container's root, as RESOLVE gives it, seen from a link at
  * @depth. False: too long. */
 bool fs_link_from_root(struct wire_str path, unsigned depth, char *ret);

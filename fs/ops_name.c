@@ -110,15 +110,30 @@ static void symlink_made(struct fs_op *op, int status, const uint8_t *body,
 		reply_new(op, op->node, op->name, &m.attr, target);
 }
 
+/* Where users of the mount see the container's root. */
+static bool folder_of(const struct fs_op *op, char *ret, size_t size)
+{
+	struct podfs_session_info i;
+	int n;
+
+	podfs_session_info(op->session, &i);
+	n = snprintf(ret, size, "%s/%s/%s/%s", op->fs->config.mountpoint,
+		     i.ref.ns, i.ref.pod, i.ref.container);
+	return n > 0 && (size_t)n < size;
+}
+
 void fs_symlink(fuse_req_t req, const char *link, fuse_ino_t parent,
 		const char *name)
 {
 	struct fs_loc loc;
 	struct fs_op *op =
 		begin(req, parent, name, WIRE_OP_SYMLINK, symlink_made, &loc);
+	char folder[PATH_MAX];
 
 	if (!op)
 		return;
+	if (folder_of(op, folder, sizeof(folder)))
+		link = fs_link_to_store(link, folder);
 	op->flags = S_IFLNK;
 	op->data = (uint8_t *)strdup(link);
 	op->data_len = op->data ? strlen(link) : 0;

@@ -189,6 +189,18 @@ def test_links_stay_inside(files, root, tmp_path):
     assert os.readlink(root / "made") == "etc/conf"
 
 
+def test_links_that_name_the_mount_work_on_both_sides(files, root):
+    (root / "f").write_text("text")
+    for name, target, stored in (
+            ("a", files / "f", "/f"), ("b", files, "/"),
+            ("d", f"{files}x", f"{files}x"), ("e", "/etc/none", "/etc/none")):
+        os.symlink(target, files / name)
+        assert os.readlink(root / name) == stored
+        assert os.lstat(files / name).st_size == len(os.readlink(files / name))
+    assert (files / "a").read_text() == "text"
+    assert sorted(os.listdir(files / "b")) == sorted(os.listdir(root))
+
+
 def test_xattr(files, root):
     (files / "f").touch()
     os.setxattr(files / "f", "user.k", b"v" * 1000)
