@@ -54,6 +54,7 @@ struct podfs_backend_config {
 	enum wire_rung max_rung;
 	unsigned max_new_helpers;
 	unsigned max_helpers_per_container;
+	bool start_none; /* only what runs already: else -ENOENT */
 	/* seconds; 0: the default of that class (docs/architecture.md) */
 	unsigned start_timeout; /* helper container running and HELLO */
 	unsigned op_timeout;	/* one file operation */

@@ -172,6 +172,7 @@ static int make_parts(struct podfs_cluster *c,
 		.max_rung = config->max_rung,
 		.max_new = config->max_new_helpers,
 		.max_burnt = config->max_helpers_per_container,
+		.start_none = config->start_none,
 	};
 	struct podfs_scopes_config sc = {
 		.loop = c->loop,

@@ -37,6 +37,7 @@ struct podfs_ensures_config {
 	unsigned max_new;	 /* a minute; 0: PODFS_NEW_HELPERS_DEFAULT */
 	unsigned max_burnt; /* names that are spent in one pod for one
 			     * container; 0: PODFS_BURNT_HELPERS_DEFAULT */
+	bool start_none;
 };
 
 #define PODFS_NEW_HELPERS_DEFAULT 30

@@ -354,6 +354,10 @@ static void climb(struct ensure_op *op)
 		wait_for(op, found.name, found.rung, found.sent_in, op->pod);
 		return;
 	}
+	if (s->c.start_none) {
+		ensure_fail(op, -ENOENT, "no helper container of it runs");
+		return;
+	}
 	if (found.burnt >= s->c.max_burnt) {
 		ensure_fail(op, -EIO,
 			    "%zu helper containers of it have ended and stay "

@@ -171,7 +171,7 @@ static void bye_done(struct podfs_call *c, int status, const uint8_t *body,
 bool podfs_session_bye(struct podfs_session *s, void (*done)(void *arg),
 		       void *arg)
 {
-	struct wire_req_BYE m = { .forget = 1 };
+	struct wire_req_BYE m = { .forget = WIRE_BYE_FORGET };
 	struct wire_writer w;
 	struct bye_call *b;
 

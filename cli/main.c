@@ -12,7 +12,8 @@ static const struct {
 } commands[] = {
 	{ "mount", cli_mount },	  { "umount", cli_umount },
 	{ "status", cli_status }, { "image", cli_image },
-	{ "rbac", cli_rbac },	  { "version", cli_version },
+	{ "release", cli_release }, { "rbac", cli_rbac },
+	{ "version", cli_version },
 };
 
 static const char help[] =
@@ -23,6 +24,7 @@ static const char help[] =
 	"  podfs umount [-f] [MOUNTPOINT]         unmount it, whatever the link does\n"
 	"  podfs status [--json]                  what is mounted, and how it goes\n"
 	"  podfs image [-o FILE]                  write the helper's image\n"
+	"  podfs release NAMESPACE/POD            end its helpers\n"
 	"  podfs rbac                             print the rights that podfs needs\n"
 	"  podfs version                          print the version\n"
 	"\n"

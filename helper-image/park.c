@@ -37,6 +37,8 @@ static void *serve_stream(void *arg)
 	char byte = 0;
 
 	helper_stream_run(&in->stream);
+	if (in->stream.end)
+		_exit(0);
 	/* it may be gone already, and then nobody waits for the byte */
 	send(in->sock, &byte, 1, MSG_NOSIGNAL);
 	close(in->stream.in);

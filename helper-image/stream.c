@@ -119,9 +119,9 @@ static int receive(struct helper_session *session, const struct wire_header *h,
 		return 0;
 	}
 	atomic_fetch_add(&session->queued, h->size);
-	if (h->op == WIRE_OP_PING) {
+	if (h->op == WIRE_OP_PING || h->op == WIRE_OP_BYE) {
 		/* here: workers may all hang in a dead volume, the stream
-		 * doesn't; a number and what comes before it is the reply */
+		 * doesn't; a number at most is the reply */
 		uint8_t frame[WIRE_HEADER_SIZE + 64];
 
 		helper_dispatch(r, frame);
@@ -138,20 +138,30 @@ struct reading {
 	bool forget; /* with BYE: the session ends, too */
 };
 
+/* The client leaves, and nobody else would end the stream for it: the exec's
+ * standard input stays open when its client is gone (kubernetes-facts 0.8). */
+static int bye(struct reading *in, const struct wire_header *h,
+	       const uint8_t *body)
+{
+	struct wire_reader r =
+		wire_reader_over(body, h->size - WIRE_HEADER_SIZE);
+	struct wire_req_BYE m;
+	int err;
+
+	in->bye = true;
+	in->forget = wire_dec_req_BYE(&r, &m) == 0 && m.forget;
+	in->stream->end = in->forget && m.forget == WIRE_BYE_END;
+	err = receive(in->session, h, body);
+	return err ? err : -ESHUTDOWN;
+}
+
 static int frame_in(struct reading *in, const struct wire_header *h,
 		    const uint8_t *body)
 {
 	if (!in->session)
 		return helper_hello(in->stream, h, body, &in->session);
-	if (h->op == WIRE_OP_BYE) {
-		struct wire_reader r =
-			wire_reader_over(body, h->size - WIRE_HEADER_SIZE);
-		struct wire_req_BYE m;
-
-		in->bye = true;
-		in->forget = wire_dec_req_BYE(&r, &m) == 0 && m.forget;
-	}
-	return receive(in->session, h, body);
+	return h->op == WIRE_OP_BYE ? bye(in, h, body) :
+				      receive(in->session, h, body);
 }
 
 static int read_frames(struct reading *in, struct wire_parser *parser,

@@ -23,6 +23,7 @@ struct helper_stream {
 	const char *pod_uid; /* what a HELLO must name; NULL: anything */
 	const char *container;
 	atomic_bool broken; /* output failed, or replaced: stop reading */
+	bool end; /* the client asked for the helper's end; the reader's */
 };
 
 /* Until the input ends, the peer breaks the protocol, or the stream is shut.

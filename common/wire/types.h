@@ -125,6 +125,14 @@ enum wire_lock { /* fcntl(2) F_*LCK, flock(2) */
 /* Owner of a new file: the target's main process's. */
 #define WIRE_ID_TARGET 0xffffffffu
 
+/* What a client that says BYE leaves behind. */
+enum wire_bye {
+	WIRE_BYE_KEEP = 0,   /* the session, for another stream */
+	WIRE_BYE_FORGET = 1, /* nothing of its own */
+	WIRE_BYE_END = 2,    /* nothing at all: the parked helper ends, whoever
+			      * else uses it */
+};
+
 /* How the helper reaches the container (the access ladder). */
 enum wire_rung {
 	WIRE_RUNG_NONE = 0,

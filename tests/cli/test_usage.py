@@ -5,7 +5,8 @@ import subprocess
 import pytest
 import yaml
 
-COMMANDS = ["mount", "umount", "status", "image", "rbac", "version"]
+COMMANDS = ["mount", "umount", "status", "image", "release", "rbac",
+            "version"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -48,6 +49,9 @@ def test_help_lists_every_subcommand(podfs):
     ["image", "--name", "no-tag"],
     ["image", "--name", 'a":b'],
     ["rbac", "extra"],
+    ["release"],
+    ["release", "pod-alone"],
+    ["release", "a/b/c/d"],
     ["version", "--frobnicate"],
 ])
 def test_wrong_usage_is_2(podfs, args):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from podfs_mount import (PROGRAM, Mount, alive, drop_pod,  # noqa: F401
+from podfs_mount import (LAYOUT, PROGRAM, Mount, alive, drop_pod,  # noqa: F401
                          helper_image, helpers, inside, k8s, kubectl,
                          make_pod, pod_of, run, until)
 
@@ -39,6 +39,35 @@ def test_users_share_a_helper(target, tmp_path):
         a.at(target, "tmp/f").write_text("a")
         assert b.at(target, "tmp/f").read_text() == "a"
     assert len(helpers(target)) == 1
+
+
+def ended(where):
+    """Those of the pod's ephemeral containers."""
+    return [s["name"] for s in
+            pod_of(where)["status"].get("ephemeralContainerStatuses", [])
+            if "terminated" in s["state"]]
+
+
+def test_release(target, tmp_path):
+    name = "/".join(target[:2])
+
+    def release(what, check=True):
+        return run(PROGRAM, "release", "--kubeconfig", LAYOUT.kubeconfig(),
+                   what, check=check)
+    assert release(name).stdout == b""  # none runs
+    assert helpers(target) == []
+    with Mount(tmp_path / "a") as mount:
+        first = reached(mount, target)
+        assert release(name).stdout.decode() == (
+            f"{'/'.join(target)}: its helper ends\n")
+        until(lambda: ended(target) == [first])
+        assert reached(mount, target) != first
+    assert release(f"{name}/other").stdout == b""
+    done = release("podfs-life/none", check=False)
+    assert done.returncode == 1
+    assert done.stderr == b"podfs: podfs-life/none: there is no such pod\n"
+    assert release("/".join(target)).stdout
+    until(lambda: len(ended(target)) == 2)
 
 
 def test_after_a_crash(target, tmp_path):

@@ -1,9 +1,12 @@
 """A parked helper: streams come and go, the session stays."""
 
 import errno
+import itertools
 import os
+import re
 import subprocess
 import time
+from pathlib import Path
 
 import client
 import pytest
@@ -122,6 +125,15 @@ def test_bye_says_whether_to_forget(parked, root, forget):
     assert d.hello["resumed"] == 1 - forget
 
 
+def test_bye_may_end_the_helper(parked):
+    p, c = parked.stream()
+    other, d = parked.stream()
+    c.call("BYE", forget=wire.constant("WIRE_BYE_END"))
+    assert parked.process.wait(20) == 0
+    p.wait(20)
+    other.wait(20)
+
+
 def test_serve_without_park_says_so(tmp_path):
     p = subprocess.run([*client.HELPER.split(), "serve", "--socket",
                         str(tmp_path / "none")], capture_output=True,
@@ -129,6 +141,54 @@ def test_serve_without_park_says_so(tmp_path):
     assert p.returncode == 1
     assert p.stderr.startswith(b"podfs-helper: ")
     assert p.stderr.count(b"\n") == 1
+
+
+@pytest.mark.own_memory
+@pytest.mark.parametrize("bye", [True, False])
+def test_a_thousand_streams_leave_nothing(parked, root, bye):
+    """Neither descriptors nor threads nor memory nor processes."""
+    (root / "f").write_text("x")
+    proc = Path("/proc") / str(parked.process.pid)
+
+    def size():
+        status = (proc / "status").read_text()
+        return {"fds": len(os.listdir(proc / "fd")),
+                "threads": int(re.search(r"Threads:\s+(\d+)", status)[1]),
+                "kib": int(re.search(r"VmRSS:\s+(\d+)", status)[1])}
+
+    def one(i):
+        p, c = parked.stream(session=(7, i if bye else 1), resume=1)
+        c.ids = itertools.count(1000 * i)
+        c.ack = 1000 * i
+        h = c.call("OPEN", path="f", flags=RD)["handle"]
+        assert c.read(h, 0, 9) == b"x"
+        c.call("RELEASE", handle=h)
+        if bye:
+            c.call("BYE", forget=1)
+        p.kill()  # as a stream that is cut
+        p.stdin.close()
+        p.stdout.close()
+        p.stderr.close()
+        p.wait()
+        parked.streams.remove(p)
+
+    def settled(most):
+        end = time.monotonic() + 10
+        while (now := size()) and any(now[k] > most[k] for k in most):
+            if time.monotonic() > end:
+                return now
+            time.sleep(0.05)
+        return now
+
+    for i in range(1, 51):
+        one(i)
+    first = settled({"fds": 8, "threads": 5})
+    for i in range(51, 1001):
+        one(i)
+    last = settled({"fds": first["fds"], "threads": first["threads"]})
+    assert last["fds"] <= first["fds"]
+    assert last["threads"] <= first["threads"] == 5
+    assert last["kib"] <= first["kib"] + 128
 
 
 @pytest.mark.own_memory  # a checker's or emulator's would be measured
