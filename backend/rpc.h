@@ -45,7 +45,7 @@ struct podfs_rpc {
 	uint8_t *staged; /* a frame that is longer than the room for it */
 	size_t staged_len, staged_at;
 
-	uint64_t completed, trips, dropped, bytes_out, bytes_in;
+	uint64_t completed, timed_out, trips, dropped, bytes_out, bytes_in;
 };
 
 void podfs_rpc_init(struct podfs_rpc *r);

@@ -12,6 +12,8 @@
 #include "common/base/guard.h"
 #include "common/base/log.h"
 
+#define AFTER_TIMEOUT_MS 500
+
 static void on_wake(struct podfs_task *t);
 static void wake(struct podfs_session *s);
 static void on_deadline(struct podfs_timer *t);
@@ -119,8 +121,16 @@ static void wake(struct podfs_session *s)
 
 static void expire(struct podfs_session *s)
 {
+	uint64_t before = s->rpc.timed_out;
 	int64_t next = podfs_rpc_expire(&s->rpc, podfs_now_ms(), -ETIMEDOUT);
 
+	/* the kernel asks for a name whose revalidation failed a second time:
+	 * who has waited for a whole deadline doesn't wait for another */
+	if (s->rpc.timed_out != before && s->state != PODFS_SESSION_READY &&
+	    s->state != PODFS_SESSION_DEAD) {
+		s->fail_status = -ETIMEDOUT;
+		s->fail_until = podfs_now_ms() + AFTER_TIMEOUT_MS;
+	}
 	if (next != INT64_MAX)
 		podfs_timer_set(s->config->loop, &s->deadline, next);
 	else
@@ -147,7 +157,7 @@ static int refusal(const struct podfs_session *s, const struct podfs_call *c,
 		return -EINTR;
 	if (c->epoch != 0 && c->epoch != atomic_load(&s->epoch))
 		return -ESTALE;
-	if (s->state == PODFS_SESSION_IDLE && now < s->fail_until)
+	if (s->state != PODFS_SESSION_READY && now < s->fail_until)
 		return s->fail_status;
 	return 0;
 }

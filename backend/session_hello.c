@@ -56,6 +56,7 @@ static void ready(struct podfs_session *s, const struct wire_rep_HELLO *m)
 	s->had_hello = true;
 	s->failures = 0;
 	s->refusals = 0;
+	s->fail_until = 0;
 	keep_info(s, m);
 	if (m->inflight_max < s->rpc.inflight_max)
 		s->rpc.inflight_max = m->inflight_max;

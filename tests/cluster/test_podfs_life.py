@@ -5,12 +5,13 @@ import errno
 import os
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
 
 from podfs_mount import (LAYOUT, PROGRAM, Mount, alive, drop_pod,  # noqa: F401
-                         helper_image, helpers, inside, k8s, kubectl,
+                         helper_image, helpers, inside, k8s, kubectl, one_node,
                          make_pod, pod_of, run, until)
 
 
@@ -163,3 +164,41 @@ def test_a_helper_that_is_killed(target, tmp_path):
 
 def uid_of(where):
     return pod_of(where)["metadata"]["uid"]
+
+
+def test_the_kubelet_goes_for_a_while(target, tmp_path):
+    """The helper keeps what is open; whoever asks waits."""
+    inside(target, "sh", "-c", "head -c 3000000 /dev/urandom >/tmp/f")
+    data = inside(target, "cat", "/tmp/f")
+    with Mount(tmp_path / "a") as mount:
+        reached(mount, target)
+        with open(mount.at(target, "tmp/f"), "r+b", buffering=0) as f:
+            assert f.read(4096) == data[:4096]
+            os.unlink(mount.at(target, "tmp/f"))
+            one_node.restart(LAYOUT, "kubelet", 5)
+            start = time.monotonic()
+            f.seek(2_000_000)
+            assert f.read(4096) == data[2_000_000:2_004_096]
+            print(f"after {time.monotonic() - start:.1f} s")
+            assert f.write(b"more") == 4
+            os.fsync(f.fileno())
+        assert len(helpers(target)) == 1
+
+
+def test_the_node_goes(target, tmp_path):
+    """Longer than a deadline: an error in time, and all is well when it is
+    back."""
+    with Mount(tmp_path / "a", args=["--timeout", "5"]) as mount:
+        reached(mount, target)
+        gone = threading.Thread(target=one_node.restart,
+                                args=(LAYOUT, "kubelet", 12))
+        gone.start()
+        time.sleep(2)
+        start = time.monotonic()
+        with pytest.raises(OSError) as e:
+            os.stat(mount.at(target, "etc/passwd"))
+        assert e.value.errno == errno.EIO
+        assert time.monotonic() - start < 7  # one deadline, not two
+        gone.join(60)
+        until(lambda: "passwd" in os.listdir(mount.at(target, "etc")), 30)
+        assert len(helpers(target)) == 1
