@@ -73,6 +73,9 @@ int podfs_backend_start(const struct podfs_backend_config *config,
 	pthread_mutex_init(&b->lock, NULL);
 	b->session_config = (struct podfs_session_config){
 		.read_only = config->read_only,
+		.as_user = config->as_user,
+		.uid = config->uid,
+		.gid = config->gid,
 		.start_timeout_ms = 1000 * (config->start_timeout ?
 						    config->start_timeout :
 						    START_TIMEOUT_S),

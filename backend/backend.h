@@ -48,6 +48,9 @@ struct podfs_backend_config {
 	const struct podfs_helper_blob *blobs;
 	size_t n_blobs;
 	bool read_only;
+	/* Whose the operations in the container are; !as_user: the helper's */
+	bool as_user;
+	uint32_t uid, gid;
 	/* Helper containers: the highest rung to ask for (NONE: any); how many
 	 * may be added in a minute, and how many may have ended in one pod for
 	 * one container; 0: the default */

@@ -21,6 +21,8 @@ struct podfs_session_config {
 	struct podfs_loop *loop;
 	struct podfs_way *way;
 	bool read_only;
+	bool as_user;
+	uint32_t uid, gid;
 	unsigned start_timeout_ms;
 	unsigned op_timeout_ms;
 	/* Told on the I/O thread when the pod is gone: nobody need find the

@@ -102,9 +102,15 @@ static void hello_done(struct podfs_call *c, int status, const uint8_t *body,
 	podfs_rpc_lost(&s->rpc);
 	podfs_session_epoch_ended(s);
 	s->id_lo++; /* should the name be taken, another is free */
-	podfs_session_refuse(s, status == -ESTALE ? -ESTALE : -EIO,
-			     "the helper refused the handshake: is it of this "
-			     "version of podfs?");
+	if (status == -EPERM && s->config->as_user)
+		podfs_session_refuse(s, -EACCES,
+				     "the helper may not be another user there "
+				     "(--user): that takes a rung with root's "
+				     "rights, which this namespace doesn't admit");
+	else
+		podfs_session_refuse(s, status == -ESTALE ? -ESTALE : -EIO,
+				     "the helper refused the handshake: is it "
+				     "of this version of podfs?");
 }
 
 void podfs_session_hello(struct podfs_session *s)
@@ -123,6 +129,9 @@ void podfs_session_hello(struct podfs_session *s)
 		.inflight_max = WIRE_INFLIGHT_MAX,
 		.read_only = s->config->read_only,
 		.resume = s->had_hello,
+		.as_user = s->config->as_user,
+		.as_uid = s->config->uid,
+		.as_gid = s->config->gid,
 		.pod_uid = wire_str_from(s->target.pod_uid),
 		.container = wire_str_from(s->target.ref.container),
 	};

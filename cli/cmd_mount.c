@@ -41,6 +41,7 @@ static const char help[] =
 	"                        (default: " CLI_IMAGE_DEFAULT ", see podfs image)\n"
 	"  --image-has-helper    IMAGE is one that podfs image wrote\n"
 	"  --read-only           nothing can be changed through this mount\n"
+	"  --user UID[:GID]      act as this user of the container, not as root\n"
 	"  --timeout SECONDS     for one file operation\n"
 	"  --start-timeout SECONDS  until a helper container runs and answers\n"
 	"  --max-rung RUNG       rights of the helper: full (default), baseline or\n"

@@ -27,6 +27,7 @@ enum id {
 	MAX_RUNG,
 	MAX_NEW_HELPERS,
 	MAX_HELPERS_PER_CONTAINER,
+	USER,
 	REFUSE,
 	VIA,
 	STATIC,
@@ -48,6 +49,7 @@ static const struct option longs[] = {
 	{ "max-new-helpers", required_argument, NULL, MAX_NEW_HELPERS },
 	{ "max-helpers-per-container", required_argument, NULL,
 	  MAX_HELPERS_PER_CONTAINER },
+	{ "user", required_argument, NULL, USER },
 	{ "refuse", required_argument, NULL, REFUSE },
 	{ "via", required_argument, NULL, VIA },
 	{ "static", required_argument, NULL, STATIC },
@@ -190,6 +192,37 @@ static int set_max_rung(struct mount_options *o, const char *value)
 	return CLI_OK;
 }
 
+static bool parse_id(const char *text, char end, const char **ret_rest,
+		     uint32_t *ret)
+{
+	unsigned long long got;
+	char *rest;
+
+	errno = 0;
+	got = strtoull(text, &rest, 10);
+	*ret_rest = rest + (*rest != '\0');
+	*ret = (uint32_t)got;
+	return !errno && isdigit((unsigned char)*text) && *rest == end &&
+	       got < UINT32_MAX;
+}
+
+/* UID[:GID]; the group of the same number else, as distributions make it. */
+static int set_user(struct mount_options *o, const char *value)
+{
+	struct podfs_backend_config *b = &o->backend;
+	bool both = strchr(value, ':');
+	const char *rest;
+
+	b->as_user = parse_id(value, both ? ':' : '\0', &rest, &b->uid);
+	b->gid = b->uid;
+	if (b->as_user && both)
+		b->as_user = parse_id(rest, '\0', &rest, &b->gid);
+	if (!b->as_user)
+		return cli_misused("mount", "--user '%s': UID or UID:GID, as "
+				   "numbers of the container", value);
+	return CLI_OK;
+}
+
 static int add_refused(struct mount_options *o, const char *name)
 {
 	const char **grown =
@@ -252,6 +285,8 @@ static int set(struct mount_options *o, int id, const char *value)
 	case MAX_HELPERS_PER_CONTAINER:
 		return set_count("max-helpers-per-container", value,
 				 &o->backend.max_helpers_per_container);
+	case USER:
+		return set_user(o, value);
 	case REFUSE:
 		return add_refused(o, value);
 	case VIA:

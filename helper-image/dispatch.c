@@ -122,7 +122,9 @@ int helper_dispatch(struct helper_request *r, uint8_t *frame)
 	int err;
 
 	reply_reset(&o);
+	helper_user_enter(&r->session->user);
 	err = helper_session_cancelled(r) ? -EINTR : run(&o, r->header.op);
+	helper_user_leave(&r->session->user);
 	if (err == HELPER_AGAIN)
 		return HELPER_AGAIN;
 	if (!err)

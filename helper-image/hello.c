@@ -54,8 +54,8 @@ static void describe(const struct helper_session *s,
 	ret->rung = (uint8_t)root->rung;
 	ret->seccomp = self.seccomp;
 	ret->has_target = root->has_target;
-	ret->uid = geteuid();
-	ret->gid = getegid();
+	ret->uid = s->user.set ? s->user.uid : geteuid();
+	ret->gid = s->user.set ? s->user.gid : getegid();
 	ret->target_uid = root->target_uid;
 	ret->target_gid = root->target_gid;
 	ret->cap_effective = self.cap_effective;
@@ -93,18 +93,24 @@ int helper_hello(struct helper_stream *stream, const struct wire_header *h,
 	struct helper_session *s = NULL;
 	struct wire_req_HELLO m;
 	struct wire_rep_HELLO reply;
+	struct helper_user user;
 	bool found = false;
 	int err;
 
 	if (h->op != WIRE_OP_HELLO || (h->flags & WIRE_FLAG_REPLY) ||
 	    wire_dec_req_HELLO(&r, &m) != 0)
 		return -EPROTO;
+	user = (struct helper_user){ .set = m.as_user,
+				     .uid = m.as_uid,
+				     .gid = m.as_gid };
 	err = check(stream, &m);
+	if (!err)
+		err = helper_user_check(&user);
 	if (!err)
 		err = helper_session_get(stream->root, m.session_hi,
 					 m.session_lo, m.resume,
-					 stream->read_only || m.read_only, &s,
-					 &found);
+					 stream->read_only || m.read_only,
+					 &user, &s, &found);
 	if (err) {
 		send(stream, h, err, NULL);
 		return err;

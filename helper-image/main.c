@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "helper-image/serve.h"
+#include "helper-image/user.h"
 #include "podfs-version.h"
 
 #define IDLE_DEFAULT_S 1800
@@ -42,6 +43,7 @@ static void prepare(void)
 		setrlimit(RLIMIT_NOFILE, &r);
 	}
 	signal(SIGPIPE, SIG_IGN);
+	helper_user_start();
 	umask(0);
 }
 

@@ -33,7 +33,7 @@ int helper_op_MKNOD(struct helper_op *o)
 		    makedev(m.major, m.minor)) != 0)
 		err = -errno;
 	if (!err)
-		err = helper_owner_set(o->root, &at.parent, m.uid, m.gid,
+		err = helper_owner_set(o->session, &at.parent, m.uid, m.gid,
 				       m.mode, &reply.attr);
 	helper_place_done(o, &at);
 	return err ? err : wire_enc_rep_MKNOD(&o->reply, &reply);
@@ -56,7 +56,7 @@ int helper_op_MKDIR(struct helper_op *o)
 	if (mkdirat(at.parent.fd, at.parent.name, m.mode & 07777) != 0)
 		err = -errno;
 	if (!err)
-		err = helper_owner_set(o->root, &at.parent, m.uid, m.gid,
+		err = helper_owner_set(o->session, &at.parent, m.uid, m.gid,
 				       m.mode, &reply.attr);
 	helper_place_done(o, &at);
 	return err ? err : wire_enc_rep_MKDIR(&o->reply, &reply);
@@ -179,7 +179,7 @@ int helper_op_SYMLINK(struct helper_op *o)
 	if (symlinkat(target, at.parent.fd, at.parent.name) != 0)
 		err = -errno;
 	if (!err)
-		err = helper_owner_set(o->root, &at.parent, m.uid, m.gid,
+		err = helper_owner_set(o->session, &at.parent, m.uid, m.gid,
 				       S_IFLNK, &reply.attr);
 	helper_place_done(o, &at);
 	return err ? err : wire_enc_rep_SYMLINK(&o->reply, &reply);

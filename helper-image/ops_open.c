@@ -142,7 +142,7 @@ int helper_op_CREATE(struct helper_op *o)
 		return err;
 	err = create_at(&at.parent, open_flags(m.flags), m.mode, &fd, &created);
 	if (!err && created)
-		err = helper_owner_set(o->root, &at.parent, m.uid, m.gid,
+		err = helper_owner_set(o->session, &at.parent, m.uid, m.gid,
 				       m.mode, &reply.attr);
 	helper_place_done(o, &at);
 	if (!err)

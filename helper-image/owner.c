@@ -10,7 +10,7 @@
 #include "helper-image/attr.h"
 #include "helper-image/dispatch.h"
 
-int helper_owner_set(const struct helper_root *r,
+int helper_owner_set(const struct helper_session *s,
 		     const struct helper_parent *at, uint32_t uid, uint32_t gid,
 		     uint32_t mode, struct wire_attr *ret)
 {
@@ -26,9 +26,9 @@ int helper_owner_set(const struct helper_root *r,
 	if (err)
 		return err;
 	if (uid == WIRE_ID_TARGET)
-		uid = r->target_uid;
+		uid = s->user.set ? s->user.uid : s->root->target_uid;
 	if (gid == WIRE_ID_TARGET)
-		gid = r->target_gid;
+		gid = s->user.set ? s->user.gid : s->root->target_gid;
 	if (fstatat(at->fd, "", &parent, AT_EMPTY_PATH) == 0 &&
 	    (parent.st_mode & S_ISGID))
 		gid = ret->gid;

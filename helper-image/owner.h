@@ -4,16 +4,17 @@
 #ifndef HELPER_OWNER_H
 #define HELPER_OWNER_H
 
-#include "helper-image/root.h"
+#include "helper-image/session.h"
 
 /*
  * Gives what was just made at @at to @uid and @gid (WIRE_ID_TARGET: the
- * target's), as if that user had made it: in a set-group-id folder the group
- * stays the folder's. @mode: as asked for; a change of owner clears set-id
- * bits, which come back. Without the right to give files away they stay the
- * helper's, unless ids were named: then -EPERM and the file is there.
+ * session's user, else the target's), as if that user had made it: in a
+ * set-group-id folder the group stays the folder's. @mode: as asked for; a
+ * change of owner clears set-id bits, which come back. Without the right to
+ * give files away they stay the helper's, unless ids were named: then -EPERM
+ * and the file is there.
  */
-int helper_owner_set(const struct helper_root *r,
+int helper_owner_set(const struct helper_session *s,
 		     const struct helper_parent *at, uint32_t uid, uint32_t gid,
 		     uint32_t mode, struct wire_attr *ret);
 

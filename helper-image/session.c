@@ -134,8 +134,9 @@ static unsigned count_locked(void)
 }
 
 int helper_session_get(const struct helper_root *root, uint64_t hi, uint64_t lo,
-		       bool resume, bool read_only, struct helper_session **ret,
-		       bool *ret_found)
+		       bool resume, bool read_only,
+		       const struct helper_user *user,
+		       struct helper_session **ret, bool *ret_found)
 {
 	struct helper_session *s, *gone = NULL;
 	int err = 0;
@@ -155,6 +156,7 @@ int helper_session_get(const struct helper_root *root, uint64_t hi, uint64_t lo,
 			s = session_new(root, hi, lo);
 		if (s) {
 			s->read_only = read_only;
+			s->user = *user;
 			s->next = list;
 			list = s;
 		} else if (!err) {

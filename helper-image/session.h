@@ -17,6 +17,7 @@
 #include "helper-image/handle.h"
 #include "helper-image/lock.h"
 #include "helper-image/root.h"
+#include "helper-image/user.h"
 
 struct helper_stream;
 
@@ -41,6 +42,7 @@ struct helper_session {
 	const struct helper_root *root;
 	uint64_t id_hi, id_lo;
 	bool read_only;
+	struct helper_user user; /* whose operations they are */
 	struct helper_handles handles;
 	struct helper_locks locks;
 	atomic_size_t queued; /* bytes of requests that wait or run */
@@ -61,8 +63,9 @@ struct helper_session {
  * one of that name is -EEXIST. @ret_found tells. Bounded: when there are too
  * many, the one that is longest without a stream ends, else -EUSERS. */
 int helper_session_get(const struct helper_root *root, uint64_t hi, uint64_t lo,
-		       bool resume, bool read_only, struct helper_session **ret,
-		       bool *ret_found);
+		       bool resume, bool read_only,
+		       const struct helper_user *user,
+		       struct helper_session **ret, bool *ret_found);
 void helper_session_ref(struct helper_session *s);
 void helper_session_put(struct helper_session *s);
 

@@ -29,6 +29,7 @@
 	F(u64, session_hi) F(u64, session_lo)                                  \
 	F(u32, frame_max) F(u32, inflight_max)                                 \
 	F(u8, read_only) F(u8, resume)                                         \
+	F(u8, as_user) F(u32, as_uid) F(u32, as_gid)                           \
 	F(str, pod_uid) F(str, container)
 #define WIRE_REP_HELLO(F)                                                      \
 	F(u16, version) F(u64, features) F(u8, resumed)                        \

@@ -5,8 +5,8 @@ import os
 import pytest
 
 import images
-from podfs_mount import (POSTGRES, Mount, drop_pod, helper_image,  # noqa: F401
-                         helpers, inside, k8s, make_pod, run)
+from podfs_mount import (DATA, POSTGRES, Mount, drop_pod,  # noqa: F401
+                         helper_image, helpers, inside, k8s, make_pod, run)
 
 # namespace's level, user, the rungs that will do
 TARGETS = {
@@ -118,3 +118,26 @@ def test_a_link_can_not_lead_out(k8s):  # noqa: F811
             continue  # refused is as good as resolved inside
         assert got == theirs != ours
     drop_pod("podfs-links")
+
+
+def test_as_another_user(helper_image, tmp_path):  # noqa: F811
+    """docker exec --user, for files: and one helper serves all of them."""
+    owner = inside(POSTGRES, "id", "-u").decode().strip()
+    with Mount(tmp_path / "theirs", args=["--user", owner]) as theirs, \
+            Mount(tmp_path / "other", args=["--user", "4321"]) as other:
+        data = theirs.at(POSTGRES, DATA)
+        assert "PG_VERSION" in os.listdir(data)
+        (data / "podfs-user").write_text("x")
+        assert os.stat(data / "podfs-user").st_uid == int(owner)
+        os.unlink(data / "podfs-user")
+        with pytest.raises(PermissionError):
+            (theirs.at(POSTGRES) / "new").touch()
+        with pytest.raises(PermissionError):
+            os.listdir(other.at(POSTGRES, DATA))
+        assert "passwd" in os.listdir(other.at(POSTGRES, "etc"))
+        assert os.getxattr(other.at(POSTGRES),
+                           "user.podfs.user") == b"4321:4321"
+        where = ("restricted", "strictpod", "app")
+        with pytest.raises(PermissionError):
+            os.listdir(other.at(where))
+        assert any("--user" in line for line in other.errors())

@@ -78,7 +78,8 @@ static void builds_the_full_rung(void **state)
 		"\"image\":\"img:1\",\"imagePullPolicy\":\"IfNotPresent\","
 		"\"command\":[\"/podfs-helper\",\"park\",\"--container\","
 		"\"app\",\"--pod-uid\",\"u-1\"],\"targetContainerName\":"
-		"\"app\",\"env\":[{\"name\":\"PODFS_PROTOCOL\",\"value\":\"1\"},"
+		"\"app\",\"env\":[{\"name\":\"PODFS_PROTOCOL\",\"value\":\"" PODFS_HELPER_PROTOCOL
+		"\"},"
 		"{\"name\":\"PODFS_TARGET\",\"value\":\"app\"},"
 		"{\"name\":\"PODFS_TARGET_ID\",\"value\":\"c://1\"},"
 		"{\"name\":\"PODFS_RUNG\",\"value\":\"full\"}],"
@@ -369,14 +370,14 @@ static void takes_only_a_helper_that_fits(void **state)
 		bool fits;
 		size_t burnt;
 	} cases[] = {
-		{ "1", "app", "c://1", "running", "i", true, 0 },
-		{ "1", "app", "c://1", "running", "other", true, 0 },
-		{ "1", "app", "c://1", "waiting", "i", true, 0 },
-		{ "1", "app", "c://1", "waiting", "other", false, 1 },
+		{ PODFS_HELPER_PROTOCOL, "app", "c://1", "running", "i", true, 0 },
+		{ PODFS_HELPER_PROTOCOL, "app", "c://1", "running", "other", true, 0 },
+		{ PODFS_HELPER_PROTOCOL, "app", "c://1", "waiting", "i", true, 0 },
+		{ PODFS_HELPER_PROTOCOL, "app", "c://1", "waiting", "other", false, 1 },
 		{ "0", "app", "c://1", "running", "i", false, 0 },
-		{ "1", "web", "c://1", "running", "i", false, 0 },
-		{ "1", "app", "c://0", "running", "i", false, 0 },
-		{ "1", "app", "c://1", "terminated", "i", false, 1 },
+		{ PODFS_HELPER_PROTOCOL, "web", "c://1", "running", "i", false, 0 },
+		{ PODFS_HELPER_PROTOCOL, "app", "c://0", "running", "i", false, 0 },
+		{ PODFS_HELPER_PROTOCOL, "app", "c://1", "terminated", "i", false, 1 },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
