@@ -18,8 +18,7 @@ int fs_handle_add(struct fs_handles *h, struct fs_nodes *n,
 		return -ENOMEM;
 	x->node = node;
 	x->refs = 1;
-	x->remote = remote;
-	x->epoch = epoch;
+	x->remote = (struct fs_remote){ .handle = remote, .epoch = epoch };
 	pthread_mutex_lock(&n->lock);
 	err = fs_slots_add(&h->slots, x, &x->fh);
 	if (!err) {
@@ -36,6 +35,23 @@ int fs_handle_add(struct fs_handles *h, struct fs_nodes *n,
 	}
 	*ret = x;
 	return 0;
+}
+
+struct fs_remote fs_handle_remote(struct fs_nodes *n, const struct fs_handle *x)
+{
+	struct fs_remote r;
+
+	pthread_mutex_lock(&n->lock);
+	r = x->remote;
+	pthread_mutex_unlock(&n->lock);
+	return r;
+}
+
+void fs_handle_ref(struct fs_nodes *n, struct fs_handle *x)
+{
+	pthread_mutex_lock(&n->lock);
+	x->refs++;
+	pthread_mutex_unlock(&n->lock);
 }
 
 struct fs_handle *fs_handle_get(struct fs_handles *h, struct fs_nodes *n,
@@ -74,7 +90,8 @@ void fs_handle_put(struct fs_nodes *n, struct fs_handle *x)
 	if (!last)
 		return;
 	if (x->close_remote)
-		fs_release_remote(x->node->session, x->remote, x->epoch);
+		fs_release_remote(x->node->session, x->remote.handle,
+				  x->remote.epoch);
 	fs_node_put(n, x->node);
 	free(x);
 }

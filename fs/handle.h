@@ -1,9 +1,9 @@
 /*
  * Open files and folders: what fi->fh names.
  *
- * Thread: any; nodes->lock guards the table and each node's list. The kernel
- * uses no handle after its release, so operations by handle need no reference;
- * one by node that goes through somebody's open file takes one.
+ * Thread: any; nodes->lock guards the table and each node's list. Operations
+ * hold a reference: the kernel releases a file once its requests are answered,
+ * and one that was given up may still be under way.
  */
 #ifndef PODFS_FS_HANDLE_H
 #define PODFS_FS_HANDLE_H
@@ -12,11 +12,19 @@
 
 struct fs_listing;
 
+struct fs_remote {
+	uint64_t handle; /* the helper's; 0: none */
+	uint32_t epoch;	 /* of the session, in which it is valid */
+};
+
 struct fs_handle {
 	uint64_t fh;
-	struct fs_node *node; /* holds a reference */
-	uint64_t remote;      /* the helper's handle */
-	uint32_t epoch;	      /* of the session, in which it is valid */
+	struct fs_node *node;	 /* holds a reference */
+	struct fs_remote remote; /* nodes->lock: another after a reopen */
+	/* for that: WIRE_OPEN_*, and the file as it was opened */
+	uint32_t flags;
+	uint64_t size;
+	struct wire_time mtime;
 	bool append;
 	bool read_only;
 	bool close_remote; /* with the last reference */
@@ -33,6 +41,10 @@ struct fs_handles {
 int fs_handle_add(struct fs_handles *h, struct fs_nodes *n,
 		  struct fs_node *node, uint64_t remote, uint32_t epoch,
 		  struct fs_handle **ret);
+struct fs_remote fs_handle_remote(struct fs_nodes *n,
+				  const struct fs_handle *handle);
+/* A reference, for fs_handle_put(). */
+void fs_handle_ref(struct fs_nodes *n, struct fs_handle *handle);
 /* NULL: no such. */
 struct fs_handle *fs_handle_get(struct fs_handles *h, struct fs_nodes *n,
 				uint64_t fh);

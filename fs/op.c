@@ -7,6 +7,7 @@
 #include "common/base/guard.h"
 #include "common/base/log.h"
 #include "fs/indexer.h"
+#include "fs/reopen.h"
 
 int fs_errno(int status)
 {
@@ -67,6 +68,8 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 {
 	struct fs_op *op = podfs_container_of(c, struct fs_op, call);
 
+	if (status == -ESTALE && fs_reopen(op))
+		return;
 	op->finish(op, status, body, len);
 	fs_op_put(op);
 }

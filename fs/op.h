@@ -50,6 +50,8 @@ struct fs_op {
 	char name2[FS_NAME_ROOM];
 	struct fuse_file_info fi;
 	struct fs_handle *handle;
+	uint64_t remote; /* the helper's for it, in the call's epoch */
+	bool reopened;
 	struct fs_handle *held; /* a reference, dropped with the op */
 	struct wire_attr attr;
 	uint64_t offset;

@@ -247,6 +247,7 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 	struct fs_node *node = fs_node_get(&fs->nodes, ino);
 	struct wire_req_SETATTR m = setattr_of(attr, to_set);
 	const struct fs_handle *h = NULL;
+	struct fs_remote remote = { .handle = 0 };
 	struct wire_writer w;
 	struct fs_loc loc;
 	struct fs_op *op;
@@ -264,10 +265,12 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		fs_op_fail(op, fs_errno(err));
 		return;
 	}
-	m.base = h ? h->remote : loc.base;
+	if (h)
+		remote = fs_handle_remote(&fs->nodes, h);
+	m.base = h ? remote.handle : loc.base;
 	op->held = loc.held;
 	m.path = fs_loc_path(&loc);
-	op->call.epoch = h ? h->epoch : loc.epoch;
+	op->call.epoch = h ? remote.epoch : loc.epoch;
 	w = fs_op_body(op);
 	wire_enc_req_SETATTR(&w, &m);
 	fs_op_submit(op, &w);

@@ -94,7 +94,7 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	op->size = size;
 	op->call.part = read_part;
 	op->call.restart = read_restart;
-	FS_SEND(op, READ, .handle = op->handle->remote, .offset = (uint64_t)off,
+	FS_SEND(op, READ, .handle = op->remote, .offset = (uint64_t)off,
 		.count = (uint32_t)size);
 }
 
@@ -128,7 +128,7 @@ void fs_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset,
 	}
 	op = fs_op_by_handle(req, fi, WIRE_OP_FALLOCATE, 0, fs_op_finish_plain);
 	if (op)
-		FS_SEND(op, FALLOCATE, .handle = op->handle->remote,
+		FS_SEND(op, FALLOCATE, .handle = op->remote,
 			.mode = wire, .offset = (uint64_t)offset,
 			.length = (uint64_t)length);
 }
@@ -160,6 +160,7 @@ void fs_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 		fs_handle_get(&fs->handles, &fs->nodes, fi_out->fh);
 	const struct fs_handle *from =
 		fs_handle_get(&fs->handles, &fs->nodes, fi_in->fh);
+	struct fs_remote target;
 	struct fs_op *op;
 
 	(void)ino_in;
@@ -170,17 +171,18 @@ void fs_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 		fuse_reply_err(req, EXDEV);
 		return;
 	}
-	/* numbers of two lives of a helper mean nothing to each other */
-	if (from->epoch != to->epoch) {
-		fuse_reply_err(req, ESTALE);
-		return;
-	}
 	op = fs_op_by_handle(req, fi_in, WIRE_OP_COPY_FILE_RANGE, 0, copy_done);
 	if (!op)
 		return;
+	/* numbers of two lives of a helper mean nothing to each other */
+	target = fs_handle_remote(&fs->nodes, to);
+	if (target.epoch != op->call.epoch) {
+		fs_op_fail(op, ESTALE);
+		return;
+	}
 	op->size = len;
-	FS_SEND(op, COPY_FILE_RANGE, .handle = op->handle->remote,
-		.offset = (uint64_t)off_in, .to_handle = to->remote,
+	FS_SEND(op, COPY_FILE_RANGE, .handle = op->remote,
+		.offset = (uint64_t)off_in, .to_handle = target.handle,
 		.to_offset = (uint64_t)off_out, .length = len);
 }
 
@@ -214,7 +216,7 @@ void fs_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
 	}
 	op = fs_op_by_handle(req, fi, WIRE_OP_LSEEK, 0, lseek_done);
 	if (op)
-		FS_SEND(op, LSEEK, .handle = op->handle->remote,
+		FS_SEND(op, LSEEK, .handle = op->remote,
 			.offset = (uint64_t)off,
 			.whence = whence == SEEK_DATA ? WIRE_SEEK_DATA :
 							WIRE_SEEK_HOLE);

@@ -60,7 +60,7 @@ void fs_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 
 	(void)ino;
 	if (op)
-		FS_SEND(op, GETLK, .handle = op->handle->remote,
+		FS_SEND(op, GETLK, .handle = op->remote,
 			.owner = fi->lock_owner, .type = wire_type(lock->l_type),
 			.start = (uint64_t)lock->l_start, .end = end_of(lock));
 }
@@ -90,7 +90,7 @@ void fs_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 		return;
 	atomic_store(&op->node->locked, true);
 	m = (struct wire_req_SETLK){
-		.handle = op->handle->remote,
+		.handle = op->remote,
 		.owner = fi->lock_owner,
 		.type = WIRE_LOCK_UNLOCK,
 		.start = (uint64_t)lock->l_start,
@@ -117,7 +117,8 @@ void fs_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int how
 	(void)ino;
 	if (!op)
 		return;
-	m = (struct wire_req_FLOCK){ .handle = op->handle->remote,
+	atomic_store(&op->node->locked, true);
+	m = (struct wire_req_FLOCK){ .handle = op->remote,
 				     .owner = fi->lock_owner,
 				     .type = WIRE_LOCK_UNLOCK };
 	wire_enc_req_FLOCK(&w, &m);

@@ -38,11 +38,15 @@ static void set_cache(struct podfs_fs *fs, struct fs_node *node,
 		fi->keep_cache = unchanged(fs, node, a);
 }
 
-/* The kernel tells them only now. */
-static void keep_flags(struct fs_handle *h, int flags)
+/* What is needed after this request; the kernel tells its flags only now. */
+static void keep(struct fs_handle *h, int flags, const struct wire_attr *a)
 {
+	h->size = a->size;
+	h->mtime = a->mtime;
 	h->append = flags & O_APPEND;
 	h->read_only = (flags & O_ACCMODE) == O_RDONLY;
+	h->flags = fs_open_flags(flags) &
+		   ~(uint32_t)(WIRE_OPEN_TRUNC | WIRE_OPEN_EXCL);
 }
 
 /* ---- open ------------------------------------------------------------------------ */
@@ -78,7 +82,7 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 		fuse_reply_err(op->req, fs_errno(status));
 		return;
 	}
-	keep_flags(h, op->fi.flags);
+	keep(h, op->fi.flags, &m.attr);
 	if (op->flags & WIRE_OPEN_DIRECTORY)
 		h->listing = fs_listing_new();
 	else
@@ -167,7 +171,7 @@ static void create_done(struct fs_op *op, int status, const uint8_t *body,
 		status = fs_handle_add(&fs->handles, &fs->nodes, node, m.handle,
 				       epoch, &h);
 	if (h) {
-		keep_flags(h, op->fi.flags);
+		keep(h, op->fi.flags, &m.attr);
 		set_cache(fs, node, &m.attr, &op->fi);
 		op->fi.fh = h->fh;
 		if (fuse_reply_create(op->req, &e, &op->fi) == 0) {
@@ -217,7 +221,7 @@ static void release(fuse_req_t req, const struct fuse_file_info *fi)
 	struct fs_handle *h = fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
 
 	if (h) {
-		h->close_remote = h->remote != 0;
+		h->close_remote = fs_handle_remote(&fs->nodes, h).handle != 0;
 		fs_listing_free(h->listing);
 		fs_handle_remove(&fs->handles, &fs->nodes, h);
 	}
@@ -243,9 +247,12 @@ struct fs_op *fs_op_by_handle(fuse_req_t req, const struct fuse_file_info *fi,
 {
 	struct podfs_fs *fs = fs_of(req);
 	struct fs_handle *h = fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
+	struct fs_remote remote = { .handle = 0 };
 	struct fs_op *op;
 
-	if (!h || !h->remote) {
+	if (h)
+		remote = fs_handle_remote(&fs->nodes, h);
+	if (!h || !remote.handle) {
 		fuse_reply_err(req, h ? 0 : EBADF);
 		return NULL;
 	}
@@ -254,7 +261,10 @@ struct fs_op *fs_op_by_handle(fuse_req_t req, const struct fuse_file_info *fi,
 	if (!op)
 		return NULL;
 	op->handle = h;
-	op->call.epoch = h->epoch;
+	op->held = h; /* a request that is given up may outlive its file */
+	fs_handle_ref(&fs->nodes, h);
+	op->remote = remote.handle;
+	op->call.epoch = remote.epoch;
 	return op;
 }
 
@@ -273,7 +283,7 @@ void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	op = fs_op_by_handle(req, fi, WIRE_OP_FLUSH, 0, fs_op_finish_plain);
 	if (op)
-		FS_SEND(op, FLUSH, .handle = op->handle->remote,
+		FS_SEND(op, FLUSH, .handle = op->remote,
 			.owner = fi->lock_owner);
 }
 
@@ -283,7 +293,7 @@ static void sync_handle(fuse_req_t req, struct fuse_file_info *fi, int datasync)
 					   fs_op_finish_plain);
 
 	if (op)
-		FS_SEND(op, FSYNC, .handle = op->handle->remote,
+		FS_SEND(op, FSYNC, .handle = op->remote,
 			.datasync = datasync != 0);
 }
 

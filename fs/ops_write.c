@@ -95,7 +95,7 @@ static int prepare(struct write *w, const char *buf, size_t size, off_t off)
 {
 	for (unsigned i = 0; i < w->n; i++) {
 		struct piece *p = &w->pieces[i];
-		struct wire_req_WRITE m = { .handle = w->op->handle->remote };
+		struct wire_req_WRITE m = { .handle = w->op->remote };
 		struct wire_writer out;
 
 		p->write = w;

@@ -93,10 +93,10 @@ int fs_node_loc_open(struct fs_nodes *n, struct fs_node *node,
 
 	memset(ret, 0, sizeof(*ret));
 	pthread_mutex_lock(&n->lock);
-	open = node->open && node->open->epoch == epoch &&
+	open = node->open && node->open->remote.epoch == epoch &&
 	       !S_ISDIR(node->attr.mode) && node->kind == FS_FILE;
 	if (open) {
-		ret->base = node->open->remote;
+		ret->base = node->open->remote.handle;
 		ret->epoch = epoch;
 		ret->held = node->open;
 		node->open->refs++;
@@ -117,8 +117,8 @@ int fs_node_loc(struct fs_nodes *n, struct fs_node *node, const char *name,
 	err = path_locked(node, name, ret);
 	if (err == -ESTALE && node->open) {
 		/* its name is gone, an open file of it is not */
-		ret->base = node->open->remote;
-		ret->epoch = node->open->epoch;
+		ret->base = node->open->remote.handle;
+		ret->epoch = node->open->remote.epoch;
 		ret->path = strdup(name ? name : "");
 		ret->len = (uint16_t)(name ? strlen(name) : 0);
 		err = ret->path ? 0 : -ENOMEM;

@@ -300,7 +300,7 @@ static void fetch(fuse_req_t req, struct fuse_file_info *fi, size_t size,
 	op->flags = plus;
 	op->call.part = fetch_part;
 	op->call.restart = fetch_restart;
-	FS_SEND(op, READDIR, .handle = op->handle->remote,
+	FS_SEND(op, READDIR, .handle = op->remote,
 		.cookie = fs_off_is_start(off) ? 0 : (uint64_t)off,
 		.count = FETCH_BYTES, .plus = true); /* for d_ino at least */
 }
@@ -318,7 +318,7 @@ static void read_folder(fuse_req_t req, size_t size, off_t off,
 		fuse_reply_err(req, h ? ENOMEM : EBADF);
 		return;
 	}
-	if (!h->remote) {
+	if (fs_handle_remote(&fs->nodes, h).handle == 0) {
 		send_names(req, h, size, off, plus);
 		return;
 	}

@@ -1,0 +1,22 @@
+/*
+ * An open file whose helper died: opened again at the next one, where that is
+ * safe.
+ *
+ * Safe is: what reads, of a file that its path still leads to (device, inode,
+ * birth time), that nobody has written to since it was opened (mtime, size; a
+ * write of our own counts), and that no lock was taken on, since that
+ * is lost. All else is ESTALE, as is every write: nobody knows what became of
+ * the ones before.
+ *
+ * Thread: the I/O thread.
+ */
+#ifndef PODFS_FS_REOPEN_H
+#define PODFS_FS_REOPEN_H
+
+#include "fs/op.h"
+
+/* @op has ended with -ESTALE. True: it is taken over, with its reference, and
+ * will end anew. */
+bool fs_reopen(struct fs_op *op);
+
+#endif
