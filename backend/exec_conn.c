@@ -117,19 +117,6 @@ static const struct podfs_transport_ops conn_ops = {
 
 /* ---- bringing the helper ---------------------------------------------------- */
 
-static const struct podfs_helper_blob *blob_for(const struct podfs_exec_way *w,
-						const char *machine)
-{
-	const char *arch = strncmp(machine, "x86_64", 6) == 0  ? "amd64" :
-			   strncmp(machine, "aarch64", 7) == 0 ? "arm64" :
-								 "";
-
-	for (size_t i = 0; i < w->n_blobs; i++)
-		if (strcmp(w->blobs[i].arch, arch) == 0)
-			return &w->blobs[i];
-	return NULL;
-}
-
 static int step_failed(struct conn *c, const char *what)
 {
 	podfs_err_wrap(&c->why, -EIO, "%s", what);
@@ -156,7 +143,8 @@ static int next_step(struct conn *c)
 		return step_failed(c, "can't send the helper in: the image "
 				      "needs sh, cat and a folder that may be "
 				      "written and executed");
-	c->blob = blob_for(c->way, need + strlen("podfs-need "));
+	c->blob = podfs_sendin_blob(c->way->blobs, c->way->n_blobs,
+				    need + strlen("podfs-need "));
 	if (!c->blob) {
 		podfs_err_set(&c->why, -EIO,
 			      "no helper for this node's architecture (%.20s)",
