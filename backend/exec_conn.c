@@ -46,7 +46,16 @@ struct conn {
 	bool closed; /* by the session */
 };
 
+/* What a stream in the target starts with: a shell, for bring.h. */
+static const char *const shell_argv[] = { "sh", NULL };
+
 static int start_step(struct conn *c, struct podfs_err *err);
+
+static const char *container_of(const struct conn *c)
+{
+	return c->helper.in_target ? c->target.ref.container :
+				     c->helper.container;
+}
 
 static void conn_free(struct conn *c)
 {
@@ -222,7 +231,7 @@ static void diagnosed(struct podfs_diagnose *d, long http_status,
 	else if (http_status >= 300 && http_status != 400 && message)
 		podfs_err_set(&c->why, http_status == 403 ? -EACCES : -EIO,
 			      "exec into '%s' refused: %ld %s",
-			      c->helper.container, http_status, message);
+			      container_of(c), http_status, message);
 	give_up(c);
 }
 
@@ -283,7 +292,7 @@ static int make_path(struct conn *c, const char *const *argv)
 		c->target.ref.pod);
 
 	if (!err)
-		err = add_query(&b, "container", c->helper.container);
+		err = add_query(&b, "container", container_of(c));
 	for (size_t i = 0; !err && argv[i]; i++)
 		err = add_query(&b, "command", argv[i]);
 	if (!err)
@@ -309,8 +318,9 @@ static int step_path(struct conn *c)
 		return make_path(c, put);
 	case SERVE:
 	default:
-		return make_path(c, c->helper.sent_in ? podfs_sendin_serve_argv :
-							podfs_serve_argv);
+		return make_path(c, c->helper.in_target ? shell_argv :
+				    c->helper.sent_in	? podfs_sendin_serve_argv :
+							  podfs_serve_argv);
 	}
 }
 
