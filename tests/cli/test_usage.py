@@ -73,6 +73,16 @@ def test_version(podfs):
     assert done.stdout.startswith("podfs ")
 
 
+def test_rbac_without_ephemeral_containers(podfs):
+    whole = yaml.safe_load(podfs.run("rbac").stdout)
+    less = yaml.safe_load(podfs.run("rbac", "--via", "exec").stdout)
+    assert less.pop("rules") == [
+        rule for rule in whole.pop("rules")
+        if rule["resources"] != ["pods/ephemeralcontainers"]]
+    assert less == whole
+    podfs.fails(2, "rbac", "--via", "ssh")
+
+
 def test_rbac_is_a_cluster_role(podfs):
     role = yaml.safe_load(podfs.run("rbac").stdout)
     assert role["kind"] == "ClusterRole"
