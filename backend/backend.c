@@ -50,11 +50,12 @@ static int start_static(struct podfs_backend *b,
 			const struct podfs_backend_config *c,
 			struct podfs_err *err)
 {
-	int status = podfs_way_command_new(b->loop, c->via_argv, &b->way);
+	int status = podfs_way_command_new(b->loop, c, &b->way, err);
 
-	if (!status)
-		status = podfs_tree_static_new(c->via_namespace, c->via_pod,
-					       c->via_container, &b->tree);
+	if (status)
+		return status;
+	status = podfs_tree_static_new(c->via_namespace, c->via_pod,
+				       c->via_container, &b->tree);
 	if (status)
 		return podfs_err_set(err, status, "out of memory");
 	return 0;
@@ -89,7 +90,7 @@ int podfs_backend_start(const struct podfs_backend_config *config,
 	if (status)
 		podfs_err_set(err, status, "event loop: %s", strerror(-status));
 	else
-		status = config->via_argv ?
+		status = config->via_namespace ?
 				 start_static(b, config, err) :
 				 podfs_backend_start_cluster(b, config, err);
 	if (!status) {

@@ -33,6 +33,13 @@ struct podfs_helper_blob {
 	size_t len; /* bytes */
 };
 
+/* How a helper gets to a container's files. */
+enum podfs_via {
+	PODFS_VIA_EPHEMERAL, /* in an ephemeral container */
+	PODFS_VIA_EXEC,	     /* sent into the container itself, by exec */
+	PODFS_VIA_COMMAND,   /* behind a command's stdin and stdout */
+};
+
 struct podfs_backend_config {
 	/* kubeconfig, as kubectl's flags of the same names; NULL: default */
 	const char *kubeconfig;
@@ -62,9 +69,12 @@ struct podfs_backend_config {
 	unsigned start_timeout; /* helper container running and HELLO */
 	unsigned op_timeout;	/* one file operation */
 
-	/* No cluster: one fixed namespace, pod and container whose files come
-	 * from this command's stdin and stdout. argv ends with NULL. */
-	const char *const *via_argv;
+	enum podfs_via via;
+	/* PODFS_VIA_COMMAND: for /bin/sh, which gets the names by {namespace},
+	 * {pod}, {container} and {uid} in it; {helper} stands for a shell that
+	 * the helper is sent to. podfs_via_check() tells whether it will do. */
+	const char *via_command;
+	/* With a command only: no cluster, but this one container. Or NULL. */
 	const char *via_namespace;
 	const char *via_pod;
 	const char *via_container;
@@ -122,6 +132,10 @@ struct podfs_backend_events {
 	void *arg;
 	void (*changed)(void *arg, const struct podfs_tree_change *c);
 };
+
+/* 0, or -EINVAL with what is wrong in @err. @fixed: for one container that was
+ * named, so that the command need not tell one from another. Any thread. */
+int podfs_via_check(const char *command, bool fixed, struct podfs_err *err);
 
 /* ---- life -------------------------------------------------------------- */
 

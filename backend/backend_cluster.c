@@ -111,9 +111,5 @@ int podfs_backend_start_cluster(struct podfs_backend *b,
 	}
 	t->tree.ops = &tree_ops;
 	b->tree = &t->tree;
-	status = podfs_exec_way_new(b->loop, t->cluster, config, &b->way);
-	if (status)
-		return podfs_err_set(err, status, "libwebsockets: %s",
-				     strerror(-status));
-	return 0;
+	return podfs_exec_way_new(b->loop, t->cluster, config, &b->way, err);
 }

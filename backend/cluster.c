@@ -168,6 +168,7 @@ static int make_parts(struct podfs_cluster *c,
 		.image = config->image ? config->image : PODFS_IMAGE_DEFAULT,
 		.image_has_helper = config->image ? config->image_has_helper :
 						    true,
+		.in_target = config->via != PODFS_VIA_EPHEMERAL,
 		.start_timeout = timeout,
 		.max_rung = config->max_rung,
 		.max_new = config->max_new_helpers,

@@ -2,8 +2,9 @@
  * Ways to a helper: what a session asks for when it needs a stream.
  *
  * A way makes sure that a helper runs (ensure) and opens a stream to it
- * (open). The cluster's way adds an ephemeral container and execs into it; the
- * command's way starts a process.
+ * (open). The cluster's way adds an ephemeral container and execs into it, or
+ * brings a helper into the target through an exec; the command's way starts a
+ * process.
  */
 #ifndef PODFS_BACKEND_CONNECT_H
 #define PODFS_BACKEND_CONNECT_H
@@ -24,6 +25,8 @@ struct podfs_helper {
 	char target_id[160]; /* containerID of the target it serves: when it
 			      * changes, the helper is dead */
 	enum wire_rung rung; /* as asked for; HELLO says what was measured */
+	bool in_target; /* none of its own container: it is brought into the
+			 * target itself, by each stream anew */
 	bool sent_in;  /* the image has no helper: bring it first, and exec what
 			* sendin.h says instead of podfs_serve_argv */
 	char arch[16]; /* as Kubernetes names it; "" not known: the probe of
@@ -57,9 +60,11 @@ struct podfs_way_ops {
 	void (*free)(struct podfs_way *w);
 };
 
-/* The command's way: each stream is a new process of @argv, whose stdin and
- * stdout are the stream and whose stderr goes to the log. (via.c) */
-int podfs_way_command_new(struct podfs_loop *l, const char *const *argv,
-			  struct podfs_way **ret);
+/* The command's way: each stream is a new process of config->via_command, whose
+ * stdin and stdout are the stream and whose stderr goes to the log. Of @config
+ * the command and the helpers' binaries are used. (via.c) */
+int podfs_way_command_new(struct podfs_loop *l,
+			  const struct podfs_backend_config *config,
+			  struct podfs_way **ret, struct podfs_err *err);
 
 #endif

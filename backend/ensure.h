@@ -32,6 +32,8 @@ struct podfs_ensures_config {
 	struct podfs_names *names;
 	const char *image;
 	bool image_has_helper;
+	bool in_target; /* no helper containers: only looks whether the target
+			 * runs, and waits until it does */
 	unsigned start_timeout; /* seconds */
 	enum wire_rung max_rung; /* NONE: any */
 	unsigned max_new;	 /* a minute; 0: PODFS_NEW_HELPERS_DEFAULT */

@@ -45,6 +45,7 @@ static void succeed(struct ensure_op *op, const struct podfs_json *pod)
 	struct podfs_helper *h = &op->result;
 
 	snprintf(h->container, sizeof(h->container), "%s", op->helper);
+	h->in_target = op->all->c.in_target;
 	snprintf(h->target_id, sizeof(h->target_id), "%s",
 		 podfs_json_get_text(status, "containerID"));
 	h->rung = op->given;
@@ -217,7 +218,8 @@ static void refused(struct ensure_op *op, const struct podfs_rest_result *r)
 		ensure_fail(op, -EACCES,
 			    "no right to patch pods/ephemeralcontainers in "
 			    "namespace '%s': ask for the role that `podfs rbac` "
-			    "prints (%s)", op->ref.ns, s->message);
+			    "prints, or mount --via exec (%s)", op->ref.ns,
+			    s->message);
 	} else if (r->http == 404 && !s->name[0]) {
 		ensure_fail(op, -EOPNOTSUPP,
 			    "this cluster has no ephemeral containers (%s)",
@@ -385,6 +387,18 @@ static void climb(struct ensure_op *op)
 	try_rung(op);
 }
 
+/* The target serves itself: it runs, or there is nothing to be had. */
+static void in_target(struct ensure_op *op)
+{
+	if (op->info.state == PODFS_TARGET_STOPPED) {
+		ensure_fail(op, -EIO, "the container is not running (%s)",
+			    op->info.words);
+		return;
+	}
+	op->given = WIRE_RUNG_PLAIN;
+	succeed(op, op->pod);
+}
+
 static void looked(void *arg, const struct podfs_rest_result *r)
 {
 	struct ensure_op *op = arg;
@@ -417,6 +431,12 @@ static void looked(void *arg, const struct podfs_rest_result *r)
 		ensure_fail(op, e, "pod can't be entered: %s", why.text);
 		return;
 	}
+	if (op->info.no_helper && !op->all->c.in_target) {
+		ensure_fail(op, -EOPNOTSUPP,
+			    "pod can't be entered: %s (there is mount --via "
+			    "exec)", op->info.no_helper);
+		return;
+	}
 	if (op->checks) {
 		wait_for(op, op->helper, op->given, op->sent_in, op->pod);
 		return;
@@ -430,7 +450,10 @@ static void looked(void *arg, const struct podfs_rest_result *r)
 			 op->info.words);
 		return;
 	}
-	climb(op);
+	if (op->all->c.in_target)
+		in_target(op);
+	else
+		climb(op);
 }
 
 static void get_pod(struct ensure_op *op)

@@ -46,7 +46,16 @@ struct conn {
 	bool closed; /* by the session */
 };
 
+/* What a stream in the target starts with: a shell, for bring.h. */
+static const char *const shell_argv[] = { "sh", NULL };
+
 static int start_step(struct conn *c, struct podfs_err *err);
+
+static const char *container_of(const struct conn *c)
+{
+	return c->helper.in_target ? c->target.ref.container :
+				     c->helper.container;
+}
 
 static void conn_free(struct conn *c)
 {
@@ -117,19 +126,6 @@ static const struct podfs_transport_ops conn_ops = {
 
 /* ---- bringing the helper ---------------------------------------------------- */
 
-static const struct podfs_helper_blob *blob_for(const struct podfs_exec_way *w,
-						const char *machine)
-{
-	const char *arch = strncmp(machine, "x86_64", 6) == 0  ? "amd64" :
-			   strncmp(machine, "aarch64", 7) == 0 ? "arm64" :
-								 "";
-
-	for (size_t i = 0; i < w->n_blobs; i++)
-		if (strcmp(w->blobs[i].arch, arch) == 0)
-			return &w->blobs[i];
-	return NULL;
-}
-
 static int step_failed(struct conn *c, const char *what)
 {
 	podfs_err_wrap(&c->why, -EIO, "%s", what);
@@ -156,7 +152,8 @@ static int next_step(struct conn *c)
 		return step_failed(c, "can't send the helper in: the image "
 				      "needs sh, cat and a folder that may be "
 				      "written and executed");
-	c->blob = blob_for(c->way, need + strlen("podfs-need "));
+	c->blob = podfs_sendin_blob(c->way->blobs, c->way->n_blobs,
+				    need + strlen("podfs-need "));
 	if (!c->blob) {
 		podfs_err_set(&c->why, -EIO,
 			      "no helper for this node's architecture (%.20s)",
@@ -234,7 +231,7 @@ static void diagnosed(struct podfs_diagnose *d, long http_status,
 	else if (http_status >= 300 && http_status != 400 && message)
 		podfs_err_set(&c->why, http_status == 403 ? -EACCES : -EIO,
 			      "exec into '%s' refused: %ld %s",
-			      c->helper.container, http_status, message);
+			      container_of(c), http_status, message);
 	give_up(c);
 }
 
@@ -295,7 +292,7 @@ static int make_path(struct conn *c, const char *const *argv)
 		c->target.ref.pod);
 
 	if (!err)
-		err = add_query(&b, "container", c->helper.container);
+		err = add_query(&b, "container", container_of(c));
 	for (size_t i = 0; !err && argv[i]; i++)
 		err = add_query(&b, "command", argv[i]);
 	if (!err)
@@ -321,8 +318,9 @@ static int step_path(struct conn *c)
 		return make_path(c, put);
 	case SERVE:
 	default:
-		return make_path(c, c->helper.sent_in ? podfs_sendin_serve_argv :
-							podfs_serve_argv);
+		return make_path(c, c->helper.in_target ? shell_argv :
+				    c->helper.sent_in	? podfs_sendin_serve_argv :
+							  podfs_serve_argv);
 	}
 }
 

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "backend/bring.h"
 #include "common/base/guard.h"
 
 static struct podfs_exec_way *way_of(struct podfs_way *w)
@@ -21,17 +23,48 @@ static void way_ensure_cancel(struct podfs_way *w, struct podfs_ensure *e)
 	podfs_cluster_ensure_cancel(way_of(w)->cluster, e);
 }
 
+static int open_in_target(struct podfs_exec_way *x,
+			  const struct podfs_target *target,
+			  const struct podfs_helper *h,
+			  const struct podfs_sink *sink,
+			  struct podfs_transport **ret, struct podfs_err *err)
+{
+	struct podfs_transport *shell;
+	struct podfs_sink between;
+	struct podfs_bring *bring;
+	int status = podfs_bring_new(x->blobs, x->n_blobs, sink, &bring);
+
+	if (status)
+		return podfs_err_set(err, status, "out of memory");
+	between = podfs_bring_sink(bring);
+	status = podfs_exec_conn_open(x, target, h, &between, &shell, err);
+	if (status)
+		podfs_bring_free(bring);
+	else
+		*ret = podfs_bring_over(bring, shell);
+	return status;
+}
+
 static int way_open(struct podfs_way *w, const struct podfs_target *target,
 		    const struct podfs_helper *h, const struct podfs_sink *sink,
 		    struct podfs_transport **ret, struct podfs_err *err)
 {
-	return podfs_exec_conn_open(way_of(w), target, h, sink, ret, err);
+	struct podfs_exec_way *x = way_of(w);
+
+	if (x->command)
+		return x->command->ops->open(x->command, target, h, sink, ret,
+					     err);
+	if (h->in_target)
+		return open_in_target(x, target, h, sink, ret, err);
+	return podfs_exec_conn_open(x, target, h, sink, ret, err);
 }
 
 static void way_free(struct podfs_way *w)
 {
 	struct podfs_exec_way *x = way_of(w);
 
+	if (x->command)
+		x->command->ops->free(x->command);
 	podfs_exec_hub_free(x->hub);
 	free(x);
 }
@@ -45,22 +78,29 @@ static const struct podfs_way_ops ops = {
 
 int podfs_exec_way_new(struct podfs_loop *l, struct podfs_cluster *c,
 		       const struct podfs_backend_config *config,
-		       struct podfs_way **ret)
+		       struct podfs_way **ret, struct podfs_err *err)
 {
 	struct podfs_exec_way *w = calloc(1, sizeof(*w));
-	int err;
+	int status;
 
 	if (!w)
-		return -ENOMEM;
+		return podfs_err_set(err, -ENOMEM, "out of memory");
 	w->way.ops = &ops;
 	w->loop = l;
 	w->cluster = c;
 	w->blobs = config->blobs;
 	w->n_blobs = config->n_blobs;
-	err = podfs_exec_hub_new(l, &w->hub);
-	if (err) {
+	if (config->via == PODFS_VIA_COMMAND) {
+		status = podfs_way_command_new(l, config, &w->command, err);
+	} else {
+		status = podfs_exec_hub_new(l, &w->hub);
+		if (status)
+			podfs_err_set(err, status, "libwebsockets: %s",
+				      strerror(-status));
+	}
+	if (status) {
 		free(w);
-		return err;
+		return status;
 	}
 	*ret = &w->way;
 	return 0;

@@ -1,5 +1,7 @@
 /*
- * The cluster's way to a helper: an ephemeral container, and execs into it.
+ * The cluster's way to a helper: an ephemeral container and execs into it, or
+ * execs into the target itself; or the cluster tells what runs, and a command
+ * leads there.
  *
  * Thread: made before the I/O thread runs; podfs_way_ops as in connect.h.
  */
@@ -15,6 +17,7 @@ struct podfs_exec_way {
 	struct podfs_loop *loop;
 	struct podfs_cluster *cluster;
 	struct podfs_exec_hub *hub;
+	struct podfs_way *command; /* opens the streams instead; or NULL */
 	const struct podfs_helper_blob *blobs;
 	size_t n_blobs;
 	/* v4 is quicker, v5 is what translating servers insist on: the one
@@ -25,10 +28,11 @@ struct podfs_exec_way {
 /* @c and @l outlive it. */
 int podfs_exec_way_new(struct podfs_loop *l, struct podfs_cluster *c,
 		       const struct podfs_backend_config *config,
-		       struct podfs_way **ret);
+		       struct podfs_way **ret, struct podfs_err *err);
 
 /* exec_conn.c: opens a stream to @h, whose helper is brought first where the
- * image has none. As podfs_way_ops.open. */
+ * image has none; for one in the target, to a shell there. As
+ * podfs_way_ops.open. */
 int podfs_exec_conn_open(struct podfs_exec_way *w,
 			 const struct podfs_target *target,
 			 const struct podfs_helper *h,

@@ -18,7 +18,7 @@ static const struct podfs_json *by_name(const struct podfs_json *list,
 	return NULL;
 }
 
-/* Can anything be added to this pod at all? The API server accepts patches of
+/* Can anything be started in this pod at all? The API server accepts patches of
  * ended pods, of which nothing ever comes (kubernetes-facts 3.2). */
 static int check_pod(const struct podfs_json *pod, struct podfs_err *err)
 {
@@ -27,11 +27,6 @@ static int check_pod(const struct podfs_json *pod, struct podfs_err *err)
 	const char *phase =
 		podfs_json_get_text(podfs_json_get(pod, "status"), "phase");
 
-	if (podfs_json_get(podfs_json_get(meta, "annotations"),
-			   MIRROR_ANNOTATION))
-		return podfs_err_set(err, -EOPNOTSUPP,
-				     "it is a static pod: Kubernetes adds no "
-				     "ephemeral containers to those");
 	if (!strcmp(podfs_json_get_text(podfs_json_get(spec, "os"), "name"),
 		    "windows") ||
 	    !strcmp(podfs_json_get_text(podfs_json_get(spec, "nodeSelector"),
@@ -172,10 +167,8 @@ static int find_target(struct podfs_podinfo *p, const char *name,
 	of = podfs_json_get_text(p->spec, "targetContainerName");
 	p->process_target = *of ? of : NULL;
 	if (!*of && !p->shared_processes)
-		return podfs_err_set(err, -EOPNOTSUPP,
-				     "container '%s' is an ephemeral container "
-				     "with a process namespace of its own, "
-				     "which nothing can join", name);
+		p->no_helper = "it is an ephemeral container with a process "
+			       "namespace of its own, which nothing can join";
 	return 0;
 }
 
@@ -189,6 +182,11 @@ int podfs_podinfo(const struct podfs_json *pod, const char *name,
 
 	podfs_json_get_bool(spec, "shareProcessNamespace", &p.shared_processes);
 	podfs_json_get_bool(spec, "hostPID", &host_pid);
+	if (podfs_json_get(podfs_json_get(podfs_json_get(pod, "metadata"),
+					  "annotations"),
+			   MIRROR_ANNOTATION))
+		p.no_helper = "it is a static pod: Kubernetes adds no "
+			      "ephemeral containers to those";
 	p.shared_processes |= host_pid;
 	if (r == 0)
 		r = find_target(&p, name, err);

@@ -30,6 +30,9 @@ struct podfs_podinfo {
 	 * an ephemeral target was given. NULL: the pod shares one. */
 	const char *process_target;
 	bool shared_processes; /* one namespace for all, or the node's */
+	/* Why no ephemeral container can look into it: a static pod, a process
+	 * namespace that nothing can join. NULL: one can. */
+	const char *no_helper;
 	bool host_users; /* false: the pod has its own user namespace */
 	/* As the target runs: its status, else the specs. */
 	bool has_uid, has_gid;
@@ -39,8 +42,8 @@ struct podfs_podinfo {
 
 /*
  * Fills in @ret for container @name of @pod.
- * Errors, with the reason: -ENOENT no such container; -EOPNOTSUPP static,
- * Windows, ended, not scheduled; -ENOENT being deleted.
+ * Errors, with the reason: -ENOENT no such container; -EOPNOTSUPP Windows,
+ * ended, not scheduled; -ENOENT being deleted.
  */
 int podfs_podinfo(const struct podfs_json *pod, const char *name,
 		  struct podfs_podinfo *ret, struct podfs_err *err);

@@ -11,6 +11,9 @@
 #ifndef PODFS_BACKEND_SENDIN_H
 #define PODFS_BACKEND_SENDIN_H
 
+#include "backend/backend.h"
+#include "common/base/buf.h"
+
 #define PODFS_HELPER_PATH "/podfs-helper"
 
 /* Folders for root, and for others. */
@@ -36,5 +39,26 @@ extern const char podfs_sendin_put_script[];
 
 /* The container's own command: -c and this. */
 extern const char podfs_sendin_park_script[];
+
+/*
+ * For a shell of the target itself, which reads it from its stdin: finds a
+ * folder where files may be written and executed, takes the helper and becomes
+ * it, serving "/" on the same stdin and stdout. The file is gone before the
+ * helper runs.
+ *
+ *     says                    then wants
+ *     podfs-need MACHINE      BYTES in decimal, a newline, so many bytes
+ *     podfs-sent              podfs-go and a newline; from there the helper's
+ *     podfs-none TRIED        nothing: no folder will do, and why each won't
+ *     podfs-lack PROGRAM      nothing: it is not in the image
+ *
+ * @id: letters and digits that nobody can foresee. Appends to @b; 0 or -errno.
+ */
+int podfs_sendin_inline(const char *id, struct podfs_buf *b);
+
+/* The binary for what uname -m said (up to its first blank), or NULL. */
+const struct podfs_helper_blob *
+podfs_sendin_blob(const struct podfs_helper_blob *blobs, size_t n_blobs,
+		  const char *machine);
 
 #endif

@@ -155,9 +155,11 @@ static void on_closed(void *arg, const struct podfs_err *why)
 	s->transport = NULL; /* frees itself */
 	podfs_timer_cancel(s->config->loop, &s->watchdog);
 	podfs_session_drop_stream(s, why->text);
-	/* a right that is missing, a way without WebSockets: waiting won't
-	 * help. Else: never READY within the time for a start */
-	if (why->code == -EACCES || why->code == -EPROTO)
+	/* a right that is missing, a way without WebSockets, a container
+	 * without a shell: waiting won't help. Else: never READY within the
+	 * time for a start */
+	if (why->code == -EACCES || why->code == -EPROTO ||
+	    why->code == -EOPNOTSUPP)
 		podfs_session_refuse(s, why->code, why->text);
 	else if (!s->had_hello && now - s->started_at > s->config->start_timeout_ms)
 		podfs_session_refuse(s, -EIO, why->text);

@@ -3,10 +3,12 @@
  *
  * One socket pair serves as both, so that closing it ends the command whatever
  * it waits for; its stderr is a pipe whose lines go to the log and into the
- * error when the command ends.
+ * error when the command ends. Where the command leads to a shell only, that
+ * one is sent the helper first (bring.h).
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +18,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "backend/bring.h"
 #include "backend/connect.h"
+#include "backend/via_command.h"
 #include "common/base/guard.h"
 #include "common/base/log.h"
 #include "common/base/quote.h"
@@ -27,7 +31,9 @@
 struct command_way {
 	struct podfs_way way;
 	struct podfs_loop *loop;
-	const char *const *argv;
+	struct podfs_via_command command;
+	const struct podfs_helper_blob *blobs;
+	size_t n_blobs;
 };
 
 struct command {
@@ -69,9 +75,11 @@ static void close_watch(struct podfs_loop *l, struct podfs_watch_fd *w)
 }
 
 /* Killed, not asked: the helper keeps nothing that an end could lose, and this
- * thread must not wait for a command that takes its time. */
+ * thread must not wait for a command that takes its time. With all that its
+ * shell started; alone if it hasn't come to setsid() yet. */
 static void end_process(pid_t pid)
 {
+	kill(-pid, SIGKILL);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }
@@ -85,11 +93,17 @@ static void command_free(struct command *c)
 	free(c);
 }
 
+static void on_stderr(struct podfs_watch_fd *w, uint32_t events);
+
 static void ended(struct command *c, int code)
 {
+	struct pollfd last = { .fd = c->err.fd, .events = POLLIN };
 	struct podfs_err err = PODFS_ERR_INIT;
 	struct podfs_sink sink = c->base.sink;
 
+	/* its last words may have come in the same moment */
+	if (c->err.fd >= 0 && poll(&last, 1, 0) == 1)
+		on_stderr(&c->err, EPOLLIN);
 	podfs_err_set(&err, code, "the command ended%s%s",
 		      c->said_len ? ": " : "", c->said);
 	command_free(c);
@@ -200,22 +214,25 @@ static const struct podfs_transport_ops command_ops = {
 	.close = command_close,
 };
 
-static pid_t spawn(const char *const *argv, int sock, int err_fd)
+/* Without a terminal, so that nothing can stop and wait for a password. */
+static pid_t spawn(const char *command, char **env, int sock, int err_fd)
 {
+	char *argv[] = { (char *)"sh", (char *)"-c", (char *)command, NULL };
 	pid_t pid = fork();
 
 	if (pid != 0)
 		return pid < 0 ? -errno : pid;
+	setsid();
 	signal(SIGPIPE, SIG_DFL);
 	if (dup2(sock, STDIN_FILENO) < 0 || dup2(sock, STDOUT_FILENO) < 0 ||
 	    dup2(err_fd, STDERR_FILENO) < 0)
 		_exit(126);
-	execvp(argv[0], (char *const *)argv);
-	dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
+	execve("/bin/sh", argv, env);
+	dprintf(STDERR_FILENO, "/bin/sh: %s\n", strerror(errno));
 	_exit(127);
 }
 
-static int start(struct command *c, const char *const *argv)
+static int start(struct command *c, const char *command, char **env)
 {
 	PODFS_CLEANUP_FD int ours = -1, theirs = -1, err_in = -1, err_out = -1;
 	int pair[2];
@@ -228,7 +245,7 @@ static int start(struct command *c, const char *const *argv)
 		return -errno;
 	err_in = pair[0];
 	err_out = pair[1];
-	c->pid = spawn(argv, theirs, err_out);
+	c->pid = spawn(command, env, theirs, err_out);
 	if (c->pid < 0)
 		return c->pid;
 	c->io = (struct podfs_watch_fd){ .ready = on_io, .fd = -1 };
@@ -242,17 +259,13 @@ static int start(struct command *c, const char *const *argv)
 	return 0;
 }
 
-static int command_open(struct podfs_way *w, const struct podfs_target *target,
-			const struct podfs_helper *h,
+static int open_command(struct command_way *way, char **env,
 			const struct podfs_sink *sink,
 			struct podfs_transport **ret, struct podfs_err *err)
 {
-	struct command_way *way = podfs_container_of(w, struct command_way, way);
 	struct command *c = calloc(1, sizeof(*c));
 	int status;
 
-	(void)target;
-	(void)h;
 	if (!c)
 		return podfs_err_set(err, -ENOMEM, "out of memory");
 	c->base.ops = &command_ops;
@@ -260,11 +273,10 @@ static int command_open(struct podfs_way *w, const struct podfs_target *target,
 	c->loop = way->loop;
 	c->io.fd = -1;
 	c->err.fd = -1;
-	status = start(c, way->argv);
+	status = start(c, way->command.text, env);
 	if (status) {
 		command_free(c);
-		return podfs_err_set(err, status, "can't start %s: %s",
-				     podfs_quote(way->argv[0]).text,
+		return podfs_err_set(err, status, "can't start a command: %s",
 				     strerror(-status));
 	}
 	c->start.run = on_start;
@@ -275,6 +287,47 @@ static int command_open(struct podfs_way *w, const struct podfs_target *target,
 
 /* ---- the way -------------------------------------------------------------- */
 
+static int open_shell(struct command_way *way, char **env,
+		      const struct podfs_sink *sink,
+		      struct podfs_transport **ret, struct podfs_err *err)
+{
+	struct podfs_transport *shell;
+	struct podfs_sink between;
+	struct podfs_bring *bring;
+	int status = podfs_bring_new(way->blobs, way->n_blobs, sink, &bring);
+
+	if (status)
+		return podfs_err_set(err, status, "out of memory");
+	between = podfs_bring_sink(bring);
+	status = open_command(way, env, &between, &shell, err);
+	if (status)
+		podfs_bring_free(bring);
+	else
+		*ret = podfs_bring_over(bring, shell);
+	return status;
+}
+
+static int command_open(struct podfs_way *w, const struct podfs_target *target,
+			const struct podfs_helper *h,
+			const struct podfs_sink *sink,
+			struct podfs_transport **ret, struct podfs_err *err)
+{
+	struct command_way *way = podfs_container_of(w, struct command_way, way);
+	PODFS_CLEANUP_FREE char **given = NULL;
+	char **env = environ;
+	int status = 0;
+
+	(void)h;
+	if (way->command.names) {
+		status = podfs_via_environment(target, &given, err);
+		env = given;
+	}
+	if (status)
+		return status;
+	if (way->command.brings)
+		return open_shell(way, env, sink, ret, err);
+	return open_command(way, env, sink, ret, err);
+}
 
 static void ensured(struct podfs_task *t)
 {
@@ -305,7 +358,10 @@ static void command_ensure_cancel(struct podfs_way *w, struct podfs_ensure *e)
 
 static void command_way_free(struct podfs_way *w)
 {
-	free(podfs_container_of(w, struct command_way, way));
+	struct command_way *way = podfs_container_of(w, struct command_way, way);
+
+	free(way->command.text);
+	free(way);
 }
 
 static const struct podfs_way_ops way_ops = {
@@ -315,16 +371,24 @@ static const struct podfs_way_ops way_ops = {
 	.free = command_way_free,
 };
 
-int podfs_way_command_new(struct podfs_loop *l, const char *const *argv,
-			  struct podfs_way **ret)
+int podfs_way_command_new(struct podfs_loop *l,
+			  const struct podfs_backend_config *config,
+			  struct podfs_way **ret, struct podfs_err *err)
 {
 	struct command_way *w = calloc(1, sizeof(*w));
+	int status;
 
 	if (!w)
-		return -ENOMEM;
+		return podfs_err_set(err, -ENOMEM, "out of memory");
+	status = podfs_via_command(config->via_command, &w->command, err);
+	if (status) {
+		free(w);
+		return status;
+	}
 	w->way.ops = &way_ops;
 	w->loop = l;
-	w->argv = argv;
+	w->blobs = config->blobs;
+	w->n_blobs = config->n_blobs;
 	*ret = &w->way;
 	return 0;
 }

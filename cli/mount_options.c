@@ -236,6 +236,20 @@ static int add_refused(struct mount_options *o, const char *name)
 	return CLI_OK;
 }
 
+/* Two words that are no command anybody would give. */
+static void set_via(struct mount_options *o, const char *value)
+{
+	o->backend.via_command = NULL;
+	if (!strcmp(value, "ephemeral")) {
+		o->backend.via = PODFS_VIA_EPHEMERAL;
+	} else if (!strcmp(value, "exec")) {
+		o->backend.via = PODFS_VIA_EXEC;
+	} else {
+		o->backend.via = PODFS_VIA_COMMAND;
+		o->backend.via_command = value;
+	}
+}
+
 static int set(struct mount_options *o, int id, const char *value)
 {
 	int level;
@@ -290,10 +304,7 @@ static int set(struct mount_options *o, int id, const char *value)
 	case REFUSE:
 		return add_refused(o, value);
 	case VIA:
-		o->via[0] = "/bin/sh";
-		o->via[1] = "-c";
-		o->via[2] = value;
-		o->backend.via_argv = o->via;
+		set_via(o, value);
 		return CLI_OK;
 	case STATIC:
 		return set_static(o, value);
@@ -365,9 +376,15 @@ static int set_words(struct mount_options *o, const char *text)
 
 static int finish(struct mount_options *o)
 {
-	if (o->fixed != (o->backend.via_argv != NULL))
+	struct podfs_err err = PODFS_ERR_INIT;
+
+	if (o->fixed && o->backend.via != PODFS_VIA_COMMAND)
 		return cli_misused("mount",
-				   "--via and --static go together: the command, and the one name it serves");
+				   "--static needs --via 'COMMAND': what serves the one name");
+	if (o->backend.via == PODFS_VIA_COMMAND &&
+	    podfs_via_check(o->backend.via_command, o->fixed, &err) != 0)
+		return cli_misused("mount", "--via '%s': %s",
+				   o->backend.via_command, err.text);
 	if (!o->image_given) {
 		o->backend.image = CLI_IMAGE_DEFAULT;
 		o->backend.image_has_helper = true;

@@ -25,7 +25,6 @@ struct mount_options {
 	const char **namespaces;
 	const char **refused; /* ended by NULL; NULL: none */
 	size_t n_refused;
-	const char *via[4]; /* sh -c CMD */
 	bool image_given;
 	bool fixed; /* --static was given */
 	char **owned; /* copies that the pointers above lead into */

@@ -133,12 +133,20 @@ static void session(void *arg, const struct podfs_session_info *i)
 	put(o, "}");
 }
 
+static const char *via_name(enum podfs_via via)
+{
+	return via == PODFS_VIA_EXEC	? "exec" :
+	       via == PODFS_VIA_COMMAND ? "command" :
+					  "ephemeral";
+}
+
 static void daemon_part(struct out *o, const struct status_source *s)
 {
 	text(o, "version", PODFS_VERSION);
 	number(o, "pid", (uint64_t)getpid());
 	text(o, "mountpoint", s->mountpoint);
 	text(o, "log", log_sink_where());
+	text(o, "via", via_name(s->config->via));
 	text(o, "image", s->config->image ? s->config->image : "");
 	truth(o, "read_only", s->config->read_only);
 }

@@ -34,6 +34,11 @@ def test_help_lists_every_subcommand(podfs):
     ["mount", "--log-level", "loud"],
     ["mount", "--context"],
     ["mount", "--via", "cat"],
+    ["mount", "--via", "exce"],
+    ["mount", "--via", "x {container}"],
+    ["mount", "--via", "x {namespace} {pod}"],
+    ["mount", "--via", "x '{container}' {uid}"],
+    ["mount", "--via", "exec", "--static", "a/b/c"],
     ["mount", "--static", "a/b/c"],
     ["mount", "--via", "cat", "--static", "a/b"],
     ["mount", "--via", "cat", "--static", "a/b/c/d"],
@@ -66,6 +71,16 @@ def test_version(podfs):
     done = podfs.run("version")
     assert done.returncode == 0
     assert done.stdout.startswith("podfs ")
+
+
+def test_rbac_without_ephemeral_containers(podfs):
+    whole = yaml.safe_load(podfs.run("rbac").stdout)
+    less = yaml.safe_load(podfs.run("rbac", "--via", "exec").stdout)
+    assert less.pop("rules") == [
+        rule for rule in whole.pop("rules")
+        if rule["resources"] != ["pods/ephemeralcontainers"]]
+    assert less == whole
+    podfs.fails(2, "rbac", "--via", "ssh")
 
 
 def test_rbac_is_a_cluster_role(podfs):

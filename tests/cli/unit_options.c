@@ -92,11 +92,35 @@ static void a_backslash_keeps_a_comma(void **state)
 	assert_int_equal(PARSE(&o, "mount", "-o",
 			       "via=a\\,b\\\\c,static=n/p/c"),
 			 CLI_OK);
-	assert_string_equal(o.backend.via_argv[2], "a,b\\c");
-	assert_null(o.backend.via_argv[3]);
+	assert_int_equal(o.backend.via, PODFS_VIA_COMMAND);
+	assert_string_equal(o.backend.via_command, "a,b\\c");
 	assert_string_equal(o.backend.via_namespace, "n");
 	assert_string_equal(o.backend.via_pod, "p");
 	assert_string_equal(o.backend.via_container, "c");
+	mount_options_done(&o);
+}
+
+static void the_way_in_is_a_word_or_a_command(void **state)
+{
+	struct mount_options o;
+
+	assert_int_equal(PARSE(&o, "mount"), CLI_OK);
+	assert_int_equal(o.backend.via, PODFS_VIA_EPHEMERAL);
+	mount_options_done(&o);
+	assert_int_equal(PARSE(&o, "mount", "-o", "via=exec"), CLI_OK);
+	assert_int_equal(o.backend.via, PODFS_VIA_EXEC);
+	assert_null(o.backend.via_command);
+	mount_options_done(&o);
+	assert_int_equal(PARSE(&o, "mount", "--via", "x {uid} {container}"),
+			 CLI_OK);
+	assert_int_equal(o.backend.via, PODFS_VIA_COMMAND);
+	assert_string_equal(o.backend.via_command, "x {uid} {container}");
+	assert_null(o.backend.via_namespace);
+	mount_options_done(&o);
+	assert_int_equal(PARSE(&o, "mount", "--via", "x {uid} {container}",
+			       "--via", "ephemeral"),
+			 CLI_OK);
+	assert_int_equal(o.backend.via, PODFS_VIA_EPHEMERAL);
 	mount_options_done(&o);
 }
 
@@ -144,6 +168,7 @@ int main(void)
 		cmocka_unit_test(long_and_short_say_the_same),
 		cmocka_unit_test(words_for_the_kernel_are_passed_on),
 		cmocka_unit_test(a_backslash_keeps_a_comma),
+		cmocka_unit_test(the_way_in_is_a_word_or_a_command),
 		cmocka_unit_test(the_source_is_the_context),
 		cmocka_unit_test(wrong_ones_are_refused),
 	};

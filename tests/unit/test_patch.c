@@ -173,8 +173,6 @@ static void refuses_what_nothing_helps(void **state)
 		int status;
 		const char *word;
 	} pods[] = {
-		{ "{\"metadata\":{\"annotations\":{\"kubernetes.io/config."
-		  "mirror\":\"x\"}}," SPEC "}", -EOPNOTSUPP, "static" },
 		{ "{\"spec\":{\"os\":{\"name\":\"windows\"}}}", -EOPNOTSUPP,
 		  "Windows" },
 		{ "{\"metadata\":{\"deletionTimestamp\":\"x\"}," SPEC "}",
@@ -183,8 +181,6 @@ static void refuses_what_nothing_helps(void **state)
 		  "ended" },
 		{ "{\"spec\":{}}", -EOPNOTSUPP, "scheduled" },
 		{ "{\"spec\":{\"nodeName\":\"n\"}}", -ENOENT, "no container" },
-		{ "{\"spec\":{\"nodeName\":\"n\",\"ephemeralContainers\":"
-		  "[{\"name\":\"app\"}]}}", -EOPNOTSUPP, "ephemeral" },
 	};
 
 	for (size_t i = 0; i < sizeof(pods) / sizeof(pods[0]); i++) {
@@ -195,6 +191,35 @@ static void refuses_what_nothing_helps(void **state)
 		assert_int_equal(podfs_podinfo(pod, "app", &info, &err),
 				 pods[i].status);
 		assert_non_null(strstr(err.text, pods[i].word));
+		podfs_json_free(pod);
+	}
+}
+
+/* What an exec into the target reaches all the same. */
+static void knows_what_takes_no_helper_container(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *word; /* NULL: it does take one */
+	} pods[] = {
+		{ "{\"metadata\":{\"annotations\":{\"kubernetes.io/config."
+		  "mirror\":\"x\"}}," SPEC "}", "static" },
+		{ "{\"spec\":{\"nodeName\":\"n\",\"ephemeralContainers\":"
+		  "[{\"name\":\"app\"}]}}", "ephemeral" },
+		{ "{\"spec\":{\"nodeName\":\"n\",\"ephemeralContainers\":"
+		  "[{\"name\":\"app\",\"targetContainerName\":\"b\"}]}}", NULL },
+		{ "{" SPEC "}", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(pods) / sizeof(pods[0]); i++) {
+		struct podfs_json *pod = parse(pods[i].text);
+		struct podfs_podinfo info;
+
+		assert_int_equal(podfs_podinfo(pod, "app", &info, NULL), 0);
+		if (pods[i].word)
+			assert_non_null(strstr(info.no_helper, pods[i].word));
+		else
+			assert_null(info.no_helper);
 		podfs_json_free(pod);
 	}
 }
@@ -420,6 +445,7 @@ int main(void)
 		cmocka_unit_test(needs_volumes_for_the_volumes_rung),
 		cmocka_unit_test(names_are_labels),
 		cmocka_unit_test(refuses_what_nothing_helps),
+		cmocka_unit_test(knows_what_takes_no_helper_container),
 		cmocka_unit_test(climbs_down),
 		cmocka_unit_test(reads_what_the_kubelet_says),
 		cmocka_unit_test(takes_only_a_helper_that_fits),
