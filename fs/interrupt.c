@@ -7,15 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "fs/clock.h"
 #include "fs/op.h"
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 bool fs_is_dying(pid_t pid)
 {
@@ -64,7 +57,7 @@ static void on_interrupt(fuse_req_t req, void *data)
 	(void)req;
 	pthread_mutex_lock(&i->lock);
 	if (!op->waiting && !atomic_load(&op->answered) && !i->stop) {
-		op->interrupted_at = now_ms();
+		op->interrupted_at = fs_now_ms();
 		op->waiting = true;
 		op->waiting_next = i->waiting;
 		i->waiting = op;
@@ -91,7 +84,7 @@ void fs_interrupts_forget(struct fs_interrupts *i, struct fs_op *op)
 /* The first that is to be given up, taken out of the list, with a reference. */
 static struct fs_op *due_locked(struct fs_interrupts *i)
 {
-	int64_t now = now_ms();
+	int64_t now = fs_now_ms();
 
 	for (struct fs_op *op = i->waiting; op; op = op->waiting_next) {
 		if (!op->waits &&

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "fs/clock.h"
 #include "fs/names.h"
 
 #define BUCKETS_FIRST 1024u
@@ -236,6 +237,13 @@ void fs_nodes_done(struct fs_nodes *n)
 	pthread_mutex_destroy(&n->lock);
 }
 
+static void see_locked(struct fs_node *node, const struct wire_attr *attr)
+{
+	node->attr = *attr;
+	node->attr_known = true;
+	node->attr_at = fs_now_ms();
+}
+
 /* ---- finding and making ------------------------------------------------------ */
 
 /* The name means @node from now on; another one that had it loses it. */
@@ -378,8 +386,7 @@ int fs_node_file(struct fs_nodes *n, struct fs_node *parent, const char *name,
 		}
 	}
 	if (node) {
-		node->attr = *attr;
-		node->attr_known = true;
+		see_locked(node, attr);
 		err = bind_locked(n, parent, name, node);
 		err = give_locked(n, node, err, lookup, ret);
 	}
@@ -410,8 +417,7 @@ bool fs_node_saw(struct fs_nodes *n, struct fs_node *node,
 		same = same_identity(&node->identity, &id) &&
 		       (node->attr.mode & S_IFMT) == (attr->mode & S_IFMT);
 	if (same) {
-		node->attr = *attr;
-		node->attr_known = true;
+		see_locked(node, attr);
 	}
 	pthread_mutex_unlock(&n->lock);
 	return same;

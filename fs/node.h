@@ -57,6 +57,9 @@ struct fs_node {
 	struct fs_identity identity;
 	struct wire_attr attr; /* the last that was seen */
 	bool attr_known;
+	int64_t attr_at;	 /* ms; when that was */
+	int64_t xattr_set_at;	 /* ms; what is said of them since is late */
+	int64_t no_capability_at; /* ms; security.capability was asked for */
 	struct wire_time seen_mtime; /* of what the page cache holds */
 	struct wire_time seen_ctime;
 	uint64_t seen_size;
@@ -111,6 +114,14 @@ struct fs_node *fs_node_named(struct fs_nodes *n, struct fs_node *parent,
 
 /* As last seen; 0: never. */
 uint32_t fs_node_mode(struct fs_nodes *n, const struct fs_node *node);
+/* Whether it is known not to have the extended attribute: from what was seen of
+ * it within @age_ms. */
+bool fs_node_lacks_xattr(struct fs_nodes *n, const struct fs_node *node,
+			 const char *name, int64_t age_ms);
+/* One is being set or was; or that one isn't there. */
+void fs_node_xattr_set(struct fs_nodes *n, struct fs_node *node);
+void fs_node_no_capability(struct fs_nodes *n, struct fs_node *node);
+
 /* Remembers what the helper said. False: another file is meant by now. */
 bool fs_node_saw(struct fs_nodes *n, struct fs_node *node,
 		 const struct wire_attr *attr);

@@ -16,9 +16,24 @@
 /* How a container's folder is reached: answered without the helper. */
 #define OWN_XATTR "user.podfs."
 
+static bool is_known_to_lack(struct podfs_fs *fs, const struct fs_node *node,
+			     enum wire_op what, const char *name)
+{
+	int64_t age_ms = (int64_t)(fs->config.attr_timeout * 1000);
+
+	/* what programs and the kernel ask of every file; of other names the
+	 * helper's kernel may have more to say than that there is none */
+	if (what != WIRE_OP_LISTXATTR &&
+	    (what != WIRE_OP_GETXATTR ||
+	     (strncmp(name, "security.", 9) != 0 &&
+	      strncmp(name, "system.posix_acl_", 17) != 0)))
+		return false;
+	return fs_node_lacks_xattr(&fs->nodes, node, name, age_ms);
+}
+
 static struct fs_op *begin(fuse_req_t req, fuse_ino_t ino, enum wire_op what,
-			   size_t extra, size_t room, fs_op_finish *finish,
-			   struct fs_loc *ret)
+			   const char *name, size_t extra, size_t room,
+			   fs_op_finish *finish, struct fs_loc *ret)
 {
 	struct podfs_fs *fs = fs_of(req);
 	struct fs_node *node = fs_node_get(&fs->nodes, ino);
@@ -27,7 +42,8 @@ static struct fs_op *begin(fuse_req_t req, fuse_ino_t ino, enum wire_op what,
 
 	/* a container's folder is asked only once someone went in */
 	if (node && (node->kind < FS_CONTAINER ||
-		     podfs_session_epoch(node->session) == 0)) {
+		     podfs_session_epoch(node->session) == 0 ||
+		     is_known_to_lack(fs, node, what, name))) {
 		fs_node_put(&fs->nodes, node);
 		if (what == WIRE_OP_SETXATTR)
 			fuse_reply_err(req, EOPNOTSUPP);
@@ -52,15 +68,23 @@ static struct fs_op *begin(fuse_req_t req, fuse_ino_t ino, enum wire_op what,
 	return op;
 }
 
+static void setxattr_done(struct fs_op *op, int status, const uint8_t *body,
+			  size_t len)
+{
+	fs_node_xattr_set(&op->fs->nodes, op->node);
+	fs_op_finish_plain(op, status, body, len);
+}
+
 void fs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 		 const char *value, size_t size, int flags)
 {
 	struct fs_loc loc;
-	struct fs_op *op = begin(req, ino, WIRE_OP_SETXATTR, size, 0,
-				 fs_op_finish_plain, &loc);
+	struct fs_op *op = begin(req, ino, WIRE_OP_SETXATTR, name, size, 0,
+				 setxattr_done, &loc);
 
 	if (!op)
 		return;
+	fs_node_xattr_set(&op->fs->nodes, op->node);
 	FS_SEND(op, SETXATTR, .base = loc.base, .path = fs_loc_path(&loc),
 		.name = wire_str_from(name),
 		.mode = flags & XATTR_CREATE  ? WIRE_XATTR_CREATE :
@@ -88,6 +112,8 @@ static void getxattr_done(struct fs_op *op, int status, const uint8_t *body,
 {
 	struct wire_rep_GETXATTR m;
 
+	if (status == -ENODATA && strcmp(op->name, "security.capability") == 0)
+		fs_node_no_capability(&op->fs->nodes, op->node);
 	if (status)
 		fs_op_error(op, status);
 	else if (FS_DECODE(op, GETXATTR, body, len, &m))
@@ -165,11 +191,12 @@ void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 
 	if (own_getxattr(req, ino, name, size))
 		return;
-	op = begin(req, ino, target ? WIRE_OP_READLINK : WIRE_OP_GETXATTR, 0,
-		   size, target ? target_done : getxattr_done, &loc);
+	op = begin(req, ino, target ? WIRE_OP_READLINK : WIRE_OP_GETXATTR,
+		   name, 0, size, target ? target_done : getxattr_done, &loc);
 	if (!op)
 		return;
 	op->size = size;
+	snprintf(op->name, sizeof(op->name), "%s", name);
 	if (target)
 		FS_SEND(op, READLINK, .base = loc.base,
 			.path = fs_loc_path(&loc));
@@ -197,7 +224,7 @@ static void listxattr_done(struct fs_op *op, int status, const uint8_t *body,
 void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
 	struct fs_loc loc;
-	struct fs_op *op = begin(req, ino, WIRE_OP_LISTXATTR, 0, size,
+	struct fs_op *op = begin(req, ino, WIRE_OP_LISTXATTR, "", 0, size,
 				 listxattr_done, &loc);
 
 	if (!op)
@@ -213,7 +240,7 @@ void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 void fs_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
 	struct fs_loc loc;
-	struct fs_op *op = begin(req, ino, WIRE_OP_REMOVEXATTR, 0, 0,
+	struct fs_op *op = begin(req, ino, WIRE_OP_REMOVEXATTR, name, 0, 0,
 				 fs_op_finish_plain, &loc);
 
 	if (!op)

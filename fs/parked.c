@@ -5,16 +5,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "fs/clock.h"
 #include "fs/fs_internal.h"
 #include "fs/virtual.h"
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* As interrupt.h says of others: not for any signal. */
 static bool given_up(struct fs_parked *p)
@@ -22,8 +15,8 @@ static bool given_up(struct fs_parked *p)
 	if (!fuse_req_interrupted(p->req))
 		return false;
 	if (!p->interrupted_at)
-		p->interrupted_at = now_ms();
-	return now_ms() - p->interrupted_at >= FS_INTERRUPT_GRACE_MS ||
+		p->interrupted_at = fs_now_ms();
+	return fs_now_ms() - p->interrupted_at >= FS_INTERRUPT_GRACE_MS ||
 	       fs_is_dying(fuse_req_ctx(p->req)->pid);
 }
 
@@ -35,7 +28,7 @@ static bool ask_again(struct fs_parked *p, bool stop)
 		fuse_reply_err(p->req, stop ? EIO : EINTR);
 		return true;
 	}
-	return fs_virtual_again(p, now_ms() - p->since >= FS_PARKED_MAX_MS);
+	return fs_virtual_again(p, fs_now_ms() - p->since >= FS_PARKED_MAX_MS);
 }
 
 /* Those of @list that still wait. */
@@ -111,7 +104,7 @@ bool fs_park(struct podfs_fs *fs, const struct fs_parked *what)
 	if (!p)
 		return false;
 	*p = *what;
-	p->since = now_ms();
+	p->since = fs_now_ms();
 	pthread_mutex_lock(&k->lock);
 	parked = !k->stop;
 	if (parked) {

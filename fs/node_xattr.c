@@ -1,0 +1,43 @@
+/* What is known of a node's extended attributes without asking. */
+#include <string.h>
+
+#include "fs/clock.h"
+#include "fs/node.h"
+
+/* A reply that was on its way when one was set says nothing of it. */
+#define LATE_MS 2000
+
+bool fs_node_lacks_xattr(struct fs_nodes *n, const struct fs_node *node,
+			 const char *name, int64_t age_ms)
+{
+	int64_t now = fs_now_ms();
+	bool lacks;
+
+	pthread_mutex_lock(&n->lock);
+	if (node->xattr_set_at && now - node->xattr_set_at < LATE_MS)
+		lacks = false;
+	else if (node->attr_known && (node->attr.flags & WIRE_ATTR_NO_XATTR) &&
+		 now - node->attr_at < age_ms)
+		lacks = true;
+	else
+		lacks = node->no_capability_at &&
+			now - node->no_capability_at < age_ms &&
+			strcmp(name, "security.capability") == 0;
+	pthread_mutex_unlock(&n->lock);
+	return lacks;
+}
+
+void fs_node_xattr_set(struct fs_nodes *n, struct fs_node *node)
+{
+	pthread_mutex_lock(&n->lock);
+	node->xattr_set_at = fs_now_ms();
+	node->no_capability_at = 0;
+	pthread_mutex_unlock(&n->lock);
+}
+
+void fs_node_no_capability(struct fs_nodes *n, struct fs_node *node)
+{
+	pthread_mutex_lock(&n->lock);
+	node->no_capability_at = fs_now_ms();
+	pthread_mutex_unlock(&n->lock);
+}
