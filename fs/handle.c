@@ -2,7 +2,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "common/base/guard.h"
+#include "fs/clock.h"
 #include "fs/listing.h"
 #include "fs/names.h"
 #include "fs/op.h"
@@ -65,6 +68,46 @@ struct fs_handle *fs_handle_get(struct fs_handles *h, struct fs_nodes *n,
 	return x;
 }
 
+void fs_handle_keep_data(struct fs_nodes *n, struct fs_handle *x, uint8_t *data,
+			 unsigned writes)
+{
+	pthread_mutex_lock(&n->lock);
+	x->data = data;
+	x->data_at = fs_now_ms();
+	x->data_writes = writes;
+	pthread_mutex_unlock(&n->lock);
+}
+
+static bool is_good_locked(const struct fs_handle *x, int64_t age_ms)
+{
+	return x->data && fs_now_ms() - x->data_at < age_ms &&
+	       atomic_load(&x->node->writes) == x->data_writes;
+}
+
+bool fs_handle_data(struct fs_nodes *n, struct fs_handle *x, uint64_t offset,
+		    size_t size, int64_t age_ms, uint8_t **ret,
+		    size_t *ret_len)
+{
+	uint8_t *copy = NULL, *old = NULL;
+	bool good;
+
+	pthread_mutex_lock(&n->lock);
+	good = is_good_locked(x, age_ms) && offset < x->size;
+	if (good) {
+		*ret_len = x->size - offset < size ? x->size - offset : size;
+		copy = malloc(*ret_len);
+		good = copy != NULL;
+	}
+	if (good)
+		memcpy(copy, x->data + offset, *ret_len);
+	if (!good || offset + *ret_len == x->size)
+		old = podfs_steal_ptr(&x->data);
+	pthread_mutex_unlock(&n->lock);
+	free(old);
+	*ret = copy;
+	return good;
+}
+
 void fs_handle_remove(struct fs_handles *h, struct fs_nodes *n,
 		      struct fs_handle *x)
 {
@@ -93,6 +136,7 @@ void fs_handle_put(struct fs_nodes *n, struct fs_handle *x)
 		fs_release_remote(x->node->session, x->remote.handle,
 				  x->remote.epoch);
 	fs_node_put(n, x->node);
+	free(x->data);
 	free(x);
 }
 

@@ -25,6 +25,10 @@ struct fs_handle {
 	uint32_t flags;
 	uint64_t size;
 	struct wire_time mtime;
+	/* nodes->lock: all of a small file, as it came with the open */
+	uint8_t *data;
+	int64_t data_at; /* ms */
+	unsigned data_writes; /* node->writes then */
 	bool append;
 	bool read_only;
 	bool close_remote; /* with the last reference */
@@ -52,6 +56,16 @@ void fs_handle_remove(struct fs_handles *h, struct fs_nodes *n,
 		      struct fs_handle *handle);
 /* After the session's end: the kernel releases nothing at umount. */
 void fs_handles_done(struct fs_handles *h);
+
+/* Takes over @data, all of the file when @writes were counted. */
+void fs_handle_keep_data(struct fs_nodes *n, struct fs_handle *handle,
+			 uint8_t *data, unsigned writes);
+/* What of it lies at @offset, or false: there is none, it is older than @age_ms,
+ * or the file was written to. Owner of *ret: the caller; what is read to its end
+ * is forgotten, for the kernel has it now. */
+bool fs_handle_data(struct fs_nodes *n, struct fs_handle *handle,
+		    uint64_t offset, size_t size, int64_t age_ms,
+		    uint8_t **ret, size_t *ret_len);
 
 /* Drops a reference; the last one closes the helper's handle. */
 void fs_handle_put(struct fs_nodes *n, struct fs_handle *handle);

@@ -64,6 +64,7 @@ struct fs_node {
 	struct wire_time seen_ctime;
 	uint64_t seen_size;
 	bool seen;
+	atomic_uint writes; /* of content, through this mount; when they ended */
 	atomic_bool locked; /* a lock was ever asked for */
 	struct fs_node *same; /* the identity table's chain */
 };

@@ -57,6 +57,7 @@ struct fs_op {
 	uint64_t offset;
 	size_t size;
 	unsigned flags;
+	unsigned writes; /* node->writes, before it was sent */
 	uint8_t *data; /* collected; freed with the op */
 	size_t data_len;
 };

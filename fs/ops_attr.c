@@ -200,6 +200,7 @@ static void setattr_done(struct fs_op *op, int status, const uint8_t *body,
 {
 	struct wire_rep_SETATTR m;
 
+	atomic_fetch_add(&op->node->writes, 1); /* its size, maybe */
 	if (status)
 		fs_op_error(op, status);
 	else if (FS_DECODE(op, SETATTR, body, len, &m))

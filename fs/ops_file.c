@@ -77,13 +77,21 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	     struct fuse_file_info *fi)
 {
 	struct podfs_fs *fs = fs_of(req);
-	const struct fs_handle *h =
-		fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
+	struct fs_handle *h = fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
+	int64_t age_ms = (int64_t)(fs->config.attr_timeout * 1000);
 	struct fs_op *op;
+	uint8_t *data;
+	size_t len;
 
 	(void)ino;
 	if (h && h->listing) {
 		fs_virtual_read(req, h, size, off);
+		return;
+	}
+	if (h && fs_handle_data(&fs->nodes, h, (uint64_t)off, size, age_ms,
+				&data, &len)) {
+		fuse_reply_buf(req, (const char *)data, len);
+		free(data);
 		return;
 	}
 	op = fs_op_by_handle(req, fi, WIRE_OP_READ, 0, read_done);
@@ -99,6 +107,13 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 }
 
 /* ---- space ------------------------------------------------------------------------ */
+
+static void fallocate_done(struct fs_op *op, int status, const uint8_t *body,
+			   size_t len)
+{
+	atomic_fetch_add(&op->node->writes, 1);
+	fs_op_finish_plain(op, status, body, len);
+}
 
 void fs_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset,
 		  off_t length, struct fuse_file_info *fi)
@@ -126,7 +141,7 @@ void fs_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset,
 		fuse_reply_err(req, EOPNOTSUPP);
 		return;
 	}
-	op = fs_op_by_handle(req, fi, WIRE_OP_FALLOCATE, 0, fs_op_finish_plain);
+	op = fs_op_by_handle(req, fi, WIRE_OP_FALLOCATE, 0, fallocate_done);
 	if (op)
 		FS_SEND(op, FALLOCATE, .handle = op->remote,
 			.mode = wire, .offset = (uint64_t)offset,
@@ -138,6 +153,7 @@ static void copy_done(struct fs_op *op, int status, const uint8_t *body,
 {
 	struct wire_rep_COPY_FILE_RANGE m;
 
+	atomic_fetch_add(&op->other->writes, 1);
 	if (status) {
 		fs_op_error(op, status);
 		return;
@@ -176,6 +192,8 @@ void fs_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 		return;
 	/* numbers of two lives of a helper mean nothing to each other */
 	target = fs_handle_remote(&fs->nodes, to);
+	fs_node_ref(&fs->nodes, to->node);
+	op->other = to->node;
 	if (target.epoch != op->call.epoch) {
 		fs_op_fail(op, ESTALE);
 		return;

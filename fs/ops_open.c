@@ -2,25 +2,37 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "common/base/guard.h"
 #include "fs/convert.h"
 #include "fs/listing.h"
 #include "fs/virtual.h"
 
+/* A file that isn't longer comes with its open. */
+#define DATA_MAX (32u * 1024)
+
 /* Whether the pages that the kernel may still have of the file are those of
  * today: nothing about it changed since they were read. */
+static bool was_seen_locked(const struct fs_node *node,
+			    const struct wire_attr *a)
+{
+	return node->seen && node->seen_size == a->size &&
+	       node->seen_mtime.sec == a->mtime.sec &&
+	       node->seen_mtime.nsec == a->mtime.nsec &&
+	       node->seen_ctime.sec == a->ctime.sec &&
+	       node->seen_ctime.nsec == a->ctime.nsec;
+}
+
 static bool unchanged(struct podfs_fs *fs, struct fs_node *node,
 		      const struct wire_attr *a)
 {
 	bool same;
 
 	pthread_mutex_lock(&fs->nodes.lock);
-	same = node->seen && node->seen_size == a->size &&
-	       node->seen_mtime.sec == a->mtime.sec &&
-	       node->seen_mtime.nsec == a->mtime.nsec &&
-	       node->seen_ctime.sec == a->ctime.sec &&
-	       node->seen_ctime.nsec == a->ctime.nsec;
+	same = was_seen_locked(node, a);
 	node->seen = true;
 	node->seen_size = a->size;
 	node->seen_mtime = a->mtime;
@@ -66,6 +78,8 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 	if (!FS_DECODE(op, OPEN, body, len, &m))
 		return;
 	epoch = podfs_session_epoch(op->session);
+	if (op->fi.flags & O_TRUNC)
+		atomic_fetch_add(&op->node->writes, 1);
 	if (!fs_node_saw(&fs->nodes, op->node, &m.attr))
 		status = -ESTALE;
 	if (!status)
@@ -83,6 +97,9 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 		return;
 	}
 	keep(h, op->fi.flags, &m.attr);
+	if (op->data && op->data_len == m.attr.size)
+		fs_handle_keep_data(&fs->nodes, h, podfs_steal_ptr(&op->data),
+				    op->writes);
 	if (op->flags & WIRE_OPEN_DIRECTORY)
 		h->listing = fs_listing_new();
 	else
@@ -93,6 +110,50 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 		fs_release_remote(op->session, m.handle, epoch);
 		fs_handle_remove(&fs->handles, &fs->nodes, h);
 	}
+}
+
+/* A small file comes with its open: a trip less. */
+static int open_part(struct podfs_call *c, const uint8_t *body, size_t len)
+{
+	struct fs_op *op = podfs_container_of(c, struct fs_op, call);
+	struct wire_reader r = wire_reader_over(body, len);
+	struct wire_rep_OPEN m;
+
+	if (wire_dec_rep_OPEN(&r, &m) != 0 || op->data ||
+	    m.data.n == 0 || m.data.n > op->size)
+		return -EIO;
+	op->data = malloc(m.data.n);
+	if (!op->data)
+		return -ENOMEM;
+	memcpy(op->data, m.data.p, m.data.n);
+	op->data_len = m.data.n;
+	return 0;
+}
+
+static void open_restart(struct podfs_call *c)
+{
+	struct fs_op *op = podfs_container_of(c, struct fs_op, call);
+
+	free(podfs_steal_ptr(&op->data));
+	op->data_len = 0;
+}
+
+/* How much of it to ask for: nothing that the kernel has, as far as is known,
+ * and nothing for who doesn't read. */
+static uint32_t data_wanted(struct podfs_fs *fs, const struct fs_node *node,
+			    uint32_t flags)
+{
+	const struct wire_attr *a = &node->attr;
+	bool wanted;
+
+	if ((flags & ~(uint32_t)WIRE_OPEN_NOATIME) != WIRE_OPEN_READ)
+		return 0;
+	pthread_mutex_lock(&fs->nodes.lock);
+	wanted = node->attr_known && S_ISREG(a->mode) && a->size > 0 &&
+		 a->size <= DATA_MAX && !(a->flags & WIRE_ATTR_VOLATILE) &&
+		 !was_seen_locked(node, a);
+	pthread_mutex_unlock(&fs->nodes.lock);
+	return wanted ? DATA_MAX : 0;
 }
 
 static void open_node(fuse_req_t req, struct fs_node *node,
@@ -113,8 +174,12 @@ static void open_node(fuse_req_t req, struct fs_node *node,
 	op->fi = *fi;
 	op->flags = fs_open_flags(fi->flags) | extra;
 	op->call.epoch = loc.epoch;
+	op->size = data_wanted(fs, node, op->flags);
+	op->writes = atomic_load(&node->writes);
+	op->call.part = open_part;
+	op->call.restart = open_restart;
 	FS_SEND(op, OPEN, .base = loc.base, .path = fs_loc_path(&loc),
-		.flags = op->flags);
+		.flags = op->flags, .data_max = (uint32_t)op->size);
 	fs_loc_done(&loc);
 }
 
@@ -172,6 +237,7 @@ static void create_done(struct fs_op *op, int status, const uint8_t *body,
 				       epoch, &h);
 	if (h) {
 		keep(h, op->fi.flags, &m.attr);
+		atomic_fetch_add(&node->writes, 1); /* O_TRUNC, maybe */
 		set_cache(fs, node, &m.attr, &op->fi);
 		op->fi.fh = h->fh;
 		if (fuse_reply_create(op->req, &e, &op->fi) == 0) {

@@ -57,6 +57,7 @@ static void answer(struct write *w)
 		if (!status && p->done < p->len)
 			break;
 	}
+	atomic_fetch_add(&w->op->node->writes, 1);
 	if (!fs_op_claim(w->op))
 		return;
 	if (done > 0)

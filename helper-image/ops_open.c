@@ -13,6 +13,8 @@
 #include "helper-image/dispatch.h"
 #include "helper-image/owner.h"
 
+#define DATA_MAX (32 * 1024) /* on the worker's stack */
+
 static int open_flags(uint32_t wire)
 {
 	static const struct {
@@ -80,11 +82,26 @@ static int open_at(struct helper_op *o, uint64_t base, struct wire_str path,
 	return err;
 }
 
+/* Best effort: without it the client reads as usual. */
+static void send_content(struct helper_op *o, int fd)
+{
+	struct wire_rep_OPEN part = { .handle = 0 };
+	uint8_t data[DATA_MAX];
+	ssize_t n = pread(fd, data, sizeof(data), 0);
+
+	if (n <= 0)
+		return;
+	part.data.p = data;
+	part.data.n = (uint32_t)n;
+	if (wire_enc_rep_OPEN(&o->reply, &part) == 0)
+		helper_op_part(o);
+}
+
 int helper_op_OPEN(struct helper_op *o)
 {
 	PODFS_CLEANUP_FD int fd = -1;
 	struct wire_req_OPEN m;
-	struct wire_rep_OPEN reply;
+	struct wire_rep_OPEN reply = { .data = { .n = 0 } };
 	int err = wire_dec_req_OPEN(&o->body, &m);
 
 	if (err)
@@ -96,6 +113,10 @@ int helper_op_OPEN(struct helper_op *o)
 		      &fd);
 	if (!err)
 		err = opened_ok(fd, &reply.attr);
+	if (!err && (m.flags & WIRE_OPEN_READ) && S_ISREG(reply.attr.mode) &&
+	    reply.attr.size > 0 && reply.attr.size <= m.data_max &&
+	    reply.attr.size <= DATA_MAX)
+		send_content(o, fd);
 	if (!err)
 		err = keep(o, &fd, m.flags, reply.attr.mode, &reply.handle);
 	return err ? err : wire_enc_rep_OPEN(&o->reply, &reply);

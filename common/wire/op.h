@@ -56,7 +56,7 @@
 	X(LISTXATTR,       32, WIRE_F_I,                        1)             \
 	X(REMOVEXATTR,     33, WIRE_F_W,                        1)             \
 	/* open files and folders */                                           \
-	X(OPEN,            48, WIRE_F_NONE,                     1)             \
+	X(OPEN,            48, WIRE_F_M,                        1)             \
 	X(CREATE,          49, WIRE_F_W,                        1)             \
 	X(READ,            50, WIRE_F_I | WIRE_F_M | WIRE_F_H,  1)             \
 	X(WRITE,           51, WIRE_F_W | WIRE_F_H,             1)             \

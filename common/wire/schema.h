@@ -98,8 +98,9 @@
 #define WIRE_REQ_REMOVEXATTR(F) F(u64, base) F(path, path) F(str, name)
 #define WIRE_REP_REMOVEXATTR(F) WIRE_NO_FIELDS(F)
 
-#define WIRE_REQ_OPEN(F) F(u64, base) F(path, path) F(u32, flags)
-#define WIRE_REP_OPEN(F) F(u64, handle) F(attr, attr)
+#define WIRE_REQ_OPEN(F)                                                       \
+	F(u64, base) F(path, path) F(u32, flags) F(u32, data_max)
+#define WIRE_REP_OPEN(F) F(u64, handle) F(attr, attr) F(data, data)
 #define WIRE_REQ_CREATE(F)                                                     \
 	F(u64, base) F(path, path) F(u32, flags) F(u32, mode) F(u32, uid)      \
 	F(u32, gid)

@@ -62,3 +62,40 @@ def test_writes_ask_for_capabilities_once(trips, files):
                 f.write(b"x" * 4096)
     # LOOKUP, CREATE, FLUSH, RELEASE; 50 WRITE; at most one question a second
     assert trips(write) <= 50 + 8
+
+
+def test_small_files_come_with_their_open(trips, files, root):
+    (root / "d").mkdir()
+    for i in range(100):
+        (root / "d" / str(i)).write_text(f"{i}\n" * 50)
+    subprocess.run(["ls", "-l", files / "d"], check=True,
+                   stdout=subprocess.DEVNULL)
+
+    def grep():
+        subprocess.run(["grep", "-r", "none", files / "d"])
+    # OPEN and RELEASE, which nobody waits for
+    assert trips(grep) <= 200 + 8
+    for i in range(100):
+        assert (files / "d" / str(i)).read_text() == f"{i}\n" * 50
+
+
+@pytest.mark.parametrize("how", ["write", "truncate", "container"])
+def test_what_came_with_the_open_grows_old(files, root, how):
+    (root / "f").write_text("before")
+    os.stat(files / "f")
+    fd = os.open(files / "f", os.O_RDONLY)
+    try:
+        if how == "write":
+            with open(files / "f", "r+b", buffering=0) as f:
+                f.write(b"AFTER")
+            expected = b"AFTERe"
+        elif how == "truncate":
+            os.truncate(files / "f", 2)
+            expected = b"be"
+        else:
+            (root / "f").write_text("later!")
+            time.sleep(1.2)
+            expected = b"later!"
+        assert os.read(fd, 100) == expected
+    finally:
+        os.close(fd)
