@@ -17,7 +17,6 @@ struct fs_handle {
 	struct fs_node *node; /* holds a reference */
 	uint64_t remote;      /* the helper's handle */
 	uint32_t epoch;	      /* of the session, in which it is valid */
-	bool append;
 	bool read_only;
 	bool close_remote; /* with the last reference */
 	unsigned refs;	   /* nodes->lock; the kernel's, and operations by node */

@@ -41,7 +41,6 @@ static void set_cache(struct podfs_fs *fs, struct fs_node *node,
 /* The kernel tells them only now. */
 static void keep_flags(struct fs_handle *h, int flags)
 {
-	h->append = flags & O_APPEND;
 	h->read_only = (flags & O_ACCMODE) == O_RDONLY;
 }
 

@@ -13,13 +13,13 @@
 #include "helper-image/dispatch.h"
 #include "helper-image/owner.h"
 
+/* Without O_APPEND: whether a write goes to the end, its offset says. */
 static int open_flags(uint32_t wire)
 {
 	static const struct {
 		uint32_t wire;
 		int host;
 	} map[] = {
-		{ WIRE_OPEN_APPEND, O_APPEND },
 		{ WIRE_OPEN_TRUNC, O_TRUNC },
 		{ WIRE_OPEN_EXCL, O_EXCL },
 		{ WIRE_OPEN_DIRECTORY, O_DIRECTORY },
@@ -85,6 +85,7 @@ int helper_op_OPEN(struct helper_op *o)
 	PODFS_CLEANUP_FD int fd = -1;
 	struct wire_req_OPEN m;
 	struct wire_rep_OPEN reply;
+	int flags;
 	int err = wire_dec_req_OPEN(&o->body, &m);
 
 	if (err)
@@ -92,8 +93,10 @@ int helper_op_OPEN(struct helper_op *o)
 	if (o->session->read_only &&
 	    (m.flags & (WIRE_OPEN_WRITE | WIRE_OPEN_TRUNC)))
 		return -EROFS;
-	err = open_at(o, m.base, m.path, open_flags(m.flags & ~WIRE_OPEN_EXCL),
-		      &fd);
+	flags = open_flags(m.flags & ~WIRE_OPEN_EXCL);
+	err = open_at(o, m.base, m.path, flags, &fd);
+	if (err == -EPERM && (m.flags & WIRE_OPEN_APPEND)) /* chattr +a */
+		err = open_at(o, m.base, m.path, flags | O_APPEND, &fd);
 	if (!err)
 		err = opened_ok(fd, &reply.attr);
 	if (!err)

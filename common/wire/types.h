@@ -121,6 +121,8 @@ enum wire_lock { /* fcntl(2) F_*LCK, flock(2) */
 #define WIRE_BASE_ROOT 0ull
 /* in COMPOUND: what the request before gave (its handle, else its location) */
 #define WIRE_BASE_RESULT UINT64_MAX
+/* the offset of a WRITE: where the file ends then */
+#define WIRE_OFFSET_END UINT64_MAX
 
 /* Owner of a new file: the target's main process's. */
 #define WIRE_ID_TARGET 0xffffffffu
