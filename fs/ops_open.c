@@ -107,6 +107,8 @@ static void open_node(fuse_req_t req, struct fs_node *node,
 	}
 	op->fi = *fi;
 	op->flags = fs_open_flags(fi->flags) | extra;
+	if (fuse_req_ctx(req)->uid != 0)
+		op->flags |= WIRE_OPEN_KILLPRIV;
 	op->call.epoch = loc.epoch;
 	FS_SEND(op, OPEN, .base = loc.base, .path = fs_loc_path(&loc),
 		.flags = op->flags);

@@ -46,6 +46,23 @@ static int opened_ok(int fd, struct wire_attr *ret)
 	return S_ISREG(ret->mode) || S_ISDIR(ret->mode) ? 0 : -ENXIO;
 }
 
+/* The kernel does so when others than root truncate; the helper is root. Set-gid
+ * without the group's execute bit is no set-gid: as notify_change(). */
+static int drop_set_id(int fd)
+{
+	struct stat st;
+	mode_t mode;
+
+	if (fstat(fd, &st) != 0)
+		return -errno;
+	mode = st.st_mode & 07777 & ~(mode_t)S_ISUID;
+	if (mode & S_IXGRP)
+		mode &= ~(mode_t)S_ISGID;
+	if (mode == (st.st_mode & 07777) || fchmod(fd, mode) == 0)
+		return 0;
+	return -errno;
+}
+
 static int keep(struct helper_op *o, int *fd, uint32_t flags, uint32_t mode,
 		uint64_t *ret)
 {
@@ -97,6 +114,9 @@ int helper_op_OPEN(struct helper_op *o)
 	err = open_at(o, m.base, m.path, flags, &fd);
 	if (err == -EPERM && (m.flags & WIRE_OPEN_APPEND)) /* chattr +a */
 		err = open_at(o, m.base, m.path, flags | O_APPEND, &fd);
+	if (!err && (m.flags & WIRE_OPEN_TRUNC) &&
+	    (m.flags & WIRE_OPEN_KILLPRIV))
+		err = drop_set_id(fd);
 	if (!err)
 		err = opened_ok(fd, &reply.attr);
 	if (!err)

@@ -85,6 +85,7 @@ enum wire_open {
 	WIRE_OPEN_SYNC = 1u << 7,
 	WIRE_OPEN_DSYNC = 1u << 8,
 	WIRE_OPEN_NOATIME = 1u << 9,
+	WIRE_OPEN_KILLPRIV = 1u << 10, /* with TRUNC: clears set-id bits */
 };
 
 enum wire_rename { /* renameat2(2) */
