@@ -25,6 +25,7 @@ static int open_flags(uint32_t wire)
 		{ WIRE_OPEN_DIRECTORY, O_DIRECTORY },
 		{ WIRE_OPEN_SYNC, O_SYNC },
 		{ WIRE_OPEN_DSYNC, O_DSYNC },
+		{ WIRE_OPEN_NOATIME, O_NOATIME },
 	};
 	bool rd = wire & WIRE_OPEN_READ;
 	bool wr = wire & WIRE_OPEN_WRITE;
