@@ -180,7 +180,16 @@ int helper_op_CREATE(struct helper_op *o)
 int helper_op_RELEASE(struct helper_op *o)
 {
 	struct wire_req_RELEASE m;
+	struct helper_handle *h;
 	int err = wire_dec_req_RELEASE(&o->body, &m);
 
-	return err ? err : helper_handle_release(&o->session->handles, m.handle);
+	if (err)
+		return err;
+	err = helper_handle_get(&o->session->handles, m.handle, &h);
+	if (err)
+		return err;
+	helper_lock_end(&o->session->locks, h);
+	err = helper_handle_release(&o->session->handles, m.handle);
+	helper_handle_put(&o->session->handles, h);
+	return err;
 }
