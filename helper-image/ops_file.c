@@ -171,8 +171,8 @@ int helper_op_LSEEK(struct helper_op *o)
 
 	if (err)
 		return err;
-	if ((m.whence != WIRE_SEEK_DATA && m.whence != WIRE_SEEK_HOLE) ||
-	    m.offset > INT64_MAX)
+	/* below 0 and past the end are the file system's to refuse */
+	if (m.whence != WIRE_SEEK_DATA && m.whence != WIRE_SEEK_HOLE)
 		return -EINVAL;
 	err = handle_of(o, m.handle, &h);
 	if (err)
