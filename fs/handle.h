@@ -29,7 +29,6 @@ struct fs_handle {
 	uint8_t *data;
 	int64_t data_at; /* ms */
 	unsigned data_writes; /* node->writes then */
-	bool append;
 	bool read_only;
 	bool close_remote; /* with the last reference */
 	unsigned refs;	   /* nodes->lock; the kernel's, and operations by node */

@@ -28,6 +28,7 @@
 
 static void init(void *userdata, struct fuse_conn_info *conn)
 {
+	const struct podfs_fs *fs = userdata;
 	static const unsigned wanted =
 		FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO |
 		FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS |
@@ -35,8 +36,11 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 		FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS |
 		FUSE_CAP_AUTO_INVAL_DATA;
 
-	(void)userdata;
 	conn->want |= conn->capable & wanted;
+	/* where the kernel decides by the mode's bits, it has to see the ACL:
+	 * the group's bits of a file that has one are its mask */
+	if (fs->allow_other)
+		conn->want |= conn->capable & FUSE_CAP_POSIX_ACL;
 	/* The kernel would stop asking for sizes and times that the container
 	 * changes; and inode numbers can't be opened by number. */
 	conn->want &= ~(unsigned)(FUSE_CAP_WRITEBACK_CACHE |

@@ -24,12 +24,19 @@ int fs_errno(int status)
 	}
 }
 
+static void drop_held(struct fs_op *op)
+{
+	struct fs_handle *h = podfs_steal_ptr(&op->held);
+
+	if (h)
+		fs_handle_put(&op->fs->nodes, h);
+}
+
 void fs_op_put(struct fs_op *op)
 {
 	if (atomic_fetch_sub(&op->refs, 1) != 1)
 		return;
-	if (op->held)
-		fs_handle_put(&op->fs->nodes, op->held);
+	drop_held(op);
 	fs_node_put(&op->fs->nodes, op->node);
 	fs_node_put(&op->fs->nodes, op->other);
 	podfs_session_put(op->session);
@@ -43,6 +50,9 @@ bool fs_op_claim(struct fs_op *op)
 	if (atomic_exchange(&op->answered, true))
 		return false;
 	fs_interrupts_forget(&op->fs->interrupts, op);
+	/* before the answer: a close(2) that follows it must be the last, so
+	 * that its RELEASE leaves before what comes next */
+	drop_held(op);
 	return true;
 }
 
@@ -141,6 +151,7 @@ void fs_op_fail(struct fs_op *op, int err)
 {
 	if (op->call.undo)
 		op->call.undo->done(op->call.undo, -ECANCELED, NULL, 0);
+	drop_held(op);
 	fuse_reply_err(op->req, err);
 	fs_op_put(op);
 }

@@ -52,7 +52,7 @@ struct fs_op {
 	struct fs_handle *handle;
 	uint64_t remote; /* the helper's for it, in the call's epoch */
 	bool reopened;
-	struct fs_handle *held; /* a reference, dropped with the op */
+	struct fs_handle *held; /* a reference, dropped before the answer */
 	struct wire_attr attr;
 	uint64_t offset;
 	size_t size;

@@ -55,7 +55,6 @@ static void keep(struct fs_handle *h, int flags, const struct wire_attr *a)
 {
 	h->size = a->size;
 	h->mtime = a->mtime;
-	h->append = flags & O_APPEND;
 	h->read_only = (flags & O_ACCMODE) == O_RDONLY;
 	h->flags = fs_open_flags(flags) &
 		   ~(uint32_t)(WIRE_OPEN_TRUNC | WIRE_OPEN_EXCL);
@@ -146,7 +145,8 @@ static uint32_t data_wanted(struct podfs_fs *fs, const struct fs_node *node,
 	const struct wire_attr *a = &node->attr;
 	bool wanted;
 
-	if ((flags & ~(uint32_t)WIRE_OPEN_NOATIME) != WIRE_OPEN_READ)
+	if ((flags & ~(uint32_t)(WIRE_OPEN_NOATIME | WIRE_OPEN_KILLPRIV)) !=
+	    WIRE_OPEN_READ)
 		return 0;
 	pthread_mutex_lock(&fs->nodes.lock);
 	wanted = node->attr_known && S_ISREG(a->mode) && a->size > 0 &&
@@ -173,6 +173,8 @@ static void open_node(fuse_req_t req, struct fs_node *node,
 	}
 	op->fi = *fi;
 	op->flags = fs_open_flags(fi->flags) | extra;
+	if (fuse_req_ctx(req)->uid != 0)
+		op->flags |= WIRE_OPEN_KILLPRIV;
 	op->call.epoch = loc.epoch;
 	op->size = data_wanted(fs, node, op->flags);
 	op->writes = atomic_load(&node->writes);

@@ -3,10 +3,11 @@
  *
  * The kernel hands over up to 1 MiB; a frame holds WIRE_DATA_MAX. Pieces of an
  * ordinary write leave at once and may run in any order, since each has its
- * own offset. Pieces of an O_APPEND write have none, so the next one leaves
+ * own offset. Pieces of an O_APPEND write go to the end, so the next one leaves
  * when the one before has been answered.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,7 +108,8 @@ static int prepare(struct write *w, const char *buf, size_t size, off_t off)
 		p->frame = malloc(PODFS_CALL_HEADROOM + WRITE_HEAD + p->len);
 		if (!p->frame)
 			return -ENOMEM;
-		m.offset = (uint64_t)off + p->at;
+		m.offset = w->in_turn ? WIRE_OFFSET_END :
+					(uint64_t)off + p->at;
 		m.data.p = (const uint8_t *)buf + p->at;
 		m.data.n = (uint32_t)p->len;
 		out = wire_writer_over(p->frame + PODFS_CALL_HEADROOM,
@@ -144,7 +146,9 @@ void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size,
 	}
 	w->op = op;
 	w->n = n;
-	w->in_turn = op->handle->append;
+	/* as it is now, not as the file was opened: fcntl(2) may change it, and
+	 * what comes from a mapping has its own place in any case */
+	w->in_turn = fi->flags & O_APPEND;
 	atomic_init(&w->left, n);
 	if (prepare(w, buf, size, off) != 0) {
 		fuse_reply_err(req, ENOMEM);

@@ -17,7 +17,8 @@ struct helper_handle {
 	bool directory;
 	bool readable;
 	bool writable;
-	pthread_mutex_t position; /* a folder's offset: READDIR seeks it */
+	/* a folder's offset: READDIR seeks it; a file's O_APPEND */
+	pthread_mutex_t position;
 	unsigned refs;		  /* the table's mutex */
 };
 

@@ -15,6 +15,7 @@ struct helper_lock_owner {
 	dev_t dev;
 	ino_t ino;
 	uint64_t owner;
+	const struct helper_handle *via; /* the last that was used */
 	int fd;
 };
 
@@ -77,6 +78,7 @@ static int owner_fd_locked(struct helper_locks *l,
 		return -errno;
 	o = *find_locked(l, &st, owner);
 	if (o) {
+		o->via = h;
 		*ret_fd = o->fd;
 		return 0;
 	}
@@ -93,6 +95,7 @@ static int owner_fd_locked(struct helper_locks *l,
 	o->dev = st.st_dev;
 	o->ino = st.st_ino;
 	o->owner = owner;
+	o->via = h;
 	o->fd = fd;
 	o->next = l->owners;
 	l->owners = o;
@@ -161,4 +164,22 @@ void helper_lock_drop(struct helper_locks *l, const struct helper_handle *h,
 		close(gone->fd); /* takes its locks with it */
 		free(gone);
 	}
+}
+
+void helper_lock_end(struct helper_locks *l, const struct helper_handle *h)
+{
+	struct helper_lock_owner **o, *gone;
+
+	pthread_mutex_lock(&l->lock);
+	for (o = &l->owners; (gone = *o);) {
+		if (gone->via != h) {
+			o = &gone->next;
+			continue;
+		}
+		*o = gone->next;
+		l->count--;
+		close(gone->fd);
+		free(gone);
+	}
+	pthread_mutex_unlock(&l->lock);
 }

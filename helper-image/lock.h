@@ -43,5 +43,9 @@ int helper_lock_get(struct helper_locks *l, const struct helper_handle *h,
 /* All of @owner's on the file that @h is open on. */
 void helper_lock_drop(struct helper_locks *l, const struct helper_handle *h,
 		      uint64_t owner);
+/* What is left when @h is closed: the locks of an open file description
+ * (F_OFD_SETLK), which no close of another descriptor ends. A process gave its
+ * own back when it closed its descriptor of the file, before. */
+void helper_lock_end(struct helper_locks *l, const struct helper_handle *h);
 
 #endif

@@ -158,7 +158,8 @@ static int set_all(const struct helper_object *obj,
 
 	if (m->valid & WIRE_SET_SIZE)
 		err = set_size(obj, m->size);
-	if (!err && (m->valid & (WIRE_SET_UID | WIRE_SET_GID)))
+	/* nothing at all is chown(2) of -1 and -1, which sets the ctime */
+	if (!err && ((m->valid & (WIRE_SET_UID | WIRE_SET_GID)) || !m->valid))
 		err = set_owner(obj, m);
 	if (!err && (m->valid & WIRE_SET_MODE))
 		err = set_mode(obj, m->mode);

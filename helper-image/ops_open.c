@@ -15,18 +15,19 @@
 
 #define DATA_MAX (32 * 1024) /* on the worker's stack */
 
+/* Without O_APPEND: whether a write goes to the end, its offset says. */
 static int open_flags(uint32_t wire)
 {
 	static const struct {
 		uint32_t wire;
 		int host;
 	} map[] = {
-		{ WIRE_OPEN_APPEND, O_APPEND },
 		{ WIRE_OPEN_TRUNC, O_TRUNC },
 		{ WIRE_OPEN_EXCL, O_EXCL },
 		{ WIRE_OPEN_DIRECTORY, O_DIRECTORY },
 		{ WIRE_OPEN_SYNC, O_SYNC },
 		{ WIRE_OPEN_DSYNC, O_DSYNC },
+		{ WIRE_OPEN_NOATIME, O_NOATIME },
 	};
 	bool rd = wire & WIRE_OPEN_READ;
 	bool wr = wire & WIRE_OPEN_WRITE;
@@ -46,6 +47,23 @@ static int opened_ok(int fd, struct wire_attr *ret)
 	if (err)
 		return err;
 	return S_ISREG(ret->mode) || S_ISDIR(ret->mode) ? 0 : -ENXIO;
+}
+
+/* The kernel does so when others than root truncate; the helper is root. Set-gid
+ * without the group's execute bit is no set-gid: as notify_change(). */
+static int drop_set_id(int fd)
+{
+	struct stat st;
+	mode_t mode;
+
+	if (fstat(fd, &st) != 0)
+		return -errno;
+	mode = st.st_mode & 07777 & ~(mode_t)S_ISUID;
+	if (mode & S_IXGRP)
+		mode &= ~(mode_t)S_ISGID;
+	if (mode == (st.st_mode & 07777) || fchmod(fd, mode) == 0)
+		return 0;
+	return -errno;
 }
 
 static int keep(struct helper_op *o, int *fd, uint32_t flags, uint32_t mode,
@@ -102,6 +120,7 @@ int helper_op_OPEN(struct helper_op *o)
 	PODFS_CLEANUP_FD int fd = -1;
 	struct wire_req_OPEN m;
 	struct wire_rep_OPEN reply = { .data = { .n = 0 } };
+	int flags;
 	int err = wire_dec_req_OPEN(&o->body, &m);
 
 	if (err)
@@ -109,8 +128,13 @@ int helper_op_OPEN(struct helper_op *o)
 	if (o->session->read_only &&
 	    (m.flags & (WIRE_OPEN_WRITE | WIRE_OPEN_TRUNC)))
 		return -EROFS;
-	err = open_at(o, m.base, m.path, open_flags(m.flags & ~WIRE_OPEN_EXCL),
-		      &fd);
+	flags = open_flags(m.flags & ~WIRE_OPEN_EXCL);
+	err = open_at(o, m.base, m.path, flags, &fd);
+	if (err == -EPERM && (m.flags & WIRE_OPEN_APPEND)) /* chattr +a */
+		err = open_at(o, m.base, m.path, flags | O_APPEND, &fd);
+	if (!err && (m.flags & WIRE_OPEN_TRUNC) &&
+	    (m.flags & WIRE_OPEN_KILLPRIV))
+		err = drop_set_id(fd);
 	if (!err)
 		err = opened_ok(fd, &reply.attr);
 	if (!err && (m.flags & WIRE_OPEN_READ) && S_ISREG(reply.attr.mode) &&
@@ -177,7 +201,16 @@ int helper_op_CREATE(struct helper_op *o)
 int helper_op_RELEASE(struct helper_op *o)
 {
 	struct wire_req_RELEASE m;
+	struct helper_handle *h;
 	int err = wire_dec_req_RELEASE(&o->body, &m);
 
-	return err ? err : helper_handle_release(&o->session->handles, m.handle);
+	if (err)
+		return err;
+	err = helper_handle_get(&o->session->handles, m.handle, &h);
+	if (err)
+		return err;
+	helper_lock_end(&o->session->locks, h);
+	err = helper_handle_release(&o->session->handles, m.handle);
+	helper_handle_put(&o->session->handles, h);
+	return err;
 }

@@ -86,6 +86,7 @@ enum wire_open {
 	WIRE_OPEN_SYNC = 1u << 7,
 	WIRE_OPEN_DSYNC = 1u << 8,
 	WIRE_OPEN_NOATIME = 1u << 9,
+	WIRE_OPEN_KILLPRIV = 1u << 10, /* with TRUNC: clears set-id bits */
 };
 
 enum wire_rename { /* renameat2(2) */
@@ -122,6 +123,8 @@ enum wire_lock { /* fcntl(2) F_*LCK, flock(2) */
 #define WIRE_BASE_ROOT 0ull
 /* in COMPOUND: what the request before gave (its handle, else its location) */
 #define WIRE_BASE_RESULT UINT64_MAX
+/* the offset of a WRITE: where the file ends then */
+#define WIRE_OFFSET_END UINT64_MAX
 
 /* Owner of a new file: the target's main process's. */
 #define WIRE_ID_TARGET 0xffffffffu

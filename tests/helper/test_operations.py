@@ -13,6 +13,7 @@ from client import Refused
 RD = wire.constant("WIRE_OPEN_READ")
 WR = wire.constant("WIRE_OPEN_WRITE")
 APPEND = wire.constant("WIRE_OPEN_APPEND")
+END = (1 << 64) - 1  # WIRE_OFFSET_END
 TRUNC = wire.constant("WIRE_OPEN_TRUNC")
 EXCL = wire.constant("WIRE_OPEN_EXCL")
 TARGET = wire.constant("WIRE_ID_TARGET")
@@ -152,8 +153,10 @@ def test_read_write(helper, root):
 def test_open_flags(helper, root):
     (root / "f").write_bytes(b"abc")
     h = helper.call("OPEN", path="f", flags=WR | APPEND)["handle"]
-    helper.call("WRITE", handle=h, offset=0, data=b"def")
+    helper.call("WRITE", handle=h, offset=END, data=b"def")
     assert (root / "f").read_bytes() == b"abcdef"
+    helper.call("WRITE", handle=h, offset=1, data=b"-")  # no more by fcntl(2)
+    assert (root / "f").read_bytes() == b"a-cdef"
     refused(errno.EBADF, helper.read, h, 0, 1)
     helper.call("OPEN", path="f", flags=WR | TRUNC)
     assert (root / "f").read_bytes() == b""

@@ -1,6 +1,7 @@
 """What programs do with files, done in the mount and looked at beside it."""
 
 import errno
+import fcntl
 import mmap
 import os
 import stat
@@ -126,6 +127,25 @@ def test_large_append_stays_in_order(files, root):
         assert f.write(data[:1_000_000]) == 1_000_000
         assert f.write(data[1_000_000:]) == 600_000
     assert (root / "log").read_bytes() == data
+
+
+def test_append_is_a_matter_of_each_write(files, root):
+    (root / "f").write_bytes(b"0123456789")
+    fd = os.open(files / "f", os.O_RDWR | os.O_APPEND)
+    try:
+        os.write(fd, b"A")
+        fcntl.fcntl(fd, fcntl.F_SETFL, 0)
+        os.pwrite(fd, b"b", 1)
+        fcntl.fcntl(fd, fcntl.F_SETFL, os.O_APPEND)
+        with open(root / "f", "ab") as beside:
+            beside.write(b"beside")
+        os.write(fd, b"C")
+        with mmap.mmap(fd, 4) as m:
+            m[3:4] = b"d"
+            m.flush()
+    finally:
+        os.close(fd)
+    assert (root / "f").read_bytes() == b"0b2d456789AbesideC"
 
 
 def test_sparse_beyond_4_gib(files, root):

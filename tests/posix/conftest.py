@@ -1,0 +1,63 @@
+"""One mount for all: a real helper over a pipe, others than root let in."""
+
+import importlib.util
+import os
+import pathlib
+import tempfile
+
+import pytest
+
+from both import Side
+
+HERE = pathlib.Path(__file__).parent
+spec = importlib.util.spec_from_file_location(
+    "mount_conftest", HERE.parent / "mount" / "conftest.py")
+mounts = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(mounts)
+
+
+@pytest.fixture(scope="session")
+def base():
+    """Not pytest's own folder, which only root may enter."""
+    with tempfile.TemporaryDirectory(prefix="podfs-posix-") as d:
+        os.chmod(d, 0o755)
+        yield pathlib.Path(d)
+
+
+@pytest.fixture(scope="session")
+def mount(base):
+    m = mounts.Mount(base, "-o", "allow_other")
+    os.listdir(m.files)
+    yield m
+    said = m.log.read_text()
+    try:
+        assert m.stop() == 0, m.log.read_text()
+    finally:
+        mounts.abort(m.point)
+    for word in ("runtime error", "AddressSanitizer", "ThreadSanitizer",
+                 "malformed", "broke the protocol"):
+        assert word not in said + m.log.read_text(), m.log.read_text()
+
+
+@pytest.fixture
+def sides(mount, base, request):
+    """(reference, mount): a folder each, empty, of the same file system."""
+    name = request.node.name
+    reference = base / "reference" / name
+    reference.mkdir(parents=True)
+    (mount.root / name).mkdir()
+    os.chmod(reference, 0o755)
+    here, there = Side(mount.files / name), Side(reference)
+    yield there, here
+    here.close()
+    there.close()
+
+
+@pytest.fixture
+def there(sides):
+    return sides[0]
+
+
+@pytest.fixture
+def here(sides):
+    return sides[1]

@@ -1,0 +1,159 @@
+"""What podfs does otherwise than the file system below: docs/posix.md, row by
+row. Each asserts both, so that a row that became wrong is noticed."""
+
+import errno
+import fcntl
+import mmap
+import os
+import struct
+import subprocess
+import time
+
+import calls
+from both import ALICE, refused
+
+BLOCK = 4096
+
+
+def test_set_gid_without_the_groups_execute_bit_stays(here, there):
+    for s, mode in ((there, 0o644 | 0o022), (here, 0o2666)):
+        f = s.file("f", b"text", 0o2666)
+        s.as_user(ALICE, lambda s: os.write(os.open(f, os.O_WRONLY), b"x"))
+        assert os.stat(f).st_mode & 0o7777 == mode
+
+
+def test_ranges_are_neither_collapsed_nor_inserted(here, there):
+    for s in (there, here):
+        fd = s.open(s.file("f", b"x" * 4 * BLOCK), os.O_RDWR)
+        for mode in (calls.COLLAPSE, calls.INSERT):
+            if s is there:
+                calls.fallocate(fd, mode, BLOCK, BLOCK)
+            else:
+                refused(errno.EOPNOTSUPP, calls.fallocate, fd, mode, BLOCK,
+                        BLOCK)
+                refused(errno.EOPNOTSUPP, calls.fallocate, fd, mode, 1, 1)
+
+
+def test_no_file_without_a_name(here, there):
+    os.close(os.open(there.folder, os.O_TMPFILE | os.O_RDWR))
+    refused(errno.EOPNOTSUPP, os.open, here.folder,
+            os.O_TMPFILE | os.O_RDWR)
+
+
+def test_direct_needs_no_alignment(here, there):
+    for s in (there, here):
+        fd = s.open(s.file("f", b"x" * BLOCK), os.O_RDWR | os.O_DIRECT)
+        buf = mmap.mmap(-1, BLOCK)
+        part = memoryview(buf)[1:6]
+        if s is there:
+            refused(errno.EINVAL, os.preadv, fd, [part], 3)
+        else:
+            assert os.preadv(fd, [part], 3) == 5
+            assert os.pwritev(fd, [part], 7) == 5
+
+
+def test_links_that_lead_up_are_shown_where_they_lead(here, there):
+    for s, shown in ((there, "d/../d/f"), (here, None)):
+        s.folder_of("d")
+        s.file("d/f", b"f")
+        os.symlink("d/../d/f", s / "l")
+        name = os.path.basename(s.folder)
+        assert os.readlink(s / "l") == (shown or f"../{name}/d/f")
+        os.symlink("/etc", s / "abs")
+        assert os.readlink(s / "abs") == ("/etc" if shown else "../etc")
+        with open(s / "l", "rb") as f:
+            assert f.read() == b"f"
+
+
+def test_looking_at_a_link_reads_it(here, there):
+    for s in (there, here):
+        os.symlink("target", s / "l")
+        os.utime(s / "l", (1e9, 1e9), follow_symlinks=False)
+        time.sleep(1.1)  # what the kernel here knows of it is old
+        os.lstat(s / "l")
+        time.sleep(1.1)
+        changed = os.lstat(s / "l").st_atime_ns != 10 ** 18
+        assert changed == (s is here)
+
+
+def test_names_of_a_link_are_counted_late(here, there):
+    """At most --attr-timeout."""
+    for s, at_once in ((there, 2), (here, 1)):
+        os.symlink("none", s / "l")
+        os.lstat(s / "l")
+        os.link(s / "l", s / "m", follow_symlinks=False)
+        assert os.lstat(s / "l").st_nlink == at_once
+        assert os.lstat(s / "m").st_nlink == 2
+        time.sleep(1.1)
+        assert os.lstat(s / "l").st_nlink == 2
+
+
+def test_a_removed_folder_is_not_opened_again(here, there):
+    back = os.open(".", os.O_PATH)
+    try:
+        for s in (there, here):
+            os.chdir(s.folder_of("d"))
+            os.rmdir(s / "d")
+            if s is there:
+                assert os.listdir(".") == []
+            else:
+                refused(errno.ESTALE, os.listdir, ".")
+    finally:
+        os.fchdir(back)
+        os.close(back)
+
+
+def test_offsets_end_later(here, there):
+    """lseek(2) is the kernel's alone; writing there is refused by both."""
+    for s in (there, here):
+        fd = s.open(s.file("f"), os.O_RDWR)
+        if s is there:
+            refused(errno.EINVAL, os.lseek, fd, 1 << 62, os.SEEK_SET)
+        else:
+            assert os.lseek(fd, 1 << 62, os.SEEK_SET) == 1 << 62
+        refused(errno.EFBIG, os.pwrite, fd, b"x", 1 << 62)
+
+
+def test_nobody_is_named_as_a_locks_holder(here, there):
+    for s in (there, here):
+        fd = s.open(s.file("f"), os.O_RDWR)
+        fcntl.lockf(fd, fcntl.LOCK_EX)
+
+        def case(s):
+            mine = os.open(s / "f", os.O_RDWR)
+            lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0)
+            s.note(struct.unpack("hhqqi4x", fcntl.fcntl(
+                mine, fcntl.F_GETLK, lock))[4])
+        s.as_user(0, case)
+        holder = s.seen.pop()[0]
+        assert holder == (os.getpid() if s is there else 0)
+
+
+def test_a_default_acl_does_not_lift_the_umask(here, there):
+    """What is inherited is right but for bits that the umask took."""
+    for s, mode in ((there, 0o664), (here, 0o644)):
+        subprocess.run(["setfacl", "-d", "-m",
+                        f"u::rwx,g::rx,o::r,u:{ALICE}:rwx", s.folder],
+                       check=True)
+        old = os.umask(0o22)
+        try:
+            os.close(os.open(s / "f", os.O_CREAT, 0o666))
+        finally:
+            os.umask(old)
+        assert os.stat(s / "f").st_mode & 0o777 == mode
+
+
+def test_what_is_read_from_memory_is_not_seen_read(here, there):
+    """The container's atime knows of the first read only."""
+    for s in (there, here):
+        f = s.file("f", b"text")
+        with open(f, "rb") as first:
+            first.read()
+        os.utime(f, (1e9, 1e9))
+        with open(f, "rb") as fd:
+            fd.read()
+            os.utime(f, (1e9, 1e9))
+            time.sleep(0.02)
+            fd.seek(0)
+            fd.read()
+        assert (os.stat(f).st_atime_ns == 10 ** 18) == (s is here)
