@@ -136,7 +136,9 @@ def test_the_helper_hears_bye(tmp_path):
         ops.append((wire.NAMES[op], data[wire.HEADER.size:size]))
         data = data[size:]
     assert ops[0][0] == "HELLO"
-    assert ops[-1] == ("BYE", wire.encode("REQ", "BYE", {"forget": 1}))
+    # a RELEASE may be late
+    bye = ("BYE", wire.encode("REQ", "BYE", {"forget": 1}))
+    assert bye in ops[-2:]
 
 
 def test_pings_are_answered_while_volumes_hang(mount):
