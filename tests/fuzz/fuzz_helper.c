@@ -272,6 +272,7 @@ static void request(struct helper_session *s, struct input *in, uint64_t id)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	const struct helper_user nobody = { .set = false };
 	struct input in = { data, data + size };
 	struct helper_session *s = NULL;
 	struct helper_root root;
@@ -283,7 +284,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(helper_root_plain("/tree", &root) == 0, "root");
 	root.no_openat2 = data[0] & 1;
 	must(helper_session_get(&root, 1, 1, false, data[0] & 2 && data[1] & 2,
-				&s, &found) == 0, "session");
+				&nobody, &s, &found) == 0, "session");
 	in.p++;
 	for (uint64_t id = 1; in.p < in.end && id < 64; id++)
 		request(s, &in, id);

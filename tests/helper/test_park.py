@@ -101,6 +101,7 @@ def test_acknowledged_replies_are_forgotten(parked, root):
     c.replies(ident)
     c.ack = ident + 1
     c.call("PING", stamp=1)
+    time.sleep(0.3)  # its worker may not have taken it off the list yet
     body = wire.encode("REQ", "MKDIR", {"path": "a", "mode": 0o755, **OWNER})
     c.raw(wire.frame("MKDIR", ident, body, wire.AGAIN, ident + 1))
     with pytest.raises(client.Refused) as e:
