@@ -125,9 +125,12 @@ def test_indexers_are_kept_out(tmp_path, name):
 def test_the_helper_hears_bye(tmp_path):
     """So that it forgets handles and locks at once, and not when their time
     is out."""
-    sent = tmp_path / "sent"
-    mount = Mount(tmp_path, helper=f"tee {sent} | {HELPER} serve --inline "
-                                   f"--root {tmp_path}/root")
+    sent, pipe = tmp_path / "sent", tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # its standard output first: all of it ends with the helper
+    mount = Mount(tmp_path, helper=f"{HELPER} serve --inline --root "
+                                   f"{tmp_path}/root <{pipe} & "
+                                   f"exec tee {pipe} >{sent}")
     assert os.listdir(mount.files) == []
     assert mount.stop() == 0, mount.log.read_text()
     data, ops = sent.read_bytes(), []
