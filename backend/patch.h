@@ -14,7 +14,7 @@
 #include "common/base/buf.h"
 
 /* Of the daemon and the helper together: another number, another helper. */
-#define PODFS_HELPER_PROTOCOL "3"
+#define PODFS_HELPER_PROTOCOL "4"
 
 /* Where the volumes rung mounts what the target would see at "/". */
 #define PODFS_VOLUMES_ROOT "/podfs/root"
@@ -38,7 +38,7 @@ struct podfs_patch {
 
 #define PODFS_PATCH_MAX ((size_t)1 << 20) /* bytes */
 
-/* "podfs-3-x7k2m9qd": unique for ever in its pod. */
+/* "podfs-4-x7k2m9qd": unique for ever in its pod. */
 #define PODFS_HELPER_NAME_SIZE 32
 void podfs_helper_name(char ret[PODFS_HELPER_NAME_SIZE]);
 
