@@ -30,6 +30,7 @@ struct fs_handle {
 	int64_t data_at; /* ms */
 	unsigned data_writes; /* node->writes then */
 	bool read_only;
+	atomic_bool locked; /* a lock was had by it */
 	bool close_remote; /* with the last reference */
 	unsigned refs;	   /* nodes->lock; the kernel's, and operations by node */
 	struct fs_handle *next, *prev; /* node->open */

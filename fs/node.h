@@ -66,6 +66,7 @@ struct fs_node {
 	bool seen;
 	atomic_uint writes; /* of content, through this mount; when they ended */
 	atomic_bool locked; /* a lock was ever asked for */
+	_Atomic int64_t lock_closed_at; /* ms; of an open file that had one */
 	struct fs_node *same; /* the identity table's chain */
 };
 

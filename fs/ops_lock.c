@@ -5,11 +5,42 @@
 #include <string.h>
 #include <sys/file.h>
 
+#include "fs/clock.h"
 #include "fs/convert.h"
+#include "fs/handle.h"
 
 /* Waiting for a lock is no operation that hangs: it ends when the lock is
  * free or the process is interrupted. */
 #define LOCK_WAIT_MS (24u * 60 * 60 * 1000)
+
+/* flock(2) and F_OFD_SETLK end with the last close of the open file. The kernel
+ * tells of that by a RELEASE for whose reply nobody waits: who asks for the lock
+ * next may be ahead of it. So one that a close might have ended is waited for. */
+#define CLOSED_MS 1000
+#define GRACE_MS 200
+
+static uint32_t grace_ms(const struct fs_node *node)
+{
+	int64_t closed = atomic_load(&node->lock_closed_at);
+
+	return closed && fs_now_ms() - closed < CLOSED_MS ? GRACE_MS : 0;
+}
+
+static void lock_done(struct fs_op *op, int status, const uint8_t *body,
+		      size_t len)
+{
+	(void)body;
+	(void)len;
+	if (status) {
+		fs_op_error(op, status);
+		return;
+	}
+	if (!fs_op_claim(op))
+		return;
+	/* the kernel keeps it open until the answer */
+	atomic_store(&op->handle->locked, true);
+	fuse_reply_err(op->req, 0);
+}
 
 static uint8_t wire_type(short type)
 {
@@ -79,8 +110,8 @@ static void wait_long(struct fs_op *op, const struct wire_writer *unlock)
 void fs_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	      struct flock *lock, int sleep)
 {
-	struct fs_op *op = fs_op_by_handle(req, fi, WIRE_OP_SETLK, 0,
-					   fs_op_finish_plain);
+	struct fs_op *op =
+		fs_op_by_handle(req, fi, WIRE_OP_SETLK, 0, lock_done);
 	uint8_t body[FS_STRAY_BODY];
 	struct wire_writer w = wire_writer_over(body, sizeof(body));
 	struct wire_req_SETLK m;
@@ -100,7 +131,7 @@ void fs_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	if (sleep)
 		wait_long(op, &w);
 	m.type = wire_type(lock->l_type);
-	m.wait = sleep != 0;
+	m.wait_ms = sleep ? WIRE_LOCK_WAIT_FOR_EVER : grace_ms(op->node);
 	w = fs_op_body(op);
 	wire_enc_req_SETLK(&w, &m);
 	fs_op_submit(op, &w);
@@ -108,8 +139,8 @@ void fs_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 
 void fs_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int how)
 {
-	struct fs_op *op = fs_op_by_handle(req, fi, WIRE_OP_FLOCK, 0,
-					   fs_op_finish_plain);
+	struct fs_op *op =
+		fs_op_by_handle(req, fi, WIRE_OP_FLOCK, 0, lock_done);
 	uint8_t body[FS_STRAY_BODY];
 	struct wire_writer w = wire_writer_over(body, sizeof(body));
 	struct wire_req_FLOCK m;
@@ -127,7 +158,8 @@ void fs_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int how
 	m.type = how & LOCK_SH ? WIRE_LOCK_READ :
 		 how & LOCK_EX ? WIRE_LOCK_WRITE :
 				 WIRE_LOCK_UNLOCK;
-	m.wait = !(how & LOCK_NB);
+	m.wait_ms = how & LOCK_NB ? grace_ms(op->node) :
+				    WIRE_LOCK_WAIT_FOR_EVER;
 	w = fs_op_body(op);
 	wire_enc_req_FLOCK(&w, &m);
 	fs_op_submit(op, &w);

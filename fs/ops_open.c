@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "common/base/guard.h"
+#include "fs/clock.h"
 #include "fs/convert.h"
 #include "fs/listing.h"
 #include "fs/virtual.h"
@@ -344,6 +345,8 @@ void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct fs_op *op;
 
 	(void)ino;
+	if (h && atomic_load(&h->locked))
+		atomic_store(&h->node->lock_closed_at, fs_now_ms());
 	/* closing what was only read has nothing to tell, but locks to end */
 	if (h && h->read_only && !atomic_load(&h->node->locked)) {
 		fuse_reply_err(req, 0);

@@ -1,5 +1,5 @@
 /* GETLK, SETLK, FLOCK. What is held by another is tried again by the pool
- * until it is free or the request is cancelled. */
+ * until it is free, its time is over or the request is cancelled. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -7,6 +7,22 @@
 
 #include "helper-image/dispatch.h"
 #include "helper-image/lock.h"
+
+/* Whether a lock that was refused is asked for again. */
+static int verdict(struct helper_request *r, int err, uint32_t wait_ms)
+{
+	int64_t now;
+
+	if (err != -EAGAIN || !wait_ms)
+		return err;
+	now = helper_now_ms();
+	if (!r->refused_at)
+		r->refused_at = now;
+	return wait_ms == WIRE_LOCK_WAIT_FOR_EVER ||
+			       now - r->refused_at < wait_ms ?
+		       HELPER_AGAIN :
+		       err;
+}
 
 static int type_of(uint8_t wire, short *ret)
 {
@@ -89,7 +105,7 @@ int helper_op_SETLK(struct helper_op *o)
 		return err;
 	err = helper_lock_set(&o->session->locks, h, m.owner, &range);
 	helper_handle_put(&o->session->handles, h);
-	return err == -EAGAIN && m.wait ? HELPER_AGAIN : err;
+	return verdict(o->request, err, m.wait_ms);
 }
 
 int helper_op_FLOCK(struct helper_op *o)
@@ -113,5 +129,5 @@ int helper_op_FLOCK(struct helper_op *o)
 	if (flock(h->fd, op) != 0)
 		err = errno == EWOULDBLOCK ? -EAGAIN : -errno;
 	helper_handle_put(&o->session->handles, h);
-	return err == -EAGAIN && m.wait ? HELPER_AGAIN : err;
+	return verdict(o->request, err, m.wait_ms);
 }

@@ -33,7 +33,8 @@ struct helper_request {
 	struct helper_request *running; /* session->running, under its lock */
 	struct helper_session *session; /* holds a reference */
 	struct wire_header header;
-	int64_t retry_at; /* ms; a lock that is waited for */
+	int64_t refused_at; /* ms; a lock that is waited for; 0: not yet */
+	int64_t retry_at;   /* ms */
 	bool cancelled;	  /* session->lock */
 	uint8_t body[];	  /* header.size - WIRE_HEADER_SIZE bytes */
 };

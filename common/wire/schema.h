@@ -131,16 +131,17 @@
 	F(u64, handle) F(u64, offset) F(u64, to_handle) F(u64, to_offset)      \
 	F(u64, length)
 #define WIRE_REP_COPY_FILE_RANGE(F) F(u64, count)
-/* POSIX record locks, fcntl(2): end is the last byte, 2^63-1 for all */
+/* POSIX record locks, fcntl(2): end is the last byte, 2^63-1 for all; wait_ms:
+ * 2^32-1 for ever */
 #define WIRE_REQ_GETLK(F)                                                      \
 	F(u64, handle) F(u64, owner) F(u8, type) F(u64, start) F(u64, end)
 #define WIRE_REP_GETLK(F) F(u8, type) F(u64, start) F(u64, end) F(u32, pid)
 #define WIRE_REQ_SETLK(F)                                                      \
 	F(u64, handle) F(u64, owner) F(u8, type) F(u64, start) F(u64, end)     \
-	F(u8, wait)
+	F(u32, wait_ms)
 #define WIRE_REP_SETLK(F) WIRE_NO_FIELDS(F)
 #define WIRE_REQ_FLOCK(F)                                                      \
-	F(u64, handle) F(u64, owner) F(u8, type) F(u8, wait)
+	F(u64, handle) F(u64, owner) F(u8, type) F(u32, wait_ms)
 #define WIRE_REP_FLOCK(F) WIRE_NO_FIELDS(F)
 
 /* requests: (op[2] n[4] body)*, stops at the first that fails; a base of

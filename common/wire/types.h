@@ -118,6 +118,7 @@ enum wire_lock { /* fcntl(2) F_*LCK, flock(2) */
 	WIRE_LOCK_WRITE = 1,
 	WIRE_LOCK_UNLOCK = 2,
 };
+#define WIRE_LOCK_WAIT_FOR_EVER UINT32_MAX
 
 /* base of a location: the container's root. Any other base is a handle. */
 #define WIRE_BASE_ROOT 0ull

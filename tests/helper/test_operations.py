@@ -14,6 +14,7 @@ RD = wire.constant("WIRE_OPEN_READ")
 WR = wire.constant("WIRE_OPEN_WRITE")
 APPEND = wire.constant("WIRE_OPEN_APPEND")
 END = (1 << 64) - 1  # WIRE_OFFSET_END
+FOR_EVER = (1 << 32) - 1  # WIRE_LOCK_WAIT_FOR_EVER
 TRUNC = wire.constant("WIRE_OPEN_TRUNC")
 EXCL = wire.constant("WIRE_OPEN_EXCL")
 TARGET = wire.constant("WIRE_ID_TARGET")
@@ -264,11 +265,12 @@ def test_waiting_lock_is_granted_or_cancelled(helper, root):
     h = helper.call("OPEN", path="f", flags=RD | WR)["handle"]
     g = helper.call("OPEN", path="f", flags=RD | WR)["handle"]
     helper.call("FLOCK", handle=h, type=1)
-    waiting = helper.send("FLOCK", handle=g, type=1, wait=1)
+    refused(errno.EAGAIN, helper.call, "FLOCK", handle=g, type=1, wait_ms=50)
+    waiting = helper.send("FLOCK", handle=g, type=1, wait_ms=FOR_EVER)
     assert helper.call("PING", stamp=1)
     helper.send("CANCEL", id=waiting)
     refused(errno.EINTR, helper.replies, waiting)
-    waiting = helper.send("FLOCK", handle=g, type=1, wait=1)
+    waiting = helper.send("FLOCK", handle=g, type=1, wait_ms=FOR_EVER)
     done = []
     other = threading.Thread(target=lambda: done.append(
         helper.replies(waiting)))

@@ -1,10 +1,12 @@
 """A real mount of a real helper over a pipe: no cluster, no fake."""
 
+import contextlib
 import os
 import pathlib
 import shlex
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -71,6 +73,22 @@ class Mount:
             raise
         finally:
             abort(self.point)
+
+
+@contextlib.contextmanager
+def liar(tmp_path, op, what):
+    """A mount whose helper is behind liar.py; it lies while tmp_path/LIE
+    stands."""
+    command = shlex.join([sys.executable,
+                          str(pathlib.Path(__file__).with_name("liar.py")),
+                          op, str(what)])
+    mount = Mount(tmp_path, helper=f"cd {tmp_path} && {command} {HELPER} "
+                                   f"serve --inline --root {tmp_path}/root")
+    try:
+        yield mount
+        assert mount.stop() == 0, mount.log.read_text()
+    finally:
+        abort(mount.point)
 
 
 @pytest.fixture

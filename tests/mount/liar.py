@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""A real helper, some of whose replies are changed on their way.
+"""A real helper, some of whose messages are changed on their way.
 
 liar.py OP ERRNO COMMAND...: while a file LIE stands in the current folder,
 every reply to OP fails with ERRNO (the protocol's number).
+liar.py OP late COMMAND...: while it stands, every request of OP takes longer
+than what was sent after it.
 """
 
 import os
@@ -15,25 +17,43 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "helper"))
 import wire  # noqa: E402
 
 
-def up(to):
-    while data := os.read(0, 65536):
-        to.write(data)
-        to.flush()
+LATE = 0.05  # seconds
+
+
+def frames(source):
+    while head := source.read(wire.HEADER.size):
+        size, op, flags, ident, status = wire.HEADER.unpack(head)
+        yield op, flags, ident, head, source.read(size - wire.HEADER.size)
+
+
+def up(to, slow):
+    busy = threading.Lock()
+
+    def send(frame):
+        with busy:
+            to.write(frame)
+            to.flush()
+
+    for op, _, _, head, body in frames(os.fdopen(0, "rb")):
+        if op == slow and pathlib.Path("LIE").exists():
+            threading.Timer(LATE, send, (head + body,)).start()
+        else:
+            send(head + body)
     to.close()
 
 
 def main():
-    op, code = wire.OPS[sys.argv[1]], int(sys.argv[2])
+    op, what = wire.OPS[sys.argv[1]], sys.argv[2]
+    slow = op if what == "late" else None
     helper = subprocess.Popen(sys.argv[3:], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE)
-    threading.Thread(target=up, args=(helper.stdin,), daemon=True).start()
+    threading.Thread(target=up, args=(helper.stdin, slow),
+                     daemon=True).start()
     out = os.fdopen(1, "wb")
-    while head := helper.stdout.read(wire.HEADER.size):
-        size, this, flags, ident, status = wire.HEADER.unpack(head)
-        body = helper.stdout.read(size - wire.HEADER.size)
-        if this == op and pathlib.Path("LIE").exists():
+    for this, flags, ident, head, body in frames(helper.stdout):
+        if this == op and not slow and pathlib.Path("LIE").exists():
             head = wire.HEADER.pack(wire.HEADER.size, this,
-                                    flags & ~wire.MORE, ident, code)
+                                    flags & ~wire.MORE, ident, int(what))
             body = b""
         out.write(head + body)
         out.flush()

@@ -1,29 +1,11 @@
 """A helper whose replies are false: its container suffers, nobody else."""
 
-import contextlib
 import errno
 import os
-import pathlib
-import shlex
-import sys
 
 import pytest
 
-from conftest import HELPER, Mount, abort
-
-LIAR = pathlib.Path(__file__).with_name("liar.py")
-
-
-@contextlib.contextmanager
-def mounted(tmp_path, op, code):
-    command = shlex.join([sys.executable, str(LIAR), op, str(code)])
-    mount = Mount(tmp_path, helper=f"cd {tmp_path} && {command} {HELPER} "
-                                   f"serve --inline --root {tmp_path}/root")
-    try:
-        yield mount
-        assert mount.stop() == 0, mount.log.read_text()
-    finally:
-        abort(mount.point)
+from conftest import liar
 
 
 def sync(path):
@@ -42,7 +24,7 @@ def test_enosys_is_no_answer(tmp_path, op, call):
     """The kernel would take it for the whole mount and never ask again: no
     fsync of any container would be one."""
     call = call or (lambda path: os.listdir(path.parent))
-    with mounted(tmp_path, op, errno.ENOSYS) as mount:
+    with liar(tmp_path, op, errno.ENOSYS) as mount:
         (mount.root / "f").write_text("data")
         os.stat(mount.files / "f")
         lie = tmp_path / "LIE"

@@ -1,13 +1,17 @@
 """Locks hold against the container's own processes, and end with their owner."""
 
+import contextlib
 import fcntl
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
 
 import pytest
+
+from conftest import liar
 
 
 def test_locks(files, root):
@@ -47,6 +51,32 @@ def test_a_readers_lock_ends_with_it(files, root):
         with open(files / "f"):
             pass  # POSIX: the close of any descriptor ends them all
         assert free_in_the_container(root / "f")
+
+
+def flock(f):
+    fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def ofd_lock(f):
+    fcntl.fcntl(f, fcntl.F_OFD_SETLK,
+                struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+
+
+@pytest.mark.parametrize("lock", [flock, ofd_lock])
+def test_a_close_ends_the_open_files_lock(tmp_path, lock):
+    """The kernel tells of the last close when it is over, and what is asked
+    after it may come first."""
+    with liar(tmp_path, "RELEASE", "late") as mount:
+        (mount.root / "f").write_text("x")
+        with contextlib.ExitStack() as files:
+            a, b, c = (files.enter_context(open(mount.files / "f", "r+"))
+                       for _ in range(3))
+            (tmp_path / "LIE").touch()
+            lock(a)
+            a.close()
+            lock(b)
+            with pytest.raises(BlockingIOError):
+                lock(c)
 
 
 @pytest.mark.parametrize("late", [False, True])
