@@ -5,7 +5,6 @@
 #include <linux/magic.h>
 #include <linux/stat.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -144,4 +143,21 @@ int helper_attr_of(int fd, const char *name, struct wire_attr *ret)
 	else if (has_none(fd, name, ret->mode))
 		ret->flags |= WIRE_ATTR_NO_XATTR;
 	return 0;
+}
+
+bool helper_is_mount(int fd, const char *name)
+{
+	struct statx x, folder;
+
+	memset(&x, 0, sizeof(x));
+	memset(&folder, 0, sizeof(folder));
+	if (syscall(SYS_statx, fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
+		    0, &x) != 0)
+		return false;
+	if (x.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT)
+		return x.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+	/* before Linux 5.8: not seen where both are of one file system */
+	return syscall(SYS_statx, fd, "", AT_EMPTY_PATH, 0, &folder) == 0 &&
+	       (folder.stx_dev_major != x.stx_dev_major ||
+		folder.stx_dev_minor != x.stx_dev_minor);
 }

@@ -4,9 +4,14 @@
 #ifndef HELPER_ATTR_H
 #define HELPER_ATTR_H
 
+#include <stdbool.h>
+
 #include "common/wire/types.h"
 
 /* Of @name in the folder @fd, itself if it is a link; of @fd itself for "". */
 int helper_attr_of(int fd, const char *name, struct wire_attr *ret);
+
+/* Whether something is mounted at @name in @fd; false where nothing is there. */
+bool helper_is_mount(int fd, const char *name);
 
 #endif

@@ -62,6 +62,14 @@ int helper_op_MKDIR(struct helper_op *o)
 	return err ? err : wire_enc_rep_MKDIR(&o->reply, &reply);
 }
 
+/* The kernel refuses to remove or rename what is mounted on in the caller's own
+ * mount namespace. In another it lets it, and takes the mount away there: the
+ * container would lose its /etc/hosts to an editor's rename. */
+static int is_free(const struct helper_place *at)
+{
+	return helper_is_mount(at->parent.fd, at->parent.name) ? -EBUSY : 0;
+}
+
 int helper_op_UNLINK(struct helper_op *o)
 {
 	struct wire_req_UNLINK m;
@@ -75,10 +83,13 @@ int helper_op_UNLINK(struct helper_op *o)
 	err = helper_place(o, m.base, m.path, &at);
 	if (err)
 		return err;
-	gone = openat(at.parent.fd, at.parent.name,
-		      O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (gone < 0 || unlinkat(at.parent.fd, at.parent.name, 0) != 0)
-		err = -errno;
+	err = is_free(&at);
+	if (!err) {
+		gone = openat(at.parent.fd, at.parent.name,
+			      O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (gone < 0 || unlinkat(at.parent.fd, at.parent.name, 0) != 0)
+			err = -errno;
+	}
 	if (!err)
 		err = helper_attr_of(gone, "", &reply.attr);
 	helper_place_done(o, &at);
@@ -96,7 +107,9 @@ int helper_op_RMDIR(struct helper_op *o)
 	err = helper_place(o, m.base, m.path, &at);
 	if (err)
 		return err;
-	if (unlinkat(at.parent.fd, at.parent.name, AT_REMOVEDIR) != 0)
+	err = is_free(&at);
+	if (!err &&
+	    unlinkat(at.parent.fd, at.parent.name, AT_REMOVEDIR) != 0)
 		err = -errno;
 	helper_place_done(o, &at);
 	return err;
@@ -122,7 +135,11 @@ int helper_op_RENAME(struct helper_op *o)
 		return err;
 	err = helper_place(o, m.new_base, m.new_path, &to);
 	if (!err) {
-		if (syscall(SYS_renameat2, from.parent.fd, from.parent.name,
+		err = is_free(&from);
+		if (!err)
+			err = is_free(&to);
+		if (!err &&
+		    syscall(SYS_renameat2, from.parent.fd, from.parent.name,
 			    to.parent.fd, to.parent.name, flags) != 0)
 			err = -errno;
 		helper_place_done(o, &to);
