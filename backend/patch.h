@@ -18,12 +18,14 @@
 
 /* Where the volumes rung mounts what the target would see at "/". */
 #define PODFS_VOLUMES_ROOT "/podfs/root"
+#define PODFS_VOLUMES_PRIVATE "/.podfs" /* in it: whole, for subPath mounts */
 
 /* Marks in the helper container's environment. */
 #define PODFS_ENV_PROTOCOL "PODFS_PROTOCOL"
 #define PODFS_ENV_TARGET "PODFS_TARGET"
 #define PODFS_ENV_TARGET_ID "PODFS_TARGET_ID" /* its containerID then */
 #define PODFS_ENV_RUNG "PODFS_RUNG"
+#define PODFS_ENV_LINKS "PODFS_LINKS" /* helper-image/volumes.h */
 #define PODFS_ENV_DIRS "PODFS_DIRS" /* there: the helper is sent in */
 
 struct podfs_patch {

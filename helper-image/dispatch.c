@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/wire/errno.h"
+#include "helper-image/volumes.h"
 
 static int run(struct helper_op *o, uint16_t op)
 {
@@ -13,7 +14,8 @@ static int run(struct helper_op *o, uint16_t op)
 
 	if (!wire_op_flags(op, &flags))
 		return -ENOSYS;
-	if ((flags & WIRE_F_W) && o->session->read_only)
+	o->changes = flags & WIRE_F_W;
+	if (o->changes && o->session->read_only)
 		return -EROFS;
 	if (!helper_root_alive(o->root))
 		return -ESTALE;
@@ -163,7 +165,7 @@ int helper_object(struct helper_op *o, uint64_t base, struct wire_str path,
 {
 	struct helper_object obj = { .owned = -1 };
 	int fd = base_fd(o, base, &obj.handle);
-	int err;
+	int err = 0;
 
 	if (fd < 0)
 		return fd;
@@ -177,7 +179,11 @@ int helper_object(struct helper_op *o, uint64_t base, struct wire_str path,
 		obj.fd = obj.owned;
 	}
 	*ret = obj;
-	return 0;
+	if (o->changes)
+		err = helper_volumes_allow(o->root, obj.fd);
+	if (err)
+		helper_object_done(o, ret);
+	return err;
 }
 
 void helper_object_done(struct helper_op *o, struct helper_object *obj)
@@ -203,7 +209,10 @@ int helper_place(struct helper_op *o, uint64_t base, struct wire_str path,
 		return err;
 	}
 	*ret = p;
-	return 0;
+	err = helper_volumes_allow(o->root, p.parent.fd);
+	if (err)
+		helper_place_done(o, ret);
+	return err;
 }
 
 void helper_place_done(struct helper_op *o, struct helper_place *p)

@@ -22,6 +22,7 @@ struct helper_op {
 	struct wire_reader body;   /* the request's */
 	struct wire_writer reply; /* its body */
 	uint8_t *frame;
+	bool changes; /* WIRE_F_W */
 };
 
 /* 0: answered and freed. HELPER_AGAIN: @r is the caller's again. */

@@ -15,6 +15,7 @@
 #include "common/wire/limits.h"
 #include "helper-image/attr.h"
 #include "helper-image/dispatch.h"
+#include "helper-image/volumes.h"
 
 int helper_op_PING(struct helper_op *o)
 {
@@ -239,8 +240,10 @@ int helper_op_ACCESS(struct helper_op *o)
 	else if (faccessat(AT_FDCWD, helper_fd_path(obj.fd).text, m.mask,
 			   AT_EACCESS) != 0)
 		err = -errno;
-	if (!err && (m.mask & W_OK) && o->session->read_only)
-		err = -EROFS;
+	if (!err && (m.mask & W_OK))
+		err = o->session->read_only ?
+			      -EROFS :
+			      helper_volumes_allow(o->root, obj.fd);
 	helper_object_done(o, &obj);
 	return err;
 }

@@ -12,6 +12,7 @@
 #include "helper-image/attr.h"
 #include "helper-image/dispatch.h"
 #include "helper-image/owner.h"
+#include "helper-image/volumes.h"
 
 #define DATA_MAX (32 * 1024) /* on the worker's stack */
 
@@ -91,6 +92,8 @@ static int open_at(struct helper_op *o, uint64_t base, struct wire_str path,
 		err = -ELOOP;
 	else if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
 		err = -ENXIO;
+	else if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC))
+		err = helper_volumes_allow(o->root, obj.fd);
 	if (!err) {
 		*ret = open(helper_fd_path(obj.fd).text, flags);
 		if (*ret < 0)

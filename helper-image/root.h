@@ -27,6 +27,7 @@ struct helper_root {
 	uid_t target_uid;     /* owner of new files */
 	gid_t target_gid;
 	bool no_openat2;
+	dev_t between; /* volumes rung: what lies between them (volumes.h) */
 };
 
 /* A folder given by hand. 0 or -errno. */

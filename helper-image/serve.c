@@ -13,6 +13,7 @@
 #include "helper-image/root.h"
 #include "helper-image/session.h"
 #include "helper-image/stream.h"
+#include "helper-image/volumes.h"
 
 int helper_fail(const char *what, int err)
 {
@@ -34,8 +35,10 @@ int helper_open_root(const struct helper_options *opt, struct helper_root *ret)
 		}
 		/* a target that doesn't run: its volumes are mounted here */
 		if (rung && wire_rung_parse(rung) == WIRE_RUNG_VOLUMES)
-			ret->rung = WIRE_RUNG_VOLUMES;
-		return 0;
+			err = helper_volumes_open(ret, getenv("PODFS_LINKS"));
+		if (err)
+			helper_fail(opt->root, err);
+		return err;
 	}
 	if (!opt->pod_uid || !opt->container) {
 		fputs("podfs-helper: --root, or --pod-uid and --container\n",

@@ -132,6 +132,47 @@ static void builds_the_volumes_rung(void **state)
 	podfs_json_free(pod);
 }
 
+/* Their volumes are mounted whole, and the helper is told where they belong. */
+static void sub_paths_in_the_volumes_rung(void **state)
+{
+	struct podfs_json *pod = parse(
+		"{\"spec\":{\"nodeName\":\"n\",\"containers\":[{\"name\":"
+		"\"app\",\"env\":[{\"name\":\"POD\",\"valueFrom\":{\"fieldRef\":"
+		"{\"fieldPath\":\"metadata.name\"}}}],\"envFrom\":[{\"prefix\":"
+		"\"A\"}],\"volumeMounts\":["
+		"{\"name\":\"d\",\"mountPath\":\"/a$b\",\"subPath\":\"x/$(y)\"},"
+		"{\"name\":\"d\",\"mountPath\":\"/c\",\"subPathExpr\":"
+		"\"$(POD)/z\"},"
+		"{\"name\":\"d\",\"mountPath\":\"/e\",\"subPath\":\"ro\","
+		"\"readOnly\":true},"
+		"{\"name\":\"d\",\"mountPath\":\"/line\\n\",\"subPath\":\"q\"}"
+		"]}]}}");
+	struct podfs_podinfo info;
+	char *text;
+
+	assert_int_equal(podfs_podinfo(pod, "app", &info, NULL), 0);
+	text = build(&info, WIRE_RUNG_VOLUMES, PODFS_RIGHTS_ROOT, true);
+	assert_non_null(strstr(
+		text, "\"volumeMounts\":[{\"name\":\"d\",\"mountPath\":"
+		      "\"/podfs/root/.podfs/d\"},{\"name\":\"d\",\"mountPath\":"
+		      "\"/podfs/root/.podfs/d.ro\",\"readOnly\":true}]"));
+	assert_non_null(strstr(
+		text, "{\"name\":\"PODFS_LINKS\",\"value\":"
+		      "\"/a$$b\\u0009d/x/$$(y)\\u000a/c\\u0009d/$(POD)/z\\u000a"
+		      "/e\\u0009d.ro/ro\\u000a\"}"));
+	assert_non_null(strstr(text, "\"env\":[{\"name\":\"PODFS_PROTOCOL\""));
+	assert_non_null(strstr(text, "{\"name\":\"POD\",\"valueFrom\""));
+	assert_true(strstr(text, "\"POD\"") < strstr(text, "PODFS_LINKS"));
+	assert_non_null(strstr(text, "\"envFrom\":[{\"prefix\":\"A\"}]"));
+	free(text);
+	text = build(&info, WIRE_RUNG_FULL, PODFS_RIGHTS_TRACE, true);
+	assert_null(strstr(text, "PODFS_LINKS"));
+	assert_null(strstr(text, "envFrom"));
+	assert_non_null(strstr(text, "\"volumeMounts\":[]"));
+	free(text);
+	podfs_json_free(pod);
+}
+
 static void needs_volumes_for_the_volumes_rung(void **state)
 {
 	struct podfs_json *pod = parse(
@@ -442,6 +483,7 @@ int main(void)
 		cmocka_unit_test(builds_the_full_rung),
 		cmocka_unit_test(builds_the_restricted_rung),
 		cmocka_unit_test(builds_the_volumes_rung),
+		cmocka_unit_test(sub_paths_in_the_volumes_rung),
 		cmocka_unit_test(needs_volumes_for_the_volumes_rung),
 		cmocka_unit_test(names_are_labels),
 		cmocka_unit_test(refuses_what_nothing_helps),
