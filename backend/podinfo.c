@@ -24,8 +24,9 @@ static int check_pod(const struct podfs_json *pod, struct podfs_err *err)
 {
 	const struct podfs_json *meta = podfs_json_get(pod, "metadata");
 	const struct podfs_json *spec = podfs_json_get(pod, "spec");
-	const char *phase =
-		podfs_json_get_text(podfs_json_get(pod, "status"), "phase");
+	const struct podfs_json *status = podfs_json_get(pod, "status");
+	const char *phase = podfs_json_get_text(status, "phase");
+	const char *reason = podfs_json_get_text(status, "reason");
 
 	if (!strcmp(podfs_json_get_text(podfs_json_get(spec, "os"), "name"),
 		    "windows") ||
@@ -39,8 +40,10 @@ static int check_pod(const struct podfs_json *pod, struct podfs_err *err)
 		return podfs_err_set(err, -ENOENT, "it is being deleted");
 	if (!strcmp(phase, "Succeeded") || !strcmp(phase, "Failed"))
 		return podfs_err_set(err, -EOPNOTSUPP,
-				     "it has ended (%s): nothing can be "
-				     "started in it any more", phase);
+				     "it has ended (%s%s%s): nothing can be "
+				     "started in it any more", phase,
+				     *reason ? ": " : "",
+				     *reason ? podfs_quote(reason).text : "");
 	if (!*podfs_json_get_text(spec, "nodeName"))
 		return podfs_err_set(err, -EOPNOTSUPP,
 				     "it is not scheduled to a node yet");
@@ -70,6 +73,25 @@ static bool starts_again(const struct podfs_podinfo *p,
 	       (!strcmp(policy, "OnFailure") && code != 0);
 }
 
+/* The kubelet's own words, and what to do about them. Of a container that
+ * crashes they say no more than its reason. */
+static void add_message(struct podfs_podinfo *p, const char *reason,
+			const char *message)
+{
+	size_t n = strlen(p->words);
+	const char *todo = strstr(message, "non-numeric user") ?
+				   "; set securityContext.runAsUser" :
+				   "";
+
+	if (!*message || !strcmp(reason, "CrashLoopBackOff"))
+		return;
+	snprintf(p->words + n, sizeof(p->words) - n, ": %.*s%s",
+		 (int)(sizeof(p->words) - n - strlen(todo) - 3), message, todo);
+	for (char *c = p->words + n; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = ' ';
+}
+
 static void read_state(struct podfs_podinfo *p)
 {
 	const struct podfs_json *state = podfs_json_get(p->status, "state");
@@ -95,6 +117,8 @@ static void read_state(struct podfs_podinfo *p)
 	else if (*reason && strcmp(reason, "ContainerCreating") &&
 		 strcmp(reason, "PodInitializing"))
 		p->state = PODFS_TARGET_STOPPED;
+	if (!ended)
+		add_message(p, reason, podfs_json_get_text(waiting, "message"));
 }
 
 static void read_id(const struct podfs_json *from, const char *key, bool *has,
