@@ -1,6 +1,6 @@
 /*
  * The access ladder: which rungs to ask for, and what each asks for.
- * (docs/architecture.md "Reaching a container"; kubernetes-facts 4 and 5)
+ * (docs/access.md; kubernetes-facts 4 and 5)
  */
 #ifndef PODFS_BACKEND_LADDER_H
 #define PODFS_BACKEND_LADDER_H

@@ -52,7 +52,7 @@ static const char help[] =
 	"  --timeout SECONDS     for one file operation\n"
 	"  --start-timeout SECONDS  until a helper container runs and answers\n"
 	"  --max-rung RUNG       rights of the helper: full (default), baseline or\n"
-	"                        restricted; see docs/architecture.md\n"
+	"                        restricted; see docs/access.md\n"
 	"  --max-new-helpers N   helper containers added in a minute (default: 30)\n"
 	"  --max-helpers-per-container N  that may have ended in one pod for one\n"
 	"                        container: they stay in its object (default: 10)\n"

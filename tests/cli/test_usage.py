@@ -1,10 +1,12 @@
 """Help, exit codes and one-line errors of every subcommand."""
 
+import pathlib
 import subprocess
 
 import pytest
 import yaml
 
+DOCS = pathlib.Path(__file__).parents[2] / "docs"
 COMMANDS = ["mount", "umount", "status", "image", "release", "rbac",
             "version"]
 
@@ -84,7 +86,9 @@ def test_rbac_without_ephemeral_containers(podfs):
 
 
 def test_rbac_is_a_cluster_role(podfs):
-    role = yaml.safe_load(podfs.run("rbac").stdout)
+    text = podfs.run("rbac").stdout
+    assert f"```yaml\n{text}```\n" in (DOCS / "access.md").read_text()
+    role = yaml.safe_load(text)
     assert role["kind"] == "ClusterRole"
     rights = {(r, v) for rule in role["rules"]
               for r in rule["resources"] for v in rule["verbs"]}
@@ -93,6 +97,19 @@ def test_rbac_is_a_cluster_role(podfs):
         ("pods", "get"), ("pods", "list"), ("pods", "watch"),
         ("pods/ephemeralcontainers", "patch"),
         ("pods/exec", "get"), ("pods/exec", "create")}
+
+
+def test_rbac_in_namespaces(podfs):
+    whole = yaml.safe_load(podfs.run("rbac").stdout)["rules"]
+    roles = list(yaml.safe_load_all(
+        podfs.run("rbac", "-n", "db", "--namespace", "123").stdout))
+    assert [(r["kind"], r["metadata"]) for r in roles] == [
+        ("Role", {"name": "podfs", "namespace": "db"}),
+        ("Role", {"name": "podfs", "namespace": "123"})]
+    for role in roles:
+        assert role["rules"] == [rule for rule in whole
+                                 if rule["resources"] != ["namespaces"]]
+    podfs.fails(2, "rbac", "-n", "db}\nkind: x")
 
 
 def test_a_full_disk_is_told(podfs):
