@@ -79,8 +79,9 @@ def alive(pid):
     return stat.rsplit(")", 1)[1].split()[0] not in "ZX"
 
 
-def make_pod(name, ns="db", image="busybox:1", **container):
-    """A pod of one container "app" that sleeps; deleted by drop_pod."""
+def make_pod(name, ns="db", image="busybox:1", seconds=None, **container):
+    """A pod of one container "app" that sleeps (at most so many seconds);
+    deleted by drop_pod."""
     if image == "busybox:1":
         container.setdefault("command", [
             "/bin/sh", "-c", "trap exit TERM; while :; do sleep 1; done"])
@@ -93,6 +94,7 @@ def make_pod(name, ns="db", image="busybox:1", **container):
         "spec": {"nodeName": "node1", "automountServiceAccountToken": False,
                  "enableServiceLinks": False,
                  "terminationGracePeriodSeconds": 1,
+                 "activeDeadlineSeconds": seconds,
                  "containers": [{"name": "app",
                                  "image": f"{images.PREFIX}/{image}",
                                  "imagePullPolicy": "Never", **container}]},
@@ -108,9 +110,10 @@ def drop_pod(name, ns="db"):
 
 
 class Mount:
-    """podfs mounted somewhere, as one user of the cluster."""
+    """podfs mounted somewhere, as one user of the cluster: else as one who has
+    the rights that `podfs rbac` prints, and no other."""
 
-    def __init__(self, folder, user="admin", args=()):
+    def __init__(self, folder, user="podfs", args=()):
         self.point = folder / "k8s"
         self.log = folder / "log"
         self.argv = [PROGRAM, "mount", "--kubeconfig", LAYOUT.kubeconfig(user),
@@ -167,6 +170,8 @@ def helper_image(cluster, tmp_path_factory):
     run(PROGRAM, "image", "-o", archive)
     images.load(LAYOUT, archive)
     one_node.ensure_pods(LAYOUT)
+    for where in ([], ["--namespace", "db"]):
+        kubectl("apply", "-f", "-", input=run(PROGRAM, "rbac", *where).stdout)
     return archive
 
 

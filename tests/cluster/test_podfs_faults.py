@@ -1,6 +1,7 @@
 """What must be seen, 7: what fails says so in time, umount always works."""
 
 import errno
+import json
 import os
 import subprocess
 import threading
@@ -71,6 +72,20 @@ def test_rights_in_one_namespace(helper_image, tmp_path):  # noqa: F811
     with Mount(tmp_path, user="editor-ns", args=["--namespace", "db"]) as mount:
         assert os.listdir(mount.point) == ["db"]
         assert "lib" in os.listdir(mount.at(POSTGRES, "var"))
+
+
+def test_rights_in_the_contexts_namespace(helper_image,  # noqa: F811
+                                          tmp_path):
+    """Who may not list namespaces sees the one that kubectl would."""
+    config = json.loads(LAYOUT.kubeconfig("editor-ns").read_text())
+    for context in config["contexts"]:
+        context["context"]["namespace"] = "db"
+    (tmp_path / "config").write_text(json.dumps(config))
+    with Mount(tmp_path, args=["--kubeconfig", tmp_path / "config"]) as mount:
+        assert os.listdir(mount.point) == ["db"]
+        assert "lib" in os.listdir(mount.at(POSTGRES, "var"))
+        assert any("no right to list namespaces: shows 'db'" in line
+                   for line in mount.log.read_text().splitlines())
 
 
 def test_a_pod_that_goes_while_in_use(helper_image, tmp_path):  # noqa: F811

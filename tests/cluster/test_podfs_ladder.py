@@ -3,13 +3,16 @@
 import errno
 import json
 import os
+import pathlib
+import shutil
 
 import pytest
 
 import images
-from podfs_mount import (RESTRICTED, helper_image,  # noqa: F401
+import recipes
+from podfs_mount import (LAYOUT, RESTRICTED, helper_image,  # noqa: F401
                          drop_pod, helpers, inside, k8s, kubectl, pod_of,
-                         until)
+                         run, until)
 
 BOX = f"{images.PREFIX}/busybox:1"
 SLEEP = ["/bin/sh", "-c", "trap exit TERM; while :; do sleep 1; done"]
@@ -147,6 +150,47 @@ def test_a_user_that_only_the_image_names(k8s, pod):  # noqa: F811
         f"{real['uid']}:{real['gid']}"
 
 
+@pytest.fixture
+def named_user(cluster, tmp_path):
+    """An image whose USER is a name."""
+    root = tmp_path / "root"
+    (root / "bin").mkdir(parents=True)
+    (root / "etc").mkdir()
+    shutil.copy("/bin/busybox", root / "bin/sh")
+    shutil.copy("/bin/busybox", root / "bin/sleep")
+    (root / "etc/passwd").write_text("worker:x:1234:1234::/:/bin/sh\n")
+    run("tar", "-C", root, "--owner=0", "--group=0", "-cf",
+        tmp_path / "layer.tar", ".")
+    name = f"{images.PREFIX}/named:1"
+    recipes.archive(tmp_path / "named.tar", name, tmp_path / "layer.tar",
+                    {"Entrypoint": ["/bin/sleep", "1000000"],
+                     "User": "worker"})
+    images.load(LAYOUT, tmp_path / "named.tar")
+    return {"name": "app", "image": name, "imagePullPolicy": "Never"}
+
+
+@pytest.mark.parametrize("ns", ["db", "baseline"])
+def test_an_image_with_a_user_by_name(k8s, pod, named_user, ns):  # noqa: F811
+    where = pod("podfs-named", named_user, ns=ns)
+    root = k8s.at(where)
+    assert (root / "etc/passwd").read_text().startswith("worker")
+    (root / "new").write_text("x")
+    assert (root / "new").stat().st_uid == 1234
+
+
+def test_a_user_by_name_where_a_number_is_asked_for(
+        k8s, pod, named_user):  # noqa: F811
+    """The kubelet starts no such container: its words say what to set."""
+    strict = {k: v for k, v in RESTRICTED.items() if k != "runAsUser"}
+    where = pod("podfs-named", named_user | {"securityContext": strict},
+                ns="restricted", wait=None)
+    waits_for("podfs-named", "restricted", lambda s: any(
+        c["state"].get("waiting", {}).get("reason") ==
+        "CreateContainerConfigError" for c in s.get("containerStatuses", [])))
+    refused(k8s, where, "non-numeric user (worker)")
+    assert "set securityContext.runAsUser" in k8s.errors()[-1]
+
+
 # ---- kinds of containers -----------------------------------------------------------
 
 def test_a_sidecar(k8s, pod):  # noqa: F811
@@ -195,6 +239,13 @@ VOLUMES = {
         {"name": "disk", "emptyDir": {}},
         {"name": "memory", "emptyDir": {"medium": "Memory"}},
         {"name": "config", "configMap": {"name": "podfs-config"}},
+        {"name": "secret", "secret": {"secretName": "podfs-config",
+                                      "defaultMode": 0o400}},
+        {"name": "several", "projected": {"sources": [
+            {"secret": {"name": "podfs-config"}},
+            {"configMap": {"name": "podfs-config"}}]}},
+        {"name": "host", "hostPath": {"path": "/run/podfs-test-host",
+                                      "type": "DirectoryOrCreate"}},
         {"name": "down", "downwardAPI": {"items": [
             {"path": "name", "fieldRef": {"fieldPath": "metadata.name"}}]}}]}
 MOUNTS = [
@@ -202,22 +253,36 @@ MOUNTS = [
     {"name": "memory", "mountPath": "/data/fast"},
     {"name": "config", "mountPath": "/etc/app"},
     {"name": "disk", "mountPath": "/fixed", "readOnly": True},
+    {"name": "secret", "mountPath": "/secret"},
+    {"name": "several", "mountPath": "/several"},
+    {"name": "host", "mountPath": "/host", "mountPropagation":
+     "HostToContainer"},
     {"name": "down", "mountPath": "/down"}]
+HOST = pathlib.Path("/run/podfs-test-host")
 
 
 @pytest.fixture
 def config(cluster):
-    kubectl("delete", "configmap", "-n", "db", "podfs-config",
+    kubectl("delete", "configmap,secret", "-n", "db", "podfs-config",
             "--ignore-not-found")
     kubectl("create", "configmap", "-n", "db", "podfs-config",
             "--from-literal=key=value")
+    kubectl("create", "secret", "generic", "-n", "db", "podfs-config",
+            "--from-literal=word=hidden")
     yield
-    kubectl("delete", "configmap", "-n", "db", "podfs-config")
+    kubectl("delete", "configmap,secret", "-n", "db", "podfs-config")
+    shutil.rmtree(HOST, ignore_errors=True)
 
 
 def check_volumes(root):
     assert (root / "etc/app/key").read_text() == "value"
     assert (root / "down/name").read_text().startswith("podfs-")
+    assert (root / "secret/word").read_text() == "hidden"
+    assert (root / "secret/word").stat().st_mode & 0o777 == 0o400
+    assert sorted(p.name for p in (root / "several").iterdir()
+                  if p.name[0] != ".") == ["key", "word"]
+    (root / "host/new").write_text("h")
+    assert (HOST / "new").read_text() == "h"
     (root / "data/new").write_text("x")
     (root / "data/fast/new").write_text("y")
     assert (root / "fixed/new").read_text() == "x"
@@ -245,6 +310,66 @@ def test_volumes_of_a_container_that_crashes(k8s, pod, config):  # noqa: F811
     assert os.getxattr(k8s.at(where), "user.podfs.rung") == b"volumes"
     assert k8s.session(where)["rung"] == "volumes"
     assert not k8s.at(where, "bin").exists()
+
+
+SUB_MOUNTS = [
+    {"name": "disk", "mountPath": "/data"},
+    {"name": "disk", "mountPath": "/srv/site", "subPath": "www/site"},
+    {"name": "disk", "mountPath": "/var/mine", "subPathExpr": "$(POD)/$$x"},
+    {"name": "disk", "mountPath": "/fixed", "subPath": "www",
+     "readOnly": True},
+    {"name": "config", "mountPath": "/etc/one.conf", "subPath": "key"}]
+POD_NAME = {"env": [{"name": "POD", "valueFrom": {
+    "fieldRef": {"fieldPath": "metadata.name"}}}]}
+
+
+def check_sub_paths(root, name):
+    assert (root / "etc/one.conf").read_text() == "value"
+    with pytest.raises(OSError) as e:
+        (root / "etc/one.conf").write_text("z")
+    assert e.value.errno == errno.EROFS
+    (root / "srv/site/new").write_text("x")
+    assert (root / "data/www/site/new").read_text() == "x"
+    assert (root / "fixed/site/new").read_text() == "x"
+    with pytest.raises(OSError) as e:
+        (root / "fixed/new").write_text("z")
+    assert e.value.errno == errno.EROFS
+    (root / "var/mine/own").write_text("y")
+    assert (root / "data" / name / "$x/own").read_text() == "y"
+
+
+def test_sub_paths_of_a_running_container(k8s, pod, config):  # noqa: F811
+    where = pod("podfs-subpath", container(volumeMounts=SUB_MOUNTS,
+                                           **POD_NAME), **VOLUMES)
+    root = k8s.at(where)
+    check_sub_paths(root, "podfs-subpath")
+    assert inside(where, "cat", "/srv/site/new", "/var/mine/own") == b"xy"
+    for there in (root, root / "etc"):  # a mount point, as in the container
+        with pytest.raises(OSError) as e:
+            os.rename(root / "etc/one.conf", there / "two.conf")
+        assert e.value.errno == errno.EBUSY
+
+
+def test_sub_paths_of_a_container_that_crashes(
+        k8s, pod, config):  # noqa: F811
+    """Links into their volumes: an editor's rename must not put a file
+    between the volumes, where it would be lost."""
+    where = pod("podfs-subcrash", container(
+        command=["/bin/sh", "-c", "exit 3"], volumeMounts=SUB_MOUNTS,
+        **POD_NAME), wait=None, **VOLUMES)
+    waits_for("podfs-subcrash", "db", lambda s: any(
+        c["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff"
+        for c in s.get("containerStatuses", [])))
+    root = k8s.at(where)
+    check_sub_paths(root, "podfs-subcrash")
+    assert os.getxattr(root, "user.podfs.rung") == b"volumes"
+    assert (root / "etc/one.conf").is_symlink()
+    done = run("sed", "-i", "s/a/b/", root / "etc/one.conf", check=False)
+    assert b"Read-only file system" in done.stderr
+    for path in ("new", "etc/new", "srv/new"):
+        with pytest.raises(OSError) as e:
+            (root / path).write_text("lost")
+        assert e.value.errno == errno.EROFS, path
 
 
 def test_a_completed_pod(k8s, pod):  # noqa: F811

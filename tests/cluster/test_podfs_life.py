@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -35,7 +36,8 @@ def test_ten_mounts_add_one_helper(target, tmp_path):
 
 
 def test_users_share_a_helper(target, tmp_path):
-    with Mount(tmp_path / "a") as a, Mount(tmp_path / "b", user="podfs") as b:
+    with (Mount(tmp_path / "a") as a,
+          Mount(tmp_path / "b", user="admin") as b):
         assert reached(a, target) == reached(b, target)
         a.at(target, "tmp/f").write_text("a")
         assert b.at(target, "tmp/f").read_text() == "a"
@@ -202,3 +204,77 @@ def test_the_node_goes(target, tmp_path):
         gone.join(60)
         until(lambda: "passwd" in os.listdir(mount.at(target, "etc")), 30)
         assert len(helpers(target)) == 1
+
+
+def test_a_pod_that_the_kubelet_ends(helper_image, tmp_path):  # noqa: F811
+    """As it evicts one, which this node's kubelet can't (it knows no disk): the
+    pod stays, with a reason, and nothing in it runs."""
+    where = make_pod("podfs-failed", seconds=8)
+    with Mount(tmp_path) as mount:
+        reached(mount, where)
+        f = os.open(mount.at(where, "tmp/f"), os.O_WRONLY | os.O_CREAT)
+        assert os.write(f, bytes(100_000)) == 100_000
+        until(lambda: pod_of(where)["status"]["phase"] == "Failed", 30)
+        start = time.monotonic()
+        with pytest.raises(OSError):
+            os.write(f, bytes(100_000))
+            os.fsync(f)
+        with contextlib.suppress(OSError):  # it may say so again
+            os.close(f)
+        with pytest.raises(OSError):
+            os.listdir(mount.at(where))
+        assert time.monotonic() - start < 10
+        assert any("/".join(where) in line and
+                   "Failed: 'DeadlineExceeded'" in line
+                   for line in mount.errors())
+    drop_pod("podfs-failed")
+
+
+@pytest.fixture
+def crowd(cluster):
+    """200 pods that seem to run, on a node that isn't there."""
+    names = [f"crowd-{i:03}" for i in range(200)]
+
+    def pods(status):
+        return json.dumps({"apiVersion": "v1", "kind": "List", "items": [{
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": "crowd"},
+            "spec": {"nodeName": "ghost", "enableServiceLinks": False,
+                     "automountServiceAccountToken": False,
+                     "containers": [{"name": "app", "image": "none"}]},
+            **status} for name in names]}).encode()
+
+    kubectl("delete", "namespace", "crowd", "--ignore-not-found")
+    kubectl("create", "namespace", "crowd")
+    kubectl("create", "-f", "-", input=pods({}))
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-",
+            "--subresource=status", input=pods({"status": {
+                "phase": "Running", "containerStatuses": [{
+                    "name": "app", "image": "none", "imageID": "none",
+                    "containerID": "containerd://1", "ready": True,
+                    "restartCount": 0, "state": {"running": {}}}]}}))
+    yield names
+    kubectl("delete", "pods", "-n", "crowd", "--all", "--force",
+            "--grace-period=0")
+    kubectl("delete", "namespace", "crowd", "--wait=false")
+
+
+def test_a_walk_over_200_pods(helper_image, crowd, tmp_path):  # noqa: F811
+    """Listing is free; what it would cost to enter each is bounded and said."""
+    with Mount(tmp_path, args=["--namespace", "crowd", "--max-new-helpers",
+                               "3", "--start-timeout", "1"]) as mount:
+        found = run("find", mount.point, "-maxdepth", "3").stdout.split()
+        assert len(found) == 1 + 1 + 200 + 200
+
+        def added():
+            pods = json.loads(kubectl("get", "pods", "-n", "crowd", "-o",
+                                      "json"))["items"]
+            return sum(len(p["spec"].get("ephemeralContainers", []))
+                       for p in pods)
+
+        assert added() == 0
+        run("find", mount.point, check=False, timeout=120)
+        assert 3 <= added() <= 10  # and one more each 20 s
+        left_out = [line for line in mount.errors()
+                    if "--max-new-helpers" in line]
+        assert len(left_out) == 200 - added()
