@@ -182,6 +182,7 @@ struct podfs_call {
 	enum wire_prio prio;
 	uint32_t epoch;	    /* of the handles in the body; 0: holds none */
 	uint32_t timeout_ms; /* 0: the backend's op_timeout */
+	bool unawaited;	    /* nobody waits for it: no trip */
 	uint8_t *frame;	    /* PODFS_CALL_HEADROOM, then the body; must stay
 			     * until done() is entered */
 	size_t body_len;    /* bytes */
@@ -260,7 +261,8 @@ struct podfs_session_info {
 	uint64_t inflight;
 	uint64_t bytes_out, bytes_in;
 	uint64_t trips; /* times that someone waited for the link: requests
-			 * sent while none was under way */
+			 * that somebody waits for, sent while no such was under
+			 * way */
 	uint64_t dropped; /* what a peer sent and was refused */
 	char error[PODFS_ERR_TEXT_MAX]; /* the last one, "" if none */
 };

@@ -110,6 +110,7 @@ static void take_out(struct podfs_rpc *r, struct podfs_call *c)
 	case PODFS_CALL_SENT:
 		podfs_rpc_list_remove(bucket(r, c->rpc.id), c);
 		r->inflight -= frame_size(c);
+		r->awaited -= c->unawaited ? 0 : 1;
 		break;
 	case PODFS_CALL_HELLO:
 		r->hello = NULL;
@@ -198,7 +199,7 @@ static void stamp(struct podfs_rpc *r, struct podfs_call *c)
 	if (!again)
 		c->rpc.id = r->next_id++;
 	h.id = c->rpc.id;
-	if (r->inflight == 0)
+	if (!c->unawaited && r->awaited++ == 0)
 		r->trips++;
 	c->rpc.state = PODFS_CALL_SENT;
 	podfs_rpc_list_push(bucket(r, h.id), c);

@@ -32,6 +32,7 @@ struct podfs_rpc {
 	bool open;	  /* false: only the handshake may leave */
 	uint32_t inflight_max;
 	size_t inflight; /* bytes of requests without replies */
+	size_t awaited;	 /* such requests that somebody waits for */
 	size_t calls;	 /* queued or sent */
 	struct podfs_call *hello;
 	struct podfs_rpc_list queue[PODFS_RPC_PRIOS];

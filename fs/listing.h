@@ -30,6 +30,10 @@ struct fs_listing {
 	size_t len;
 	uint64_t from; /* the cookie that was asked for */
 	bool valid, end;
+	/* it came with the open and is unread: when (ms), and tree->changes
+	 * then; 0: no */
+	int64_t opened_at;
+	unsigned changes;
 	/* of the cluster's folders, or the text of the status file */
 	struct podfs_entry *names;
 	size_t n_names;
@@ -38,6 +42,10 @@ struct fs_listing {
 };
 
 struct fs_listing *fs_listing_new(void);
+/* Takes over @data, the folder's entries from the first on, as it was after
+ * @changes. */
+void fs_listing_opened(struct fs_listing *l, uint8_t *data, size_t len,
+		       bool end, unsigned changes);
 void fs_listing_free(struct fs_listing *l);
 
 #endif

@@ -7,8 +7,10 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "common/base/guard.h"
 #include "fs/clock.h"
 #include "fs/names.h"
+#include "fs/tree.h"
 
 #define BUCKETS_FIRST 1024u
 
@@ -153,6 +155,7 @@ static void destroy_locked(struct fs_nodes *n, struct fs_node *node)
 	if (node->kind == FS_FILE && !by_path(&node->attr))
 		index_remove_locked(n, node);
 	fs_slots_remove(&n->slots, node->id);
+	fs_tree_put(node->tree);
 	podfs_session_put(node->session);
 	free(node);
 }
@@ -229,6 +232,7 @@ void fs_nodes_done(struct fs_nodes *n)
 
 		if (!node)
 			continue;
+		fs_tree_put(node->tree);
 		podfs_session_put(node->session);
 		free(node);
 	}
@@ -312,6 +316,7 @@ int fs_node_cluster(struct fs_nodes *n, struct podfs_backend *b,
 {
 	struct podfs_ref ref = ref_below(parent, kind, e->name);
 	struct podfs_session *session = NULL;
+	struct fs_tree *tree = NULL;
 	struct fs_node *node;
 	struct fs_name *name;
 	int err = 0;
@@ -319,8 +324,12 @@ int fs_node_cluster(struct fs_nodes *n, struct podfs_backend *b,
 	/* outside the lock: the backend has locks of its own */
 	if (kind == FS_CONTAINER)
 		err = podfs_session_get(b, &ref, &session);
-	if (err)
+	if (session && !(tree = fs_tree_new()))
+		err = -ENOMEM;
+	if (err) {
+		podfs_session_put(session);
 		return err;
+	}
 	pthread_mutex_lock(&n->lock);
 	name = fs_names_find(n, parent, e->name);
 	node = name ? name->node : NULL;
@@ -333,8 +342,8 @@ int fs_node_cluster(struct fs_nodes *n, struct podfs_backend *b,
 			node->created = e->created;
 			memcpy(node->uid, e->uid, sizeof(node->uid));
 			node->ino_salt = salt_of(parent->ino_salt, e);
-			node->session = session;
-			session = NULL;
+			node->session = podfs_steal_ptr(&session);
+			node->tree = podfs_steal_ptr(&tree);
 			err = bind_locked(n, parent, e->name, node);
 		} else {
 			err = -ENOMEM;
@@ -343,6 +352,7 @@ int fs_node_cluster(struct fs_nodes *n, struct podfs_backend *b,
 	if (node)
 		err = give_locked(n, node, err, lookup, ret);
 	pthread_mutex_unlock(&n->lock);
+	fs_tree_put(tree);
 	podfs_session_put(session);
 	return err;
 }
@@ -378,6 +388,7 @@ int fs_node_file(struct fs_nodes *n, struct fs_node *parent, const char *name,
 		node = node_new_locked(n, FS_FILE);
 		if (node) {
 			node->session = podfs_session_ref(parent->session);
+			node->tree = fs_tree_ref(parent->tree);
 			node->ino_salt = parent->ino_salt;
 			node->identity = identity_of(attr);
 			node->attr = *attr;

@@ -39,12 +39,14 @@ struct fs_identity {
 
 struct fs_name;
 struct fs_handle;
+struct fs_tree;
 
 struct fs_node {
 	uint64_t id; /* the kernel's nodeid */
 	enum fs_kind kind;
 	struct podfs_ref ref;	       /* of the cluster's names; kind <= CONTAINER */
 	struct podfs_session *session; /* of a container and what is in it */
+	struct fs_tree *tree;	       /* the same */
 	uint64_t ino_salt;	       /* of what users see as inode numbers */
 	char uid[PODFS_UID_MAX + 1];   /* of a namespace or pod */
 	int64_t created;

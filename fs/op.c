@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "fs/indexer.h"
 #include "fs/reopen.h"
+#include "fs/tree.h"
 
 int fs_errno(int status)
 {
@@ -73,6 +74,16 @@ void fs_op_finish_plain(struct fs_op *op, int status, const uint8_t *body,
 	fuse_reply_err(op->req, status ? fs_errno(status) : 0);
 }
 
+/* When it begins and when it ends: what is seen between the two may be old. */
+static void note_change(struct fs_op *op)
+{
+	unsigned flags = 0;
+
+	wire_op_flags((uint16_t)op->call.op, &flags);
+	if ((flags & WIRE_F_W) || op->changes)
+		atomic_fetch_add(&op->node->tree->changes, 1);
+}
+
 static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 		    size_t len)
 {
@@ -80,6 +91,7 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 
 	if (status == -ESTALE && fs_reopen(op))
 		return;
+	note_change(op);
 	op->finish(op, status, body, len);
 	fs_op_put(op);
 }
@@ -163,6 +175,7 @@ void fs_op_submit(struct fs_op *op, const struct wire_writer *w)
 		fs_op_fail(op, ENAMETOOLONG);
 		return;
 	}
+	note_change(op);
 	fs_interrupts_watch(&op->fs->interrupts, op);
 	podfs_session_submit(op->session, &op->call);
 }
@@ -211,6 +224,7 @@ struct podfs_call *fs_stray_new(struct podfs_session *s, enum wire_op what,
 	x->call.epoch = epoch;
 	x->call.frame = x->frame;
 	x->call.done = stray_done;
+	x->call.unawaited = true;
 	return &x->call;
 }
 

@@ -43,6 +43,7 @@ struct fs_op {
 	bool waiting;
 	int64_t interrupted_at; /* ms */
 	pid_t pid;
+	bool changes; /* the container, though its kind doesn't say so */
 	bool waits; /* for a lock: any signal ends that, as fcntl(2) says */
 
 	/* what the finish function needs to know of the request */
@@ -57,7 +58,7 @@ struct fs_op {
 	uint64_t offset;
 	size_t size;
 	unsigned flags;
-	unsigned writes; /* node->writes, before it was sent */
+	unsigned writes; /* node->writes, of a folder tree->changes, before */
 	uint8_t *data; /* collected; freed with the op */
 	size_t data_len;
 };

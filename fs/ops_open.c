@@ -10,10 +10,13 @@
 #include "fs/clock.h"
 #include "fs/convert.h"
 #include "fs/listing.h"
+#include "fs/tree.h"
 #include "fs/virtual.h"
 
 /* A file that isn't longer comes with its open. */
 #define DATA_MAX (32u * 1024)
+/* Of a folder's entries so many bytes do. */
+#define ENTRIES_MAX (128u * 1024)
 
 /* Whether the pages that the kernel may still have of the file are those of
  * today: nothing about it changed since they were read. */
@@ -63,6 +66,17 @@ static void keep(struct fs_handle *h, int flags, const struct wire_attr *a)
 
 /* ---- open ------------------------------------------------------------------------ */
 
+static struct fs_listing *listing_of(struct fs_op *op,
+				     const struct wire_rep_OPEN *m)
+{
+	struct fs_listing *l = fs_listing_new();
+
+	if (l && op->data_len == m->sent && (m->sent > 0 || m->end))
+		fs_listing_opened(l, podfs_steal_ptr(&op->data), op->data_len,
+				  m->end, op->writes);
+	return l;
+}
+
 static void open_done(struct fs_op *op, int status, const uint8_t *body,
 		      size_t len)
 {
@@ -97,11 +111,12 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 		return;
 	}
 	keep(h, op->fi.flags, &m.attr);
-	if (op->data && op->data_len == m.attr.size)
+	if (op->data && S_ISREG(m.attr.mode) && op->data_len == m.sent &&
+	    m.sent == m.attr.size)
 		fs_handle_keep_data(&fs->nodes, h, podfs_steal_ptr(&op->data),
 				    op->writes);
 	if (op->flags & WIRE_OPEN_DIRECTORY)
-		h->listing = fs_listing_new();
+		h->listing = listing_of(op, &m);
 	else
 		set_cache(fs, op->node, &m.attr, &op->fi);
 	op->fi.fh = h->fh;
@@ -112,21 +127,23 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 	}
 }
 
-/* A small file comes with its open: a trip less. */
+/* A small file comes with its open, as a folder's entries: a trip less. */
 static int open_part(struct podfs_call *c, const uint8_t *body, size_t len)
 {
 	struct fs_op *op = podfs_container_of(c, struct fs_op, call);
 	struct wire_reader r = wire_reader_over(body, len);
 	struct wire_rep_OPEN m;
+	uint8_t *data;
 
-	if (wire_dec_rep_OPEN(&r, &m) != 0 || op->data ||
-	    m.data.n == 0 || m.data.n > op->size)
+	if (wire_dec_rep_OPEN(&r, &m) != 0 || m.data.n == 0 ||
+	    m.data.n > op->size - op->data_len)
 		return -EIO;
-	op->data = malloc(m.data.n);
-	if (!op->data)
+	data = realloc(op->data, op->data_len + m.data.n);
+	if (!data)
 		return -ENOMEM;
-	memcpy(op->data, m.data.p, m.data.n);
-	op->data_len = m.data.n;
+	memcpy(data + op->data_len, m.data.p, m.data.n);
+	op->data = data;
+	op->data_len += m.data.n;
 	return 0;
 }
 
@@ -146,6 +163,8 @@ static uint32_t data_wanted(struct podfs_fs *fs, const struct fs_node *node,
 	const struct wire_attr *a = &node->attr;
 	bool wanted;
 
+	if (flags & WIRE_OPEN_DIRECTORY)
+		return ENTRIES_MAX;
 	if ((flags & ~(uint32_t)(WIRE_OPEN_NOATIME | WIRE_OPEN_KILLPRIV)) !=
 	    WIRE_OPEN_READ)
 		return 0;
@@ -178,7 +197,10 @@ static void open_node(fuse_req_t req, struct fs_node *node,
 		op->flags |= WIRE_OPEN_KILLPRIV;
 	op->call.epoch = loc.epoch;
 	op->size = data_wanted(fs, node, op->flags);
-	op->writes = atomic_load(&node->writes);
+	op->writes = op->flags & WIRE_OPEN_DIRECTORY ?
+			     atomic_load(&node->tree->changes) :
+			     atomic_load(&node->writes);
+	op->changes = op->flags & (WIRE_OPEN_WRITE | WIRE_OPEN_TRUNC);
 	op->call.part = open_part;
 	op->call.restart = open_restart;
 	FS_SEND(op, OPEN, .base = loc.base, .path = fs_loc_path(&loc),

@@ -11,8 +11,10 @@
 #include "common/base/guard.h"
 #include "common/base/log.h"
 #include "common/base/quote.h"
+#include "fs/clock.h"
 #include "fs/convert.h"
 #include "fs/listing.h"
+#include "fs/tree.h"
 
 #define FETCH_BYTES (256u * 1024)
 
@@ -305,6 +307,17 @@ static void fetch(fuse_req_t req, struct fuse_file_info *fi, size_t size,
 		.count = FETCH_BYTES, .plus = true); /* for d_ino at least */
 }
 
+/* Came with the open, a moment ago, and nothing was changed since. */
+static bool is_fresh_locked(const struct podfs_fs *fs, const struct fs_handle *h)
+{
+	const struct fs_listing *l = h->listing;
+
+	return l->opened_at &&
+	       (double)(fs_now_ms() - l->opened_at) <
+		       fs->config.attr_timeout * 1000 &&
+	       l->changes == atomic_load(&h->node->tree->changes);
+}
+
 static void read_folder(fuse_req_t req, size_t size, off_t off,
 			struct fuse_file_info *fi, bool plus)
 {
@@ -324,8 +337,9 @@ static void read_folder(fuse_req_t req, size_t size, off_t off,
 	}
 	pthread_mutex_lock(&l->lock);
 	/* rewinddir(3) and a first read want today's names */
-	here = off != 0 &&
+	here = (off != 0 || is_fresh_locked(fs, h)) &&
 	       seek(l, fs_off_is_start(off) ? 0 : (uint64_t)off, &r);
+	l->opened_at = 0;
 	pthread_mutex_unlock(&l->lock);
 	/* the kernel reads a folder's handle in one thread at a time, so the
 	 * buffer stays while it is sent from */

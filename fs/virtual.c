@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "fs/clock.h"
 #include "fs/convert.h"
 #include "fs/listing.h"
 
@@ -30,6 +31,17 @@ void fs_listing_free(struct fs_listing *l)
 	free(l->text);
 	pthread_mutex_destroy(&l->lock);
 	free(l);
+}
+
+void fs_listing_opened(struct fs_listing *l, uint8_t *data, size_t len,
+		       bool end, unsigned changes)
+{
+	l->data = data;
+	l->len = len;
+	l->end = end;
+	l->valid = true;
+	l->opened_at = fs_now_ms();
+	l->changes = changes;
 }
 
 static enum fs_kind kind_below(enum fs_kind kind)

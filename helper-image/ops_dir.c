@@ -10,7 +10,7 @@
 #include "common/base/guard.h"
 #include "common/wire/limits.h"
 #include "helper-image/attr.h"
-#include "helper-image/dispatch.h"
+#include "helper-image/listing.h"
 
 #define DENTS_SIZE 16384
 #define COUNT_MAX (1u << 20) /* bytes of entries in one exchange */
@@ -23,43 +23,43 @@ struct linux_dirent64 { /* getdents64(2) */
 	char d_name[];
 };
 
-struct listing {
-	struct helper_op *o;
-	struct helper_handle *h;
-	bool plus;
-	uint32_t left;	/* bytes that may still be sent */
-	uint8_t *data_start; /* where this frame's entries begin */
-};
-
-/* end[1] and the entries' length[4] come in front; filled in when known. */
-static void frame_begin(struct listing *l)
+/* In both replies end[1] and the entries' length[4] come last before them;
+ * filled in when known. */
+static void frame_begin(struct helper_listing *l)
 {
-	wire_put_u8(&l->o->reply, 0);
-	wire_put_u32(&l->o->reply, 0);
+	static const struct wire_rep_OPEN open = { .handle = 0 };
+	static const struct wire_rep_READDIR readdir = { .end = 0 };
+
+	if (l->opening)
+		wire_enc_rep_OPEN(&l->o->reply, &open);
+	else
+		wire_enc_rep_READDIR(&l->o->reply, &readdir);
 	l->data_start = l->o->reply.p;
 }
 
-static void frame_end(struct listing *l, bool end)
+static void frame_end(struct helper_listing *l, bool end)
 {
 	uint32_t n = (uint32_t)(l->o->reply.p - l->data_start);
 	struct wire_writer head = wire_writer_over(l->data_start - 5, 5);
 
 	wire_put_u8(&head, end);
 	wire_put_u32(&head, n);
+	l->sent += n;
+	l->end = end;
 }
 
-static void fill_plus(struct listing *l, struct wire_entry *e, const char *name,
+static void fill_plus(struct helper_listing *l, struct wire_entry *e, const char *name,
 		      char *target)
 {
 	ssize_t n;
 
-	if (helper_attr_of(l->h->fd, name, &e->attr) != 0)
+	if (helper_attr_of(l->fd, name, &e->attr) != 0)
 		return; /* gone meanwhile: the name alone */
 	e->plus = 1;
 	e->type = (uint8_t)IFTODT(e->attr.mode);
 	if (!S_ISLNK(e->attr.mode))
 		return;
-	n = readlinkat(l->h->fd, name, target, WIRE_TARGET_MAX);
+	n = readlinkat(l->fd, name, target, WIRE_TARGET_MAX);
 	if (n < 0) {
 		e->plus = 0;
 		return;
@@ -69,7 +69,7 @@ static void fill_plus(struct listing *l, struct wire_entry *e, const char *name,
 }
 
 /* false when the budget is used up: @d is not sent. */
-static bool add(struct listing *l, const struct linux_dirent64 *d)
+static bool add(struct helper_listing *l, const struct linux_dirent64 *d)
 {
 	char target[WIRE_TARGET_MAX];
 	struct wire_entry e = { .cookie = (uint64_t)d->d_off,
@@ -94,12 +94,13 @@ static bool add(struct listing *l, const struct linux_dirent64 *d)
 	return true;
 }
 
-static int list(struct listing *l)
+int helper_list(struct helper_listing *l)
 {
 	uint8_t dents[DENTS_SIZE] __attribute__((aligned(8)));
 
+	frame_begin(l);
 	for (;;) {
-		long n = syscall(SYS_getdents64, l->h->fd, dents,
+		long n = syscall(SYS_getdents64, l->fd, dents,
 				 sizeof(dents));
 
 		if (n < 0)
@@ -123,26 +124,26 @@ static int list(struct listing *l)
 int helper_op_READDIR(struct helper_op *o)
 {
 	struct wire_req_READDIR m;
-	struct listing l = { .o = o };
+	struct helper_listing l = { .o = o };
+	struct helper_handle *h;
 	int err = wire_dec_req_READDIR(&o->body, &m);
 
 	if (err)
 		return err;
-	err = helper_handle_get(&o->session->handles, m.handle, &l.h);
+	err = helper_handle_get(&o->session->handles, m.handle, &h);
 	if (err)
 		return err;
+	l.fd = h->fd;
 	l.plus = m.plus;
 	l.left = m.count < COUNT_MAX ? m.count : COUNT_MAX;
-	pthread_mutex_lock(&l.h->position);
-	if (!l.h->directory)
+	pthread_mutex_lock(&h->position);
+	if (!h->directory)
 		err = -ENOTDIR;
-	else if (lseek(l.h->fd, (off_t)m.cookie, SEEK_SET) < 0)
+	else if (lseek(l.fd, (off_t)m.cookie, SEEK_SET) < 0)
 		err = -errno;
-	if (!err) {
-		frame_begin(&l);
-		err = list(&l);
-	}
-	pthread_mutex_unlock(&l.h->position);
-	helper_handle_put(&o->session->handles, l.h);
+	if (!err)
+		err = helper_list(&l);
+	pthread_mutex_unlock(&h->position);
+	helper_handle_put(&o->session->handles, h);
 	return err;
 }

@@ -10,11 +10,12 @@
 
 #include "common/base/guard.h"
 #include "helper-image/attr.h"
-#include "helper-image/dispatch.h"
+#include "helper-image/listing.h"
 #include "helper-image/owner.h"
 #include "helper-image/volumes.h"
 
 #define DATA_MAX (32 * 1024) /* on the worker's stack */
+#define ENTRIES_MAX (256u * 1024)
 
 /* Without O_APPEND: whether a write goes to the end, its offset says. */
 static int open_flags(uint32_t wire)
@@ -103,26 +104,63 @@ static int open_at(struct helper_op *o, uint64_t base, struct wire_str path,
 	return err;
 }
 
-/* Best effort: without it the client reads as usual. */
-static void send_content(struct helper_op *o, int fd)
+/* Best effort, as the next: without it the client reads as usual. Returns the
+ * bytes that were sent. */
+static uint32_t send_content(struct helper_op *o, int fd)
 {
 	struct wire_rep_OPEN part = { .handle = 0 };
 	uint8_t data[DATA_MAX];
 	ssize_t n = pread(fd, data, sizeof(data), 0);
 
 	if (n <= 0)
-		return;
+		return 0;
 	part.data.p = data;
 	part.data.n = (uint32_t)n;
-	if (wire_enc_rep_OPEN(&o->reply, &part) == 0)
+	if (wire_enc_rep_OPEN(&o->reply, &part) != 0)
+		return 0;
+	helper_op_part(o);
+	return (uint32_t)n;
+}
+
+static void send_entries(struct helper_op *o, int fd, uint32_t max,
+			 struct wire_rep_OPEN *reply)
+{
+	struct helper_listing l = { .o = o,
+				    .fd = fd,
+				    .plus = true,
+				    .opening = true,
+				    .left = max < ENTRIES_MAX ? max :
+								ENTRIES_MAX };
+	int err = helper_list(&l);
+
+	if (!err && o->reply.p > l.data_start)
 		helper_op_part(o);
+	else
+		o->reply.p = o->reply.start;
+	if (err)
+		return;
+	reply->sent = l.sent;
+	reply->end = l.end;
+}
+
+/* What is read in most cases, so that nobody has to ask for it. */
+static void send_ahead(struct helper_op *o, int fd, uint32_t flags,
+		       uint32_t max, struct wire_rep_OPEN *reply)
+{
+	if (max == 0 || !(flags & WIRE_OPEN_READ))
+		return;
+	if (S_ISDIR(reply->attr.mode))
+		send_entries(o, fd, max, reply);
+	else if (S_ISREG(reply->attr.mode) && reply->attr.size > 0 &&
+		 reply->attr.size <= max && reply->attr.size <= DATA_MAX)
+		reply->sent = send_content(o, fd);
 }
 
 int helper_op_OPEN(struct helper_op *o)
 {
 	PODFS_CLEANUP_FD int fd = -1;
 	struct wire_req_OPEN m;
-	struct wire_rep_OPEN reply = { .data = { .n = 0 } };
+	struct wire_rep_OPEN reply = { .sent = 0 };
 	int flags;
 	int err = wire_dec_req_OPEN(&o->body, &m);
 
@@ -140,10 +178,8 @@ int helper_op_OPEN(struct helper_op *o)
 		err = drop_set_id(fd);
 	if (!err)
 		err = opened_ok(fd, &reply.attr);
-	if (!err && (m.flags & WIRE_OPEN_READ) && S_ISREG(reply.attr.mode) &&
-	    reply.attr.size > 0 && reply.attr.size <= m.data_max &&
-	    reply.attr.size <= DATA_MAX)
-		send_content(o, fd);
+	if (!err)
+		send_ahead(o, fd, m.flags, m.data_max, &reply);
 	if (!err)
 		err = keep(o, &fd, m.flags, reply.attr.mode, &reply.handle);
 	return err ? err : wire_enc_rep_OPEN(&o->reply, &reply);

@@ -100,7 +100,8 @@
 
 #define WIRE_REQ_OPEN(F)                                                       \
 	F(u64, base) F(path, path) F(u32, flags) F(u32, data_max)
-#define WIRE_REP_OPEN(F) F(u64, handle) F(attr, attr) F(data, data)
+#define WIRE_REP_OPEN(F)                                                       \
+	F(u64, handle) F(attr, attr) F(u32, sent) F(u8, end) F(data, data)
 #define WIRE_REQ_CREATE(F)                                                     \
 	F(u64, base) F(path, path) F(u32, flags) F(u32, mode) F(u32, uid)      \
 	F(u32, gid)

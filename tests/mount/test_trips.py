@@ -35,8 +35,31 @@ def test_ls_asks_no_file_for_its_access_control_list(trips, files, root):
     (root / "d").mkdir()
     for i in range(200):
         (root / "d" / str(i)).touch()
-    # LOOKUP, OPEN, READDIR, RELEASE, and a little for a kernel's moods
-    assert trips(lambda: ls(files / "d")) <= 8
+    # LOOKUP, OPEN, RELEASE, and a little for a kernel's moods
+    assert trips(lambda: ls(files / "d")) <= 6
+
+
+def test_a_folders_entries_come_with_its_open(files, root):
+    """As they are when they are read: no name that was made in between is
+    missing, none that was removed is there."""
+    (root / "d").mkdir()
+    (root / "d" / "gone").touch()
+    fd = os.open(files / "d", os.O_RDONLY)
+    try:
+        (files / "d" / "made").touch()
+        (files / "d" / "gone").unlink()
+        assert os.listdir(fd) == ["made"]
+        (root / "d" / "later").touch()
+        assert sorted(os.listdir(fd)) == ["later", "made"]
+    finally:
+        os.close(fd)
+    (root / "big").mkdir()
+    for i in range(3000):
+        (root / "big" / f"{i:0200}").touch()
+    assert sorted(os.listdir(files / "big")) == [
+        f"{i:0200}" for i in range(3000)]
+    (root / "empty").mkdir()
+    assert os.listdir(files / "empty") == []
 
 
 def test_access_control_lists_show(files, root):

@@ -1,0 +1,24 @@
+#include "fs/tree.h"
+
+#include <stdlib.h>
+
+struct fs_tree *fs_tree_new(void)
+{
+	struct fs_tree *t = calloc(1, sizeof(*t));
+
+	if (t)
+		atomic_init(&t->refs, 1);
+	return t;
+}
+
+struct fs_tree *fs_tree_ref(struct fs_tree *t)
+{
+	atomic_fetch_add(&t->refs, 1);
+	return t;
+}
+
+void fs_tree_put(struct fs_tree *t)
+{
+	if (t && atomic_fetch_sub(&t->refs, 1) == 1)
+		free(t);
+}

@@ -1,0 +1,22 @@
+/*
+ * What is known of a container's files besides its nodes: how often they were
+ * changed through this mount.
+ *
+ * One for each container's node, shared by all nodes below it. Thread: any.
+ */
+#ifndef PODFS_FS_TREE_H
+#define PODFS_FS_TREE_H
+
+#include <stdatomic.h>
+
+struct fs_tree {
+	atomic_uint refs;
+	atomic_uint changes; /* operations that began or ended */
+};
+
+/* NULL: no memory. Owner: the caller, until fs_tree_put(). */
+struct fs_tree *fs_tree_new(void);
+struct fs_tree *fs_tree_ref(struct fs_tree *t);
+void fs_tree_put(struct fs_tree *t); /* NULL is fine */
+
+#endif
