@@ -122,7 +122,7 @@ void podfs_session_hello(struct podfs_session *s)
 	struct wire_req_HELLO m = {
 		.version_min = WIRE_VERSION_MIN,
 		.version_max = WIRE_VERSION_MAX,
-		.features = WIRE_FEATURE_RESUME,
+		.features = WIRE_FEATURE_RESUME | WIRE_FEATURE_SCAN,
 		.session_hi = s->id_hi,
 		.session_lo = lo,
 		.frame_max = WIRE_FRAME_MAX,

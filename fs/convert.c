@@ -147,6 +147,8 @@ int fs_entry_of(struct podfs_fs *fs, struct fs_node *parent, const char *name,
 		return err;
 	}
 	size_of_link(fs, node, target, &ret->attr);
+	if (S_ISLNK(a->mode) && target.n > 0)
+		fs_node_keep_target(&fs->nodes, node, target);
 	ret->ino = node->id;
 	/* without its target a link's size is not known */
 	ret->attr_timeout = S_ISLNK(a->mode) && target.n == 0 ?

@@ -9,6 +9,7 @@
 #include "fs/listing.h"
 #include "fs/names.h"
 #include "fs/op.h"
+#include "fs/opened.h"
 
 int fs_handle_add(struct fs_handles *h, struct fs_nodes *n,
 		  struct fs_node *node, uint64_t remote, uint32_t epoch,
@@ -69,11 +70,11 @@ struct fs_handle *fs_handle_get(struct fs_handles *h, struct fs_nodes *n,
 }
 
 void fs_handle_keep_data(struct fs_nodes *n, struct fs_handle *x, uint8_t *data,
-			 unsigned writes)
+			 unsigned writes, int64_t at)
 {
 	pthread_mutex_lock(&n->lock);
 	x->data = data;
-	x->data_at = fs_now_ms();
+	x->data_at = at;
 	x->data_writes = writes;
 	pthread_mutex_unlock(&n->lock);
 }
@@ -100,7 +101,8 @@ bool fs_handle_data(struct fs_nodes *n, struct fs_handle *x, uint64_t offset,
 	}
 	if (good)
 		memcpy(copy, x->data + offset, *ret_len);
-	if (!good || offset + *ret_len == x->size)
+	if (!fs_is_opened_ahead(x->remote) &&
+	    (!good || offset + *ret_len == x->size))
 		old = podfs_steal_ptr(&x->data);
 	pthread_mutex_unlock(&n->lock);
 	free(old);

@@ -57,12 +57,13 @@ void fs_handle_remove(struct fs_handles *h, struct fs_nodes *n,
 /* After the session's end: the kernel releases nothing at umount. */
 void fs_handles_done(struct fs_handles *h);
 
-/* Takes over @data, all of the file when @writes were counted. */
+/* Takes over @data, all of the file @at (ms), when @writes were counted. */
 void fs_handle_keep_data(struct fs_nodes *n, struct fs_handle *handle,
-			 uint8_t *data, unsigned writes);
-/* What of it lies at @offset, or false: there is none, it is older than @age_ms,
- * or the file was written to. Owner of *ret: the caller; what is read to its end
- * is forgotten, for the kernel has it now. */
+			 uint8_t *data, unsigned writes, int64_t at);
+/* What of it lies at @offset, or false: there is none, it is older than @age_ms
+ * (INT64_MAX: however old), or the file was written to. Owner of *ret: the
+ * caller. What is read to its end is forgotten, for the kernel has it now; but
+ * not while nothing is open at the helper, for the name may go. */
 bool fs_handle_data(struct fs_nodes *n, struct fs_handle *handle,
 		    uint64_t offset, size_t size, int64_t age_ms,
 		    uint8_t **ret, size_t *ret_len);

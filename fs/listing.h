@@ -17,6 +17,9 @@
 #define FS_OFF_DOT 0x7ffffffffffffff1ll
 #define FS_OFF_DOTDOT 0x7ffffffffffffff2ll
 
+/* Bytes of entries that one exchange brings. */
+#define FS_FETCH_BYTES (256u * 1024)
+
 /* Before the first of the helper's entries. */
 static inline bool fs_off_is_start(off_t off)
 {
@@ -42,10 +45,12 @@ struct fs_listing {
 };
 
 struct fs_listing *fs_listing_new(void);
+/* Entries of a whole folder, put into the order of a walk. */
+void fs_listing_sort(uint8_t **data, size_t len);
 /* Takes over @data, the folder's entries from the first on, as it was after
- * @changes. */
+ * @changes and @at (ms). */
 void fs_listing_opened(struct fs_listing *l, uint8_t *data, size_t len,
-		       bool end, unsigned changes);
+		       bool end, unsigned changes, int64_t at);
 void fs_listing_free(struct fs_listing *l);
 
 #endif

@@ -32,7 +32,7 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 	static const unsigned wanted =
 		FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO |
 		FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS |
-		FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_ATOMIC_O_TRUNC |
+		FUSE_CAP_ATOMIC_O_TRUNC |
 		FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS |
 		FUSE_CAP_AUTO_INVAL_DATA;
 
@@ -46,6 +46,9 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 	conn->want &= ~(unsigned)(FUSE_CAP_WRITEBACK_CACHE |
 				  FUSE_CAP_EXPORT_SUPPORT |
 				  FUSE_CAP_HANDLE_KILLPRIV);
+	/* attributes come with every entry anyway; without them the kernel
+	 * asks for each name that a walk touches */
+	conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
 	conn->max_write = WIRE_READ_MAX;
 	conn->max_background = BACKGROUND_MAX;
 	conn->congestion_threshold = CONGESTION;

@@ -157,6 +157,7 @@ static void destroy_locked(struct fs_nodes *n, struct fs_node *node)
 	fs_slots_remove(&n->slots, node->id);
 	fs_tree_put(node->tree);
 	podfs_session_put(node->session);
+	free(node->target);
 	free(node);
 }
 
@@ -234,6 +235,7 @@ void fs_nodes_done(struct fs_nodes *n)
 			continue;
 		fs_tree_put(node->tree);
 		podfs_session_put(node->session);
+		free(node->target);
 		free(node);
 	}
 	fs_slots_done(&n->slots);

@@ -66,6 +66,8 @@ struct fs_node {
 	struct wire_time seen_ctime;
 	uint64_t seen_size;
 	bool seen;
+	char *target; /* of a symbolic link, or NULL */
+	int64_t target_at; /* ms; when that was seen */
 	atomic_uint writes; /* of content, through this mount; when they ended */
 	atomic_bool locked; /* a lock was ever asked for */
 	_Atomic int64_t lock_closed_at; /* ms; of an open file that had one */
@@ -125,6 +127,13 @@ bool fs_node_lacks_xattr(struct fs_nodes *n, const struct fs_node *node,
 /* One is being set or was; or that one isn't there. */
 void fs_node_xattr_set(struct fs_nodes *n, struct fs_node *node);
 void fs_node_no_capability(struct fs_nodes *n, struct fs_node *node);
+
+/* A link's target, as an entry had it; and as it was seen within @age_ms, or
+ * NULL. Owner of the text: the caller. */
+void fs_node_keep_target(struct fs_nodes *n, struct fs_node *node,
+			 struct wire_str target);
+char *fs_node_target(struct fs_nodes *n, const struct fs_node *node,
+		     int64_t age_ms);
 
 /* Remembers what the helper said. False: another file is meant by now. */
 bool fs_node_saw(struct fs_nodes *n, struct fs_node *node,

@@ -41,6 +41,7 @@ void fs_op_put(struct fs_op *op)
 	fs_node_put(&op->fs->nodes, op->node);
 	fs_node_put(&op->fs->nodes, op->other);
 	podfs_session_put(op->session);
+	free(op->ahead_path);
 	free(op->data);
 	free(op->frame);
 	free(op);
@@ -168,16 +169,22 @@ void fs_op_fail(struct fs_op *op, int err)
 	fs_op_put(op);
 }
 
-void fs_op_submit(struct fs_op *op, const struct wire_writer *w)
+bool fs_op_ready(struct fs_op *op, const struct wire_writer *w)
 {
 	if (wire_writer_done(w, &op->call.body_len) != 0 ||
 	    op->call.body_len > WIRE_BODY_MAX) {
 		fs_op_fail(op, ENAMETOOLONG);
-		return;
+		return false;
 	}
 	note_change(op);
 	fs_interrupts_watch(&op->fs->interrupts, op);
-	podfs_session_submit(op->session, &op->call);
+	return true;
+}
+
+void fs_op_submit(struct fs_op *op, const struct wire_writer *w)
+{
+	if (fs_op_ready(op, w))
+		podfs_session_submit(op->session, &op->call);
 }
 
 bool fs_decoded(struct fs_op *op, int err)

@@ -54,6 +54,11 @@ struct fs_op {
 	uint64_t remote; /* the helper's for it, in the call's epoch */
 	bool reopened;
 	struct fs_handle *held; /* a reference, dropped before the answer */
+	/* ahead's: where it waits, and for what */
+	struct fs_op *ahead_next;
+	char *ahead_path;
+	uint16_t ahead_len;
+	unsigned ahead_pieces;
 	struct wire_attr attr;
 	uint64_t offset;
 	size_t size;
@@ -71,6 +76,9 @@ struct fs_op *fs_op_new(fuse_req_t req, struct fs_node *node, enum wire_op op,
 struct wire_writer fs_op_body(struct fs_op *op);
 /* Sends it. Encoding that failed answers ENAMETOOLONG. */
 void fs_op_submit(struct fs_op *op, const struct wire_writer *w);
+/* The same in two steps. False: it was answered. Else, once, at any time:
+ * podfs_session_submit(), or claim it, answer and fs_op_put(). */
+bool fs_op_ready(struct fs_op *op, const struct wire_writer *w);
 /* Not sent after all: answers @err (positive errno) and frees. */
 void fs_op_fail(struct fs_op *op, int err);
 

@@ -7,6 +7,7 @@
 
 #include "common/base/guard.h"
 #include "fs/convert.h"
+#include "fs/opened.h"
 #include "fs/virtual.h"
 
 /* ---- read ------------------------------------------------------------------------ */
@@ -49,11 +50,30 @@ static void read_restart(struct podfs_call *c)
 	podfs_container_of(c, struct fs_op, call)->data_len = 0;
 }
 
+/* Fetched ahead, and by now its name is gone: it is what was opened. */
+static bool reply_kept(struct fs_op *op)
+{
+	struct fs_nodes *n = &op->fs->nodes;
+	uint8_t *data;
+	size_t len;
+
+	if (!fs_is_opened_ahead(fs_handle_remote(n, op->handle)) ||
+	    !fs_handle_data(n, op->handle, op->offset, op->size, INT64_MAX,
+			    &data, &len))
+		return false;
+	if (fs_op_claim(op))
+		fuse_reply_buf(op->req, (const char *)data, len);
+	free(data);
+	return true;
+}
+
 static void read_done(struct fs_op *op, int status, const uint8_t *body,
 		      size_t len)
 {
 	struct wire_data d;
 
+	if (status == -ESTALE && reply_kept(op))
+		return;
 	if (!status && !data_of(body, len, &d))
 		status = -EIO;
 	if (!status && d.n > op->size - op->data_len)
@@ -100,6 +120,7 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	if (size > WIRE_READ_MAX)
 		size = WIRE_READ_MAX; /* more than max_read never comes */
 	op->size = size;
+	op->offset = (uint64_t)off;
 	op->call.part = read_part;
 	op->call.restart = read_restart;
 	FS_SEND(op, READ, .handle = op->remote, .offset = (uint64_t)off,
@@ -182,8 +203,9 @@ void fs_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 	(void)ino_in;
 	(void)ino_out;
 	(void)flags;
-	/* between containers the kernel copies by hand */
-	if (!to || !from || from->node->session != to->node->session) {
+	/* between containers the kernel copies by hand, and what is here already */
+	if (!to || !from || from->node->session != to->node->session ||
+	    fs_is_opened_ahead(fs_handle_remote(&fs->nodes, from))) {
 		fuse_reply_err(req, EXDEV);
 		return;
 	}

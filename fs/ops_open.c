@@ -9,14 +9,17 @@
 #include "common/base/guard.h"
 #include "fs/clock.h"
 #include "fs/convert.h"
+#include "fs/ahead_items.h"
 #include "fs/listing.h"
+#include "fs/opened.h"
 #include "fs/tree.h"
 #include "fs/virtual.h"
 
 /* A file that isn't longer comes with its open. */
 #define DATA_MAX (32u * 1024)
-/* Of a folder's entries so many bytes do. */
-#define ENTRIES_MAX (128u * 1024)
+/* Of a folder's entries so many bytes do; as many as one READDIR brings, so that
+ * a folder is told in one order. */
+#define ENTRIES_MAX FS_FETCH_BYTES
 
 /* Whether the pages that the kernel may still have of the file are those of
  * today: nothing about it changed since they were read. */
@@ -73,7 +76,7 @@ static struct fs_listing *listing_of(struct fs_op *op,
 
 	if (l && op->data_len == m->sent && (m->sent > 0 || m->end))
 		fs_listing_opened(l, podfs_steal_ptr(&op->data), op->data_len,
-				  m->end, op->writes);
+				  m->end, op->writes, fs_now_ms());
 	return l;
 }
 
@@ -114,7 +117,7 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 	if (op->data && S_ISREG(m.attr.mode) && op->data_len == m.sent &&
 	    m.sent == m.attr.size)
 		fs_handle_keep_data(&fs->nodes, h, podfs_steal_ptr(&op->data),
-				    op->writes);
+				    op->writes, fs_now_ms());
 	if (op->flags & WIRE_OPEN_DIRECTORY)
 		h->listing = listing_of(op, &m);
 	else
@@ -176,11 +179,75 @@ static uint32_t data_wanted(struct podfs_fs *fs, const struct fs_node *node,
 	return wanted ? DATA_MAX : 0;
 }
 
+bool fs_opened_ahead(struct fs_op *op, struct fs_ahead_item *item)
+{
+	bool folder = op->flags & WIRE_OPEN_DIRECTORY;
+	struct podfs_fs *fs = op->fs;
+	struct fs_handle *h;
+
+	if (item->folder != folder ||
+	    item->epoch != podfs_session_epoch(op->session) ||
+	    item->changes != atomic_load(&op->node->tree->changes) ||
+	    !fs_node_saw(&fs->nodes, op->node, &item->attr) ||
+	    fs_handle_add(&fs->handles, &fs->nodes, op->node, FS_REMOTE_NONE,
+			  FS_EPOCH_NONE, &h) != 0)
+		return false;
+	keep(h, op->fi.flags, &item->attr);
+	if (folder) {
+		h->listing = fs_listing_new();
+		if (h->listing)
+			fs_listing_opened(h->listing,
+					  podfs_steal_ptr(&item->data),
+					  item->len, true, item->changes,
+					  item->at);
+	} else {
+		fs_handle_keep_data(&fs->nodes, h, podfs_steal_ptr(&item->data),
+				    atomic_load(&op->node->writes), item->at);
+	}
+	if (!fs_op_claim(op)) {
+		fs_listing_free(h->listing);
+		fs_handle_remove(&fs->handles, &fs->nodes, h);
+		fs_op_put(op);
+		return true;
+	}
+	if (!folder)
+		set_cache(fs, op->node, &item->attr, &op->fi);
+	op->fi.fh = h->fh;
+	if (fuse_reply_open(op->req, &op->fi) != 0) {
+		fs_listing_free(h->listing);
+		fs_handle_remove(&fs->handles, &fs->nodes, h);
+	}
+	fs_op_put(op);
+	return true;
+}
+
+/* What only reads, and is small: a walk may have brought it. */
+static bool may_be_ahead(struct podfs_fs *fs, const struct fs_node *node,
+			 uint32_t flags)
+{
+	const struct wire_attr *a = &node->attr;
+	bool small;
+
+	if (flags & WIRE_OPEN_DIRECTORY)
+		return true;
+	if ((flags & ~(uint32_t)(WIRE_OPEN_NOATIME | WIRE_OPEN_KILLPRIV)) !=
+	    WIRE_OPEN_READ)
+		return false;
+	pthread_mutex_lock(&fs->nodes.lock);
+	small = node->attr_known && S_ISREG(a->mode) &&
+		a->size <= FS_AHEAD_FILE_MAX &&
+		!(a->flags & WIRE_ATTR_VOLATILE);
+	pthread_mutex_unlock(&fs->nodes.lock);
+	return small;
+}
+
 static void open_node(fuse_req_t req, struct fs_node *node,
 		      struct fuse_file_info *fi, uint32_t extra)
 {
 	struct podfs_fs *fs = fs_of(req);
 	struct fs_op *op = fs_op_new(req, node, WIRE_OP_OPEN, 0, open_done);
+	struct wire_req_OPEN m = { .flags = 0 };
+	struct wire_writer w;
 	struct fs_loc loc;
 	int err;
 
@@ -203,8 +270,17 @@ static void open_node(fuse_req_t req, struct fs_node *node,
 	op->changes = op->flags & (WIRE_OPEN_WRITE | WIRE_OPEN_TRUNC);
 	op->call.part = open_part;
 	op->call.restart = open_restart;
-	FS_SEND(op, OPEN, .base = loc.base, .path = fs_loc_path(&loc),
-		.flags = op->flags, .data_max = (uint32_t)op->size);
+	m.base = loc.base;
+	m.path = fs_loc_path(&loc);
+	m.flags = op->flags;
+	m.data_max = (uint32_t)op->size;
+	w = fs_op_body(op);
+	wire_enc_req_OPEN(&w, &m);
+	if (fs_op_ready(op, &w) &&
+	    !(loc.base == WIRE_BASE_ROOT && may_be_ahead(fs, node, op->flags) &&
+	      fs_ahead_take(op, m.path, op->flags & WIRE_OPEN_DIRECTORY,
+			    (int64_t)(fs->config.attr_timeout * 1000))))
+		podfs_session_submit(op->session, &op->call);
 	fs_loc_done(&loc);
 }
 
@@ -312,7 +388,9 @@ static void release(fuse_req_t req, const struct fuse_file_info *fi)
 	struct fs_handle *h = fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
 
 	if (h) {
-		h->close_remote = fs_handle_remote(&fs->nodes, h).handle != 0;
+		struct fs_remote remote = fs_handle_remote(&fs->nodes, h);
+
+		h->close_remote = remote.handle && !fs_is_opened_ahead(remote);
 		fs_listing_free(h->listing);
 		fs_handle_remove(&fs->handles, &fs->nodes, h);
 	}

@@ -16,8 +16,6 @@
 #include "fs/listing.h"
 #include "fs/tree.h"
 
-#define FETCH_BYTES (256u * 1024)
-
 struct out {
 	fuse_req_t req;
 	char *buf;
@@ -229,7 +227,7 @@ static int collect(struct fs_op *op, const uint8_t *body, size_t len,
 	if (wire_dec_rep_READDIR(&r, &m) != 0)
 		return -EIO;
 	/* more than was asked for: not this helper's idea of a budget */
-	if (m.entries.n > FETCH_BYTES + WIRE_DATA_MAX - op->data_len)
+	if (m.entries.n > FS_FETCH_BYTES + WIRE_DATA_MAX - op->data_len)
 		return -EIO;
 	data = realloc(op->data, op->data_len + m.entries.n + 1);
 	if (!data)
@@ -276,6 +274,8 @@ static void fetch_done(struct fs_op *op, int status, const uint8_t *body,
 	if (!fs_op_claim(op))
 		return; /* given up: the handle may be gone */
 	l = op->handle->listing;
+	if (fs_off_is_start(off) && end)
+		fs_listing_sort(&op->data, op->data_len);
 	pthread_mutex_lock(&l->lock);
 	free(l->data);
 	l->data = op->data;
@@ -304,7 +304,7 @@ static void fetch(fuse_req_t req, struct fuse_file_info *fi, size_t size,
 	op->call.restart = fetch_restart;
 	FS_SEND(op, READDIR, .handle = op->remote,
 		.cookie = fs_off_is_start(off) ? 0 : (uint64_t)off,
-		.count = FETCH_BYTES, .plus = true); /* for d_ino at least */
+		.count = FS_FETCH_BYTES, .plus = true); /* for d_ino at least */
 }
 
 /* Came with the open, a moment ago, and nothing was changed since. */

@@ -1,16 +1,31 @@
 #include "fs/reopen.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/guard.h"
 #include "common/base/log.h"
 #include "fs/handle.h"
+#include "fs/opened.h"
 
 struct reopening {
 	struct podfs_call call;
 	struct fs_op *op;
 	uint8_t frame[];
 };
+
+/* The one that there was ends with the call that it was for. */
+static struct podfs_call *undo_again(struct fs_op *op)
+{
+	const struct podfs_call *old = op->call.undo;
+	struct wire_writer body = { .p = NULL };
+
+	if (!old)
+		return NULL;
+	body.start = old->frame + PODFS_CALL_HEADROOM;
+	body.p = body.start + old->body_len;
+	return fs_stray_new(op->session, old->op, old->epoch, &body);
+}
 
 /* With the helper's new number, which is the first field of each of them. */
 static void send_again(struct fs_op *op, struct fs_remote remote)
@@ -20,15 +35,26 @@ static void send_again(struct fs_op *op, struct fs_remote remote)
 
 	wire_put_u64(&w, remote.handle);
 	op->call.epoch = remote.epoch;
+	if (op->call.undo) {
+		w = wire_writer_over(op->call.undo->frame +
+					     PODFS_CALL_HEADROOM, 8);
+		wire_put_u64(&w, remote.handle);
+		op->call.undo->epoch = remote.epoch;
+	}
 	podfs_session_submit(op->session, &op->call);
 }
 
+/* The same file; and as it was, unless it was never open but ahead. */
 static bool unchanged(struct fs_nodes *n, const struct fs_op *op,
 		      const struct wire_attr *now)
 {
 	const struct fs_handle *h = op->handle;
 
-	return fs_node_saw(n, op->node, now) && h->size == now->size &&
+	if (!fs_node_saw(n, op->node, now))
+		return false;
+	if (fs_is_opened_ahead(fs_handle_remote(n, h)))
+		return true;
+	return h->size == now->size &&
 	       h->mtime.sec == now->mtime.sec &&
 	       h->mtime.nsec == now->mtime.nsec;
 }
@@ -69,6 +95,8 @@ static void on_opened(struct podfs_call *c, int status, const uint8_t *body,
 		status = -ESTALE;
 	}
 	if (status) {
+		if (op->call.undo)
+			op->call.undo->done(op->call.undo, -ECANCELED, NULL, 0);
 		op->finish(op, -ESTALE, NULL, 0);
 		fs_op_put(op);
 		return;
@@ -106,8 +134,9 @@ static bool start(struct fs_op *op)
 		free(r);
 		return false;
 	}
-	podfs_info("fs", "a file that was open at a helper that is gone is "
-		   "opened again");
+	if (!fs_is_opened_ahead(fs_handle_remote(&op->fs->nodes, op->handle)))
+		podfs_info("fs", "a file that was open at a helper that is "
+			   "gone is opened again");
 	podfs_session_submit(op->session, &r->call);
 	return true;
 }
@@ -115,17 +144,27 @@ static bool start(struct fs_op *op)
 bool fs_reopen(struct fs_op *op)
 {
 	struct fs_remote now;
+	bool ahead;
 
-	if ((op->call.op != WIRE_OP_READ && op->call.op != WIRE_OP_LSEEK) ||
-	    op->reopened || atomic_load(&op->answered) ||
-	    atomic_load(&op->node->locked))
+	if (!op->handle || op->reopened || atomic_load(&op->answered))
+		return false;
+	now = fs_handle_remote(&op->fs->nodes, op->handle);
+	/* by its own epoch: another request may have opened it by now */
+	ahead = op->call.epoch == FS_EPOCH_NONE;
+	if (!ahead &&
+	    ((op->call.op != WIRE_OP_READ && op->call.op != WIRE_OP_LSEEK) ||
+	     atomic_load(&op->node->locked)))
 		return false;
 	op->reopened = true;
-	now = fs_handle_remote(&op->fs->nodes, op->handle);
-	if (now.epoch != podfs_session_epoch(op->session))
-		return start(op);
+	if (now.epoch != podfs_session_epoch(op->session)) {
+		if (!start(op))
+			return false;
+		op->call.undo = undo_again(op);
+		return true;
+	}
 	if (now.epoch == op->call.epoch)
 		return false;
+	op->call.undo = undo_again(op);
 	send_again(op, now);
 	return true;
 }

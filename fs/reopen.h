@@ -1,6 +1,7 @@
 /*
  * An open file whose helper died: opened again at the next one, where that is
- * safe.
+ * safe. And one that was opened ahead (opened.h): opened at all, for whatever
+ * operation needs it.
  *
  * Safe is: what reads, of a file that its path still leads to (device, inode,
  * birth time), that nobody has written to since it was opened (mtime, size; a

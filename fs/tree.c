@@ -6,8 +6,10 @@ struct fs_tree *fs_tree_new(void)
 {
 	struct fs_tree *t = calloc(1, sizeof(*t));
 
-	if (t)
-		atomic_init(&t->refs, 1);
+	if (!t)
+		return NULL;
+	atomic_init(&t->refs, 1);
+	fs_ahead_init(&t->ahead);
 	return t;
 }
 
@@ -19,6 +21,8 @@ struct fs_tree *fs_tree_ref(struct fs_tree *t)
 
 void fs_tree_put(struct fs_tree *t)
 {
-	if (t && atomic_fetch_sub(&t->refs, 1) == 1)
-		free(t);
+	if (!t || atomic_fetch_sub(&t->refs, 1) != 1)
+		return;
+	fs_ahead_done(&t->ahead);
+	free(t);
 }

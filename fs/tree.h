@@ -1,6 +1,6 @@
 /*
  * What is known of a container's files besides its nodes: how often they were
- * changed through this mount.
+ * changed through this mount, and what was fetched ahead.
  *
  * One for each container's node, shared by all nodes below it. Thread: any.
  */
@@ -9,9 +9,12 @@
 
 #include <stdatomic.h>
 
+#include "fs/ahead.h"
+
 struct fs_tree {
 	atomic_uint refs;
 	atomic_uint changes; /* operations that began or ended */
+	struct fs_ahead ahead;
 };
 
 /* NULL: no memory. Owner: the caller, until fs_tree_put(). */

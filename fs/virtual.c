@@ -13,37 +13,6 @@
 #define META_NAME ".podfs"
 #define STATUS_NAME "status.json"
 
-struct fs_listing *fs_listing_new(void)
-{
-	struct fs_listing *l = calloc(1, sizeof(*l));
-
-	if (l)
-		pthread_mutex_init(&l->lock, NULL);
-	return l;
-}
-
-void fs_listing_free(struct fs_listing *l)
-{
-	if (!l)
-		return;
-	free(l->data);
-	free(l->names);
-	free(l->text);
-	pthread_mutex_destroy(&l->lock);
-	free(l);
-}
-
-void fs_listing_opened(struct fs_listing *l, uint8_t *data, size_t len,
-		       bool end, unsigned changes)
-{
-	l->data = data;
-	l->len = len;
-	l->end = end;
-	l->valid = true;
-	l->opened_at = fs_now_ms();
-	l->changes = changes;
-}
-
 static enum fs_kind kind_below(enum fs_kind kind)
 {
 	return kind == FS_ROOT	    ? FS_NAMESPACE :

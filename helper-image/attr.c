@@ -95,9 +95,10 @@ static bool has_none(int fd, const char *name, uint32_t mode)
 	char path[32 + WIRE_NAME_MAX];
 	int n = snprintf(path, sizeof(path), "/proc/self/fd/%d%s%s", fd,
 			 name[0] ? "/" : "", name);
+	bool plain = (mode & S_IFMT) == S_IFREG || (mode & S_IFMT) == S_IFDIR ||
+		     ((mode & S_IFMT) == S_IFLNK && name[0]);
 
-	if (((mode & S_IFMT) != S_IFREG && (mode & S_IFMT) != S_IFDIR) ||
-	    (size_t)n >= sizeof(path))
+	if (!plain || (size_t)n >= sizeof(path))
 		return false;
 	return (name[0] ? llistxattr(path, NULL, 0) :
 			  listxattr(path, NULL, 0)) == 0;

@@ -88,6 +88,8 @@ static int run(struct helper_op *o, uint16_t op)
 		return helper_op_SETLK(o);
 	case WIRE_OP_FLOCK:
 		return helper_op_FLOCK(o);
+	case WIRE_OP_SCAN:
+		return helper_op_SCAN(o);
 	case WIRE_OP_HELLO:
 		return -EPROTO; /* once a stream, and that was earlier */
 	default:

@@ -13,7 +13,7 @@
 #include "helper-image/stream.h"
 #include "podfs-version.h"
 
-#define FEATURES WIRE_FEATURE_RESUME
+#define FEATURES (WIRE_FEATURE_RESUME | WIRE_FEATURE_SCAN)
 
 static bool same(struct wire_str got, const char *want)
 {

@@ -22,6 +22,11 @@ struct helper_listing {
 	uint8_t *data_start; /* where this frame's entries begin */
 };
 
+/* The attributes of @name in the folder @fd, and a link's target (into @target,
+ * WIRE_TARGET_MAX bytes). Gone meanwhile: the name alone. */
+void helper_entry_fill(struct wire_entry *e, int fd, const char *name,
+		       char *target);
+
 /* Leaves the last frame in @l->o->reply. 0 or -errno. */
 int helper_list(struct helper_listing *l);
 

@@ -48,18 +48,18 @@ static void frame_end(struct helper_listing *l, bool end)
 	l->end = end;
 }
 
-static void fill_plus(struct helper_listing *l, struct wire_entry *e, const char *name,
-		      char *target)
+void helper_entry_fill(struct wire_entry *e, int fd, const char *name,
+		       char *target)
 {
 	ssize_t n;
 
-	if (helper_attr_of(l->fd, name, &e->attr) != 0)
-		return; /* gone meanwhile: the name alone */
+	if (helper_attr_of(fd, name, &e->attr) != 0)
+		return;
 	e->plus = 1;
 	e->type = (uint8_t)IFTODT(e->attr.mode);
 	if (!S_ISLNK(e->attr.mode))
 		return;
-	n = readlinkat(l->fd, name, target, WIRE_TARGET_MAX);
+	n = readlinkat(fd, name, target, WIRE_TARGET_MAX);
 	if (n < 0) {
 		e->plus = 0;
 		return;
@@ -80,7 +80,7 @@ static bool add(struct helper_listing *l, const struct linux_dirent64 *d)
 	if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
 		return true;
 	if (l->plus)
-		fill_plus(l, &e, d->d_name, target);
+		helper_entry_fill(&e, l->fd, d->d_name, target);
 	size = wire_entry_size(e.name.n, e.plus, e.target.n);
 	if (size > l->left)
 		return false;

@@ -331,3 +331,28 @@ struct wire_str wire_str_from(const char *s)
 		.n = (uint16_t)(n > UINT16_MAX ? UINT16_MAX : n),
 	};
 }
+
+int wire_walk_cmp(struct wire_str a, struct wire_str b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	size_t i = 0;
+
+	while (i < n && a.p[i] == b.p[i])
+		i++;
+	if (i == a.n || i == b.n)
+		return (i < a.n) - (i < b.n);
+	/* a name that ends here comes before one that goes on */
+	if (a.p[i] == '/')
+		return -1;
+	if (b.p[i] == '/')
+		return 1;
+	return (unsigned char)a.p[i] < (unsigned char)b.p[i] ? -1 : 1;
+}
+
+bool wire_is_below(struct wire_str path, struct wire_str folder)
+{
+	return path.n >= folder.n &&
+	       memcmp(path.p, folder.p, folder.n) == 0 &&
+	       (folder.n == 0 || path.n == folder.n ||
+		path.p[folder.n] == '/');
+}

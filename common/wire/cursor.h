@@ -72,4 +72,10 @@ struct wire_str wire_str_from(const char *s);
 bool wire_name_ok(struct wire_str s);
 bool wire_path_ok(struct wire_str s);
 
+/* The order of SCAN: a folder before what is in it, names by their bytes. <0, 0,
+ * >0. */
+int wire_walk_cmp(struct wire_str a, struct wire_str b);
+/* Whether @path is @folder or lies below it. "" is above all. */
+bool wire_is_below(struct wire_str path, struct wire_str folder);
+
 #endif

@@ -149,12 +149,12 @@
  * WIRE_BASE_RESULT means the handle or location of the request before */
 #define WIRE_REQ_COMPOUND(F) F(u8, count) F(data, requests)
 #define WIRE_REP_COMPOUND(F) F(u8, index) F(u32, status) F(data, reply)
-/* depth 0: the folder alone; budget in bytes; inline_max: contents of files
- * up to this size travel with their entries */
+/* below @path, behind @after (both from base): docs/protocol.md */
 #define WIRE_REQ_SCAN(F)                                                       \
-	F(u64, base) F(path, path) F(u16, depth) F(u32, entries_max)           \
-	F(u32, inline_max) F(u64, budget) F(u8, watch)
-#define WIRE_REP_SCAN(F) F(path, dir) F(u8, end) F(u64, watch) F(data, entries)
+	F(u64, base) F(path, path) F(u8, resume) F(path, after)                \
+	F(u32, inline_max) F(u32, budget)
+#define WIRE_REP_SCAN(F)                                                       \
+	F(u8, kind) F(path, path) F(attr, attr) F(u8, end) F(data, data)
 #define WIRE_REQ_READ_STREAM(F)                                                \
 	F(u64, handle) F(u64, offset) F(u64, length) F(u32, credit)
 #define WIRE_REP_READ_STREAM(F) F(u64, offset) F(data, data)

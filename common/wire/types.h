@@ -113,6 +113,12 @@ enum wire_fallocate { /* fallocate(2) */
 	WIRE_FALLOC_INSERT = 1u << 4,
 };
 
+enum wire_scan { /* what a frame of SCAN's reply holds */
+	WIRE_SCAN_FOLDER = 0, /* entries of the folder @path; end: the last */
+	WIRE_SCAN_FILE = 1,   /* content of the file @path, all of it */
+	WIRE_SCAN_STOP = 2,   /* the last frame: went up to @path; end: all */
+};
+
 enum wire_lock { /* fcntl(2) F_*LCK, flock(2) */
 	WIRE_LOCK_READ = 0,
 	WIRE_LOCK_WRITE = 1,

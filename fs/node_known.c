@@ -1,4 +1,6 @@
-/* What is known of a node's extended attributes without asking. */
+/* What is known of a node without asking: a link's target, and extended
+ * attributes that it doesn't have. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "fs/clock.h"
@@ -40,4 +42,33 @@ void fs_node_no_capability(struct fs_nodes *n, struct fs_node *node)
 	pthread_mutex_lock(&n->lock);
 	node->no_capability_at = fs_now_ms();
 	pthread_mutex_unlock(&n->lock);
+}
+
+void fs_node_keep_target(struct fs_nodes *n, struct fs_node *node,
+			 struct wire_str target)
+{
+	char *copy = malloc(target.n + 1u), *old;
+
+	if (!copy)
+		return;
+	memcpy(copy, target.p, target.n);
+	copy[target.n] = '\0';
+	pthread_mutex_lock(&n->lock);
+	old = node->target;
+	node->target = copy;
+	node->target_at = fs_now_ms();
+	pthread_mutex_unlock(&n->lock);
+	free(old);
+}
+
+char *fs_node_target(struct fs_nodes *n, const struct fs_node *node,
+		     int64_t age_ms)
+{
+	char *copy = NULL;
+
+	pthread_mutex_lock(&n->lock);
+	if (node->target && fs_now_ms() - node->target_at < age_ms)
+		copy = strdup(node->target);
+	pthread_mutex_unlock(&n->lock);
+	return copy;
 }

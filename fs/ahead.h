@@ -1,0 +1,81 @@
+/*
+ * Fetched ahead: folders and small files that a program which walks over a tree
+ * is about to ask for, by SCAN.
+ *
+ * A walk is seen when the process that opened a folder opens something in it.
+ * Then the tree below the topmost such folder is scanned, a piece at a time,
+ * each once most of the one before was used, the first small. What is asked for
+ * and is yet to come in the piece under way waits for it; all else is asked for
+ * as ever. What was fetched serves one open, while it is younger than the
+ * attributes may be, and while nothing was changed through this mount since it
+ * was asked for.
+ *
+ * Thread: any; tree->ahead.lock guards it and stands alone: none of it is held
+ * over a reply, a call or a callback.
+ */
+#ifndef PODFS_FS_AHEAD_H
+#define PODFS_FS_AHEAD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/wire/types.h"
+
+struct fs_op;
+struct fs_tree;
+struct fs_ahead_scan;
+
+/* Files of more bytes aren't fetched. */
+#define FS_AHEAD_FILE_MAX 65536u
+
+struct fs_ahead_item {
+	struct fs_ahead_item *next;	 /* of the same bucket */
+	struct fs_ahead_item *older, *newer;
+	char *path; /* below the container */
+	uint16_t path_len;
+	bool folder;
+	struct wire_attr attr;
+	uint8_t *data; /* entries, or content */
+	size_t len;
+	int64_t at; /* ms */
+	uint32_t epoch;
+	unsigned changes; /* the tree's, when it was asked for */
+};
+
+/* A folder that was opened a moment ago. */
+struct fs_ahead_seen {
+	char *path;
+	uint16_t len;
+	int pid;
+	int64_t at;
+};
+
+#define FS_AHEAD_BUCKETS 256u
+#define FS_AHEAD_SEEN 32u
+
+struct fs_ahead {
+	pthread_mutex_t lock;
+	struct fs_ahead_item *buckets[FS_AHEAD_BUCKETS];
+	struct fs_ahead_item *oldest, *newest;
+	size_t held; /* bytes of items */
+	struct fs_ahead_seen seen[FS_AHEAD_SEEN];
+	unsigned next_seen;
+	struct fs_op *waiting; /* for what the scan is yet to bring */
+	struct fs_ahead_scan *scan; /* under way, or to be gone on with; or NULL */
+	unsigned useless; /* pieces in a row of which nothing was used */
+	int64_t off_until; /* ms: it was of no use, or refused */
+};
+
+void fs_ahead_init(struct fs_ahead *a);
+void fs_ahead_done(struct fs_ahead *a);
+
+/*
+ * @op opens the folder or file at @path to read it, and is ready to be sent.
+ * True: it was answered, or will be or sent. Otherwise the caller sends it.
+ * @age_ms: how old what was fetched may be.
+ */
+bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
+		   int64_t age_ms);
+
+#endif

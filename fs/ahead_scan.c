@@ -1,0 +1,342 @@
+#include "fs/ahead_scan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/guard.h"
+#include "common/base/log.h"
+#include "common/wire/cursor.h"
+#include "common/wire/msg.h"
+#include "fs/ahead_items.h"
+#include "fs/clock.h"
+#include "fs/opened.h"
+#include "fs/tree.h"
+
+/* The first piece is small, since many a program that looks like a walk isn't
+ * one. */
+#define PIECE_FIRST (64u << 10)
+#define PIECE_MAX (4u << 20)
+/* What a piece may have beyond its budget: the last folder. */
+#define PIECE_OVER (2u << 20)
+#define ENTRIES_MAX ((size_t)1 << 20)
+/* For so many pieces one waits; what isn't there then is asked for. */
+#define PATIENCE 2
+#define OFF_MS 1000
+#define OFF_FOR_EVER INT64_MAX
+
+static struct wire_str root_of(const struct fs_ahead_scan *s)
+{
+	return (struct wire_str){ .p = s->root, .n = s->root_len };
+}
+
+static struct wire_str at_of(const struct fs_ahead_scan *s)
+{
+	return (struct wire_str){ .p = s->at, .n = s->at_len };
+}
+
+static struct wire_str wish_of(const struct fs_op *op)
+{
+	return (struct wire_str){ .p = op->ahead_path, .n = op->ahead_len };
+}
+
+void fs_ahead_scan_free(struct fs_ahead_scan *s)
+{
+	if (!s)
+		return;
+	podfs_session_put(s->session);
+	free(s->root);
+	free(s->start);
+	free(s->entries);
+	free(s);
+}
+
+bool fs_ahead_scan_covers(const struct fs_ahead_scan *s, struct wire_str path)
+{
+	return wire_is_below(path, root_of(s));
+}
+
+bool fs_ahead_scan_brings(const struct fs_ahead_scan *s, struct wire_str path,
+			  bool folder)
+{
+	return !s->ended && (folder || s->content) &&
+	       fs_ahead_scan_covers(s, path) &&
+	       wire_walk_cmp(path, at_of(s)) > 0;
+}
+
+bool fs_ahead_scan_wanted_locked(const struct fs_ahead *a)
+{
+	const struct fs_ahead_scan *s = a->scan;
+
+	return s && !s->under_way && !s->ended && s->used > 0 &&
+	       a->held <= s->budget / 2;
+}
+
+/* ---- what comes ------------------------------------------------------------------ */
+
+/* Of those that wait: the one for @path, and those that it left behind. All of
+ * them if @path is NULL. */
+static struct fs_op *leave_locked(struct fs_ahead *a, const struct wire_str *path)
+{
+	struct fs_op **p = &a->waiting;
+	struct fs_op *out = NULL;
+
+	while (*p) {
+		struct fs_op *op = *p;
+
+		if (path && wire_walk_cmp(wish_of(op), *path) > 0) {
+			p = &op->ahead_next;
+			continue;
+		}
+		*p = op->ahead_next;
+		op->ahead_next = out;
+		out = op;
+	}
+	return out;
+}
+
+static void serve(struct fs_ahead *a, struct fs_op *list)
+{
+	while (list) {
+		struct fs_op *op = list;
+		struct fs_ahead_item *i;
+
+		list = op->ahead_next;
+		pthread_mutex_lock(&a->lock);
+		i = fs_ahead_get_locked(a, wish_of(op));
+		if (i && a->scan)
+			a->scan->used++;
+		pthread_mutex_unlock(&a->lock);
+		if (!i || !fs_opened_ahead(op, i))
+			podfs_session_submit(op->session, &op->call);
+		fs_ahead_item_free(i);
+	}
+}
+
+static int take_entries(struct fs_ahead_scan *s, const struct wire_rep_SCAN *m)
+{
+	uint8_t *all;
+
+	if (m->data.n > ENTRIES_MAX - s->entries_len)
+		return -EIO;
+	all = realloc(s->entries, s->entries_len + m->data.n + 1);
+	if (!all)
+		return -ENOMEM;
+	if (m->data.n)
+		memcpy(all + s->entries_len, m->data.p, m->data.n);
+	s->entries = all;
+	s->entries_len += m->data.n;
+	return 0;
+}
+
+static int take_content(struct fs_ahead_scan *s, const struct wire_rep_SCAN *m)
+{
+	if (m->data.n != m->attr.size || !s->content)
+		return -EIO;
+	s->entries_len = 0;
+	return take_entries(s, m);
+}
+
+/* In order, and of the tree that was asked for: what a helper sends may be
+ * wrong. */
+static int check(struct fs_ahead_scan *s, const struct wire_rep_SCAN *m,
+		 size_t len)
+{
+	int order = wire_walk_cmp(m->path, at_of(s));
+
+	s->received += len;
+	if (s->received > (size_t)s->budget + PIECE_OVER)
+		return -EIO;
+	if (!fs_ahead_scan_covers(s, m->path) || order < 0 ||
+	    (order == 0 && (m->kind != WIRE_SCAN_FOLDER || !s->entries_len)))
+		return -EIO;
+	return 0;
+}
+
+static void came_to(struct fs_ahead_scan *s, struct wire_str path)
+{
+	memcpy(s->at, path.p, path.n);
+	s->at_len = path.n;
+}
+
+static int on_part(struct podfs_call *c, const uint8_t *body, size_t len)
+{
+	struct fs_ahead_scan *s = podfs_container_of(c, struct fs_ahead_scan,
+						     call);
+	struct fs_ahead *a = &s->tree->ahead;
+	struct wire_reader r = wire_reader_over(body, len);
+	struct fs_op *served = NULL;
+	struct wire_rep_SCAN m;
+	int err;
+
+	if (wire_dec_rep_SCAN(&r, &m) != 0)
+		return -EIO;
+	pthread_mutex_lock(&a->lock);
+	err = s->replaced ? -ECANCELED : check(s, &m, len);
+	if (!err)
+		err = m.kind == WIRE_SCAN_FOLDER ? take_entries(s, &m) :
+		      m.kind == WIRE_SCAN_FILE	 ? take_content(s, &m) :
+						   -EIO;
+	if (!err)
+		came_to(s, m.path);
+	if (!err && m.end) {
+		const struct fs_ahead_item like = {
+			.folder = m.kind == WIRE_SCAN_FOLDER,
+			.attr = m.attr,
+			.at = fs_now_ms(),
+			.epoch = podfs_session_epoch(s->session),
+			.changes = s->changes,
+		};
+
+		fs_ahead_add_locked(a, m.path, &like,
+				    podfs_steal_ptr(&s->entries),
+				    s->entries_len);
+		s->entries_len = 0;
+		served = leave_locked(a, &m.path);
+	}
+	pthread_mutex_unlock(&a->lock);
+	serve(a, served);
+	return err;
+}
+
+static void on_restart(struct podfs_call *c)
+{
+	struct fs_ahead_scan *s = podfs_container_of(c, struct fs_ahead_scan,
+						     call);
+
+	/* parts that came before break the order now, which ends it: cheaper
+	 * than to remember where the piece began */
+	s->entries_len = 0;
+	s->received = 0;
+}
+
+/* ---- the end of a piece ---------------------------------------------------------- */
+
+static bool somebody_waits_locked(struct fs_ahead *a,
+				  const struct fs_ahead_scan *s)
+{
+	bool yes = false;
+
+	for (struct fs_op *op = a->waiting; op; op = op->ahead_next) {
+		if (++op->ahead_pieces >= PATIENCE ||
+		    !fs_ahead_scan_covers(s, wish_of(op)))
+			return false;
+		yes = true;
+	}
+	return yes;
+}
+
+static void on_done(struct podfs_call *c, int status, const uint8_t *body,
+		    size_t len)
+{
+	struct fs_ahead_scan *s = podfs_container_of(c, struct fs_ahead_scan,
+						     call);
+	struct fs_tree *tree = s->tree;
+	struct fs_ahead *a = &tree->ahead;
+	struct wire_reader r = wire_reader_over(body, len);
+	struct fs_op *served = NULL;
+	struct wire_rep_SCAN m;
+	bool awaited, next = false, gone;
+
+	if (!status && (wire_dec_rep_SCAN(&r, &m) != 0 ||
+			m.kind != WIRE_SCAN_STOP))
+		status = -EIO;
+	pthread_mutex_lock(&a->lock);
+	s->under_way = false;
+	s->entries_len = 0;
+	gone = s->replaced || status;
+	if (status && !s->replaced) {
+		a->scan = NULL;
+		served = leave_locked(a, NULL);
+		a->off_until = status == -EOPNOTSUPP || status == -ENOSYS ?
+				       OFF_FOR_EVER :
+				       fs_now_ms() + OFF_MS;
+		podfs_debug("fs", "nothing is fetched ahead: %s",
+			    strerror(-status));
+	}
+	if (!gone) {
+		if (wire_walk_cmp(m.path, at_of(s)) > 0)
+			came_to(s, m.path);
+		s->ended = m.end;
+		awaited = !s->ended && somebody_waits_locked(a, s);
+		next = awaited || fs_ahead_scan_wanted_locked(a);
+		if (!awaited)
+			served = leave_locked(a, NULL);
+		if (next)
+			fs_ahead_scan_next(s, awaited, fs_now_ms());
+	}
+	pthread_mutex_unlock(&a->lock);
+	if (next)
+		fs_ahead_scan_send(s);
+	serve(a, served);
+	if (gone)
+		fs_ahead_scan_free(s);
+	fs_tree_put(tree);
+}
+
+/* ---- asking ----------------------------------------------------------------------- */
+
+struct fs_ahead_scan *fs_ahead_scan_new(struct fs_op *op, struct wire_str root,
+					struct wire_str after, bool content)
+{
+	struct fs_ahead_scan *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->root = malloc(root.n + 1u);
+	s->start = malloc(after.n + 1u);
+	if (!s->root || !s->start) {
+		free(s->root);
+		free(s->start);
+		free(s);
+		return NULL;
+	}
+	memcpy(s->root, root.p, root.n);
+	s->root_len = root.n;
+	memcpy(s->start, after.p, after.n);
+	s->start_len = after.n;
+	s->tree = op->node->tree;
+	s->session = podfs_session_ref(op->session);
+	s->pid = op->pid;
+	s->content = content;
+	s->budget = PIECE_FIRST / 4;
+	came_to(s, after);
+	return s;
+}
+
+void fs_ahead_scan_next(struct fs_ahead_scan *s, bool awaited, int64_t now)
+{
+	struct wire_req_SCAN m = { .base = WIRE_BASE_ROOT,
+				   .path = root_of(s),
+				   .resume = true,
+				   .after = at_of(s) };
+	struct wire_writer w =
+		wire_writer_over(s->frame + PODFS_CALL_HEADROOM,
+				 sizeof(s->frame) - PODFS_CALL_HEADROOM);
+
+	if (s->budget < PIECE_MAX)
+		s->budget *= 4;
+	m.budget = s->budget;
+	m.inline_max = s->content ? FS_AHEAD_FILE_MAX : 0;
+	wire_enc_req_SCAN(&w, &m);
+	memset(&s->call, 0, sizeof(s->call));
+	wire_writer_done(&w, &s->call.body_len);
+	s->call.op = WIRE_OP_SCAN;
+	s->call.prio = WIRE_PRIO_INTERACTIVE;
+	s->call.frame = s->frame;
+	s->call.unawaited = !awaited;
+	s->call.part = on_part;
+	s->call.restart = on_restart;
+	s->call.done = on_done;
+	s->under_way = true;
+	s->received = 0;
+	s->used = 0;
+	s->last_used = now;
+	s->changes = atomic_load(&s->tree->changes);
+	fs_tree_ref(s->tree);
+}
+
+void fs_ahead_scan_send(struct fs_ahead_scan *s)
+{
+	podfs_session_submit(s->session, &s->call);
+}

@@ -1,0 +1,53 @@
+/*
+ * The SCAN of a walk: one piece at a time. For ahead*.c only.
+ *
+ * All under ahead.lock, but for fs_ahead_scan_send(). While a piece is under
+ * way the scan is the call's too, which frees it if it was replaced meanwhile.
+ */
+#ifndef PODFS_FS_AHEAD_SCAN_H
+#define PODFS_FS_AHEAD_SCAN_H
+
+#include "backend/backend.h"
+#include "fs/ahead.h"
+
+struct fs_ahead_scan {
+	struct podfs_call call;
+	struct fs_tree *tree;		/* a reference */
+	struct podfs_session *session;	/* a reference */
+	char *root;
+	uint16_t root_len;
+	char *start; /* behind which it began */
+	uint16_t start_len;
+	int pid;
+	bool content;
+	bool under_way;
+	bool replaced; /* nobody wants it any more */
+	bool ended;    /* nothing is left of the tree */
+	char at[WIRE_PATH_MAX + 1]; /* how far it came */
+	uint16_t at_len;
+	uint32_t budget;   /* of this piece, bytes */
+	size_t received;   /* of it */
+	size_t used;	   /* items since it was asked for */
+	unsigned changes;  /* the tree's, when it was asked for */
+	int64_t last_used; /* ms */
+	uint8_t *entries;  /* of a folder that comes in several frames */
+	size_t entries_len;
+	uint8_t frame[PODFS_CALL_HEADROOM + 2 * (WIRE_PATH_MAX + 2) + 64];
+};
+
+/* NULL: no memory. @after is left out, and all before it. */
+struct fs_ahead_scan *fs_ahead_scan_new(struct fs_op *op, struct wire_str root,
+					struct wire_str after, bool content);
+void fs_ahead_scan_free(struct fs_ahead_scan *s);
+bool fs_ahead_scan_covers(const struct fs_ahead_scan *s, struct wire_str path);
+/* Whether @path may be in what is yet to come. */
+bool fs_ahead_scan_brings(const struct fs_ahead_scan *s, struct wire_str path,
+			  bool folder);
+/* Most of the last piece was used: the next may come. */
+bool fs_ahead_scan_wanted_locked(const struct fs_ahead *a);
+/* Makes the next piece ready to be sent. @awaited: somebody waits for it. */
+void fs_ahead_scan_next(struct fs_ahead_scan *s, bool awaited, int64_t now);
+/* Without the lock. */
+void fs_ahead_scan_send(struct fs_ahead_scan *s);
+
+#endif

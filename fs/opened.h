@@ -1,0 +1,26 @@
+/*
+ * An open that was answered by what had been fetched ahead: the kernel's handle
+ * is of no handle at the helper, until an operation needs one (reopen.h).
+ */
+#ifndef PODFS_FS_OPENED_H
+#define PODFS_FS_OPENED_H
+
+#include "fs/op.h"
+
+struct fs_ahead_item;
+
+/* In the place of a helper's handle; of an epoch that never is, so that an
+ * operation with it ends with ESTALE at once. */
+#define FS_REMOTE_NONE 1
+#define FS_EPOCH_NONE UINT32_MAX
+
+static inline bool fs_is_opened_ahead(struct fs_remote r)
+{
+	return r.epoch == FS_EPOCH_NONE;
+}
+
+/* Answers @op, an OPEN that is ready to be sent, and drops it. False: @item is
+ * not of what it opens, or of another time. Any thread. */
+bool fs_opened_ahead(struct fs_op *op, struct fs_ahead_item *item);
+
+#endif

@@ -1,0 +1,337 @@
+/*
+ * SCAN: a folder and all below it in one exchange, in the order of
+ * wire_walk_cmp(). Stateless: the next request says how far the last one came.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/guard.h"
+#include "common/wire/limits.h"
+#include "helper-image/attr.h"
+#include "helper-image/listing.h"
+
+/* Of one folder: a client asks for larger ones by itself. With DEPTH_MAX they
+ * bound the memory of a scan. */
+#define NAMES_BYTES ((size_t)64 << 10)
+#define NAMES_MAX 2048u
+#define DEPTH_MAX 64u
+#define BUDGET_MAX (8u << 20)
+/* Scans at one time, of all sessions: the workers are for who waits. */
+#define SCANS_MAX 2
+
+static int scans; /* __atomic */
+
+struct named {
+	const char *name;
+	uint8_t type; /* DT_* */
+	uint64_t cookie;
+};
+
+struct names {
+	char *text;
+	size_t used;
+	struct named *list;
+	size_t count;
+};
+
+struct scan {
+	struct helper_op *o;
+	bool resume;
+	struct wire_str after;
+	uint32_t inline_max;
+	uint32_t left; /* bytes that may still be sent */
+	bool full;     /* they are used up, or the client gave up */
+	char path[WIRE_PATH_MAX + 1]; /* where the walk is */
+	uint16_t len;
+	char done[WIRE_PATH_MAX + 1]; /* the last that was sent or passed */
+	uint16_t done_len;
+};
+
+static struct wire_str here(const struct scan *s)
+{
+	return (struct wire_str){ .p = s->path, .n = s->len };
+}
+
+static void passed(struct scan *s)
+{
+	memcpy(s->done, s->path, s->len);
+	s->done_len = s->len;
+}
+
+/* ---- frames ---------------------------------------------------------------------- */
+
+/* The data's length[4] stands last before it; filled in when known. */
+static uint8_t *frame_begin(struct scan *s, uint8_t kind,
+			    const struct wire_attr *attr)
+{
+	const struct wire_rep_SCAN m = { .kind = kind,
+					 .path = here(s),
+					 .attr = *attr };
+
+	wire_enc_rep_SCAN(&s->o->reply, &m);
+	return s->o->reply.p;
+}
+
+static void frame_send(struct scan *s, uint8_t *data, bool end)
+{
+	uint32_t n = (uint32_t)(s->o->reply.p - data);
+	uint32_t size = (uint32_t)(s->o->reply.p - s->o->reply.start);
+	struct wire_writer head = wire_writer_over(data - 5, 5);
+
+	wire_put_u8(&head, end);
+	wire_put_u32(&head, n);
+	helper_op_part(s->o);
+	s->left -= size < s->left ? size : s->left;
+	if (s->left == 0 || helper_session_cancelled(s->o->request))
+		s->full = true;
+}
+
+/* ---- a folder -------------------------------------------------------------------- */
+
+static void names_done(struct names *n)
+{
+	free(n->text);
+	free(n->list);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	const struct named *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static int add_name(struct names *n, const struct dirent *d)
+{
+	size_t size = strlen(d->d_name) + 1;
+
+	if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
+		return 0;
+	if (n->used + size > NAMES_BYTES || n->count == NAMES_MAX)
+		return -E2BIG;
+	memcpy(n->text + n->used, d->d_name, size);
+	n->list[n->count++] =
+		(struct named){ .name = n->text + n->used,
+				.type = d->d_type,
+				.cookie = (uint64_t)d->d_off };
+	n->used += size;
+	return 0;
+}
+
+static int names_read(DIR *dir, struct names *ret)
+{
+	const struct dirent *d;
+	int err = 0;
+
+	ret->text = malloc(NAMES_BYTES);
+	ret->list = malloc(NAMES_MAX * sizeof(*ret->list));
+	if (!ret->text || !ret->list)
+		return -ENOMEM;
+	while (!err && (errno = 0, d = readdir(dir)))
+		err = add_name(ret, d);
+	if (!err)
+		err = -errno;
+	if (!err)
+		qsort(ret->list, ret->count, sizeof(*ret->list), by_bytes);
+	return err;
+}
+
+static void send_entries(struct scan *s, int fd, const struct names *n,
+			 const struct wire_attr *attr)
+{
+	uint8_t *data = frame_begin(s, WIRE_SCAN_FOLDER, attr);
+	char target[WIRE_TARGET_MAX];
+
+	for (size_t i = 0; i < n->count; i++) {
+		const struct named *x = &n->list[i];
+		struct wire_entry e = { .cookie = x->cookie,
+					.type = x->type,
+					.name = wire_str_from(x->name) };
+
+		helper_entry_fill(&e, fd, x->name, target);
+		if ((size_t)(s->o->reply.p - data) +
+			    wire_entry_size(e.name.n, e.plus, e.target.n) >
+		    WIRE_DATA_MAX) {
+			frame_send(s, data, false);
+			data = frame_begin(s, WIRE_SCAN_FOLDER, attr);
+		}
+		wire_enc_entry(&s->o->reply, &e);
+	}
+	frame_send(s, data, true);
+	passed(s);
+}
+
+/* ---- a file ---------------------------------------------------------------------- */
+
+static int open_quietly(int fd, const char *name, int flags)
+{
+	int ret = openat(fd, name,
+			 flags | O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+				 O_CLOEXEC | O_NOATIME);
+
+	if (ret < 0 && errno == EPERM) /* not the owner */
+		ret = openat(fd, name,
+			     flags | O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+				     O_CLOEXEC);
+	return ret;
+}
+
+static void send_content(struct scan *s, int dir, const char *name)
+{
+	PODFS_CLEANUP_FD int fd = -1;
+	struct wire_attr attr;
+	uint8_t *data;
+	ssize_t n;
+
+	/* looked at before it is opened: a FIFO would notice */
+	if (helper_attr_of(dir, name, &attr) != 0 || !S_ISREG(attr.mode) ||
+	    attr.size > s->inline_max || (attr.flags & WIRE_ATTR_VOLATILE))
+		return;
+	fd = open_quietly(dir, name, 0);
+	if (fd < 0 || helper_attr_of(fd, "", &attr) != 0 ||
+	    !S_ISREG(attr.mode) || attr.size > s->inline_max)
+		return;
+	data = frame_begin(s, WIRE_SCAN_FILE, &attr);
+	n = pread(fd, data, (size_t)attr.size, 0);
+	if (n != (ssize_t)attr.size) { /* being written to */
+		s->o->reply.p = s->o->reply.start;
+		return;
+	}
+	s->o->reply.p += n;
+	frame_send(s, data, true);
+	passed(s);
+}
+
+/* ---- the walk -------------------------------------------------------------------- */
+
+static void walk(struct scan *s, int fd, unsigned depth);
+
+static bool push(struct scan *s, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (s->len + 1 + n > WIRE_PATH_MAX)
+		return false;
+	if (s->len > 0)
+		s->path[s->len++] = '/';
+	memcpy(s->path + s->len, name, n);
+	s->len = (uint16_t)(s->len + n);
+	return true;
+}
+
+static bool is_behind(const struct scan *s)
+{
+	return !s->resume || wire_walk_cmp(here(s), s->after) > 0;
+}
+
+static uint8_t type_of(int dir, const struct named *x)
+{
+	struct wire_attr attr;
+
+	if (x->type != DT_UNKNOWN)
+		return x->type;
+	if (helper_attr_of(dir, x->name, &attr) != 0)
+		return DT_UNKNOWN;
+	return (uint8_t)IFTODT(attr.mode);
+}
+
+static void visit(struct scan *s, int dir, const struct named *x,
+		  unsigned depth)
+{
+	bool behind = is_behind(s);
+	uint8_t type;
+
+	if (!behind && !wire_is_below(s->after, here(s)))
+		return;
+	type = type_of(dir, x);
+	if (type == DT_DIR)
+		walk(s, open_quietly(dir, x->name, O_DIRECTORY), depth + 1);
+	else if (type == DT_REG && behind && s->inline_max > 0)
+		send_content(s, dir, x->name);
+}
+
+/* Takes @fd over. What can't be read is left out. */
+static void walk(struct scan *s, int fd, unsigned depth)
+{
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct names n = { .count = 0 };
+	struct wire_attr attr;
+	uint16_t len = s->len;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	if (depth <= DEPTH_MAX && helper_attr_of(fd, "", &attr) == 0 &&
+	    !(attr.flags & WIRE_ATTR_VOLATILE) && names_read(dir, &n) == 0) {
+		if (is_behind(s))
+			send_entries(s, fd, &n, &attr);
+		for (size_t i = 0; i < n.count && !s->full; i++) {
+			if (push(s, n.list[i].name))
+				visit(s, fd, &n.list[i], depth);
+			s->len = len;
+		}
+	}
+	names_done(&n);
+	closedir(dir);
+}
+
+static int run(struct scan *s, struct wire_str path, int base)
+{
+	struct wire_rep_SCAN stop = { .kind = WIRE_SCAN_STOP };
+	int fd;
+	int err = 0;
+
+	memcpy(s->path, path.p, path.n);
+	s->len = path.n;
+	if (path.n > 0) {
+		err = helper_root_open(s->o->root, base, path,
+				       O_RDONLY | O_DIRECTORY | O_NONBLOCK, &fd);
+	} else {
+		fd = openat(base, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		err = fd < 0 ? -errno : 0;
+	}
+	if (err)
+		return err;
+	walk(s, fd, 0);
+	stop.path = (struct wire_str){ .p = s->done, .n = s->done_len };
+	stop.end = !s->full;
+	return wire_enc_rep_SCAN(&s->o->reply, &stop);
+}
+
+int helper_op_SCAN(struct helper_op *o)
+{
+	struct wire_req_SCAN m;
+	struct helper_object at;
+	struct scan *s;
+	int err = wire_dec_req_SCAN(&o->body, &m);
+
+	if (err)
+		return err;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->o = o;
+	s->resume = m.resume;
+	s->after = m.after;
+	s->inline_max = m.inline_max < WIRE_DATA_MAX ? m.inline_max :
+						       WIRE_DATA_MAX;
+	s->left = m.budget < BUDGET_MAX ? m.budget : BUDGET_MAX;
+	if (__atomic_add_fetch(&scans, 1, __ATOMIC_RELAXED) > SCANS_MAX)
+		err = -EBUSY;
+	if (!err)
+		err = helper_object(o, m.base, (struct wire_str){ .n = 0 }, &at);
+	if (!err) {
+		err = run(s, m.path, at.fd);
+		helper_object_done(o, &at);
+	}
+	__atomic_sub_fetch(&scans, 1, __ATOMIC_RELAXED);
+	free(s);
+	return err;
+}

@@ -1,0 +1,131 @@
+"""SCAN: a tree in one exchange, in one order, a piece at a time."""
+
+import errno
+import os
+
+import pytest
+import wire
+from client import Refused
+
+FOLDER, FILE, STOP = (wire.constant(f"WIRE_SCAN_{name}")
+                      for name in ("FOLDER", "FILE", "STOP"))
+MANY = 1 << 20
+
+
+def scan(helper, path="", after=None, inline_max=0, budget=MANY):
+    """[(kind, path, entries or content)], where it stopped, whether at the
+    end."""
+    parts = helper.calls("SCAN", path=path, resume=after is not None,
+                         after=after or "", inline_max=inline_max,
+                         budget=budget)
+    last = parts.pop()
+    assert last["kind"] == STOP
+    found = []
+    for part in parts:
+        path = part["path"].decode()
+        if part["kind"] == FILE:
+            found.append((FILE, path, part["data"]))
+            continue
+        names = [e["name"].decode() for e in wire.entries(part["data"])]
+        if found and found[-1][:2] == (FOLDER, path):
+            names = found.pop()[2] + names
+        found.append((FOLDER, path, names))
+    return found, last["path"].decode(), last["end"]
+
+
+@pytest.fixture
+def tree(root):
+    """A name that ends comes before one that goes on: a, a/x, a.b."""
+    for folder in ("a", "a.b", "a/deep/er", "z"):
+        (root / folder).mkdir(parents=True)
+    for name, text in (("a/x", "1"), ("a/deep/er/f", "22"), ("a.b/y", "333"),
+                       ("m", ""), ("z/large", "l" * 200)):
+        (root / name).write_text(text)
+    os.symlink("/etc/passwd", root / "z/link")
+    os.mkfifo(root / "z/fifo")
+    return root
+
+
+WALK = [(FOLDER, "", ["a", "a.b", "m", "z"]),
+        (FOLDER, "a", ["deep", "x"]),
+        (FOLDER, "a/deep", ["er"]),
+        (FOLDER, "a/deep/er", ["f"]),
+        (FILE, "a/deep/er/f", b"22"),
+        (FILE, "a/x", b"1"),
+        (FOLDER, "a.b", ["y"]),
+        (FILE, "a.b/y", b"333"),
+        (FILE, "m", b""),
+        (FOLDER, "z", ["fifo", "large", "link"])]
+
+
+def test_the_whole_tree(helper, tree):
+    found, _, end = scan(helper, inline_max=100)
+    assert (found, end) == (WALK, 1)
+    found, _, end = scan(helper)
+    assert (found, end) == ([x for x in WALK if x[0] == FOLDER], 1)
+    found, _, _ = scan(helper, path="a", inline_max=100)
+    assert found == WALK[1:6]
+
+
+@pytest.mark.parametrize("budget", [0, 300, 1000])
+def test_it_goes_on_where_it_stopped(helper, tree, budget):
+    all_found, after = [], None
+    for rounds in range(1, 100):
+        found, after, end = scan(helper, after=after, inline_max=100,
+                                 budget=budget)
+        all_found += found
+        if end:
+            break
+    assert all_found == WALK
+    assert budget or rounds >= len(WALK)
+
+
+def test_behind_a_place_that_is_gone(helper, tree):
+    found, _, _ = scan(helper, after="a/nothing/here", inline_max=100)
+    assert found == WALK[5:]
+
+
+def test_attributes_and_targets(helper, tree):
+    parts = helper.calls("SCAN", path="z", budget=MANY)
+    (part,) = [p for p in parts if p["kind"] == FOLDER]
+    assert part["attr"]["ino"] == os.stat(tree / "z").st_ino
+    for e in wire.entries(part["data"]):
+        st = os.lstat(tree / "z" / e["name"].decode())
+        assert (e["attr"]["ino"], e["attr"]["mode"]) == (st.st_ino, st.st_mode)
+        assert e["target"] == (b"/etc/passwd" if e["name"] == b"link" else b"")
+
+
+def test_too_many_names_are_left_out(helper, root):
+    (root / "big").mkdir()
+    for i in range(2100):
+        (root / "big" / str(i)).touch()
+    (root / "next").mkdir()
+    found, _, end = scan(helper)
+    assert ([path for _, path, _ in found], end) == (["", "next"], 1)
+
+
+def test_a_folder_of_several_frames(helper, root):
+    names = sorted(f"{i:04}" + "x" * 40 for i in range(1400))
+    for name in names:
+        (root / name).touch()
+    (found,), _, _ = scan(helper)
+    assert found == (FOLDER, "", names)
+
+
+def test_too_deep_is_left_out(helper, root):
+    path = root
+    for _ in range(80):
+        path /= "d"
+    path.mkdir(parents=True)
+    found, _, end = scan(helper)
+    assert (len(found), end) == (65, 1)
+
+
+def test_no_scan_of_what_is_no_folder(helper, tree):
+    for path, code in (("m", errno.ENOTDIR), ("none", errno.ENOENT)):
+        with pytest.raises(Refused) as e:
+            scan(helper, path=path)
+        assert e.value.errno == code
+    os.symlink("a", tree / "s")
+    with pytest.raises(Refused):
+        scan(helper, path="s")

@@ -1,0 +1,204 @@
+"""What a walk will ask for is fetched ahead: few trips, and nothing old."""
+
+import errno
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import liar
+
+
+def make(root, folders=30, files=20):
+    for i in range(folders):
+        folder = root / "tree" / f"d{i:02}" / "in"
+        folder.mkdir(parents=True)
+        for j in range(files):
+            (folder / f"f{j:02}").write_text(f"{i} {j}\n" * 40)
+        (folder / "empty").touch()
+        (folder / "link").symlink_to("f00")
+
+
+def output(*argv, cwd):
+    return subprocess.run(argv, cwd=cwd, stdout=subprocess.PIPE,
+                          env=os.environ | {"LC_ALL": "C"}).stdout
+
+
+@pytest.fixture
+def count(mount, files, root):
+    """Trips of a function's calls, and what it returned."""
+    make(root)
+    os.listdir(files)
+
+    def trips():
+        text = (mount.point / ".podfs" / "status.json").read_text()
+        (session,) = json.loads(text)["sessions"]
+        return session["trips"]
+
+    def call(function):
+        time.sleep(1.2)  # nothing is remembered
+        before = trips()
+        got = function()
+        return trips() - before, got
+    return call
+
+
+@pytest.mark.parametrize("argv, most", [
+    (["ls", "-lR"], 8), (["find", ".", "-ls"], 8), (["grep", "-r", "7"], 14),
+    (["du", "-a"], 8)])
+def test_a_walk_is_a_few_trips(count, files, root, argv, most):
+    trips, got = count(lambda: output(*argv, cwd=files / "tree"))
+    there = output(*argv, cwd=root / "tree")
+    if argv[0] == "find":  # numbers of inodes are the mount's own
+        got, there = (b"\n".join(line.split(maxsplit=1)[1]
+                                 for line in text.splitlines())
+                      for text in (got, there))
+    assert sorted(got.splitlines()) == sorted(there.splitlines())
+    assert trips <= most  # of 61 folders, 630 files, 30 links
+
+
+def walk(top, see):
+    """As programs do: by the names that they are told."""
+    with os.scandir(top) as entries:
+        for e in list(entries):
+            if e.is_dir(follow_symlinks=False):
+                walk(e.path, see)
+            elif e.is_file(follow_symlinks=False):
+                see(e.path)
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def test_every_byte(files, root):
+    make(root)
+    (root / "tree/d03/in/large").write_bytes(os.urandom(300_000))
+    got = {}
+    walk(files / "tree", lambda p: got.update(
+        {os.path.relpath(p, files): read(p)}))
+    expected = {}
+    walk(root / "tree", lambda p: expected.update(
+        {os.path.relpath(p, root): read(p)}))
+    assert got == expected
+
+
+@pytest.mark.parametrize("how", ["here", "there"])
+def test_what_was_changed_meanwhile(files, root, how):
+    """Through the mount: at once. In the container: within the time that
+    attributes may be old."""
+    make(root)
+    seen = []
+
+    def see(path):
+        if len(seen) == 5:
+            target = (files if how == "here" else root) / "tree/d07/in/f03"
+            target.write_text("changed")
+            (target.parent / "made").write_text("new")
+            (target.parent / "f04").unlink()
+            if how == "there":
+                time.sleep(1.2)
+        seen.append((os.path.relpath(path, files), read(path)))
+
+    walk(files / "tree", see)
+    now = {name: data for name, data in seen if "d07/" in name}
+    assert now["tree/d07/in/f03"] == b"changed"
+    assert now["tree/d07/in/made"] == b"new"
+    assert "tree/d07/in/f04" not in now
+    assert len(seen) == 30 * 21
+
+
+def opened_ahead(files):
+    """An open file that a walk had brought."""
+    walk(files / "tree/d00", read)
+    names = sorted(os.listdir(files / "tree/d01/in"))
+    read(files / "tree/d01/in" / names[0])
+    return os.open(files / "tree/d01/in/f05", os.O_RDONLY)
+
+
+@pytest.fixture
+def ahead(files, root):
+    make(root)
+    fd = opened_ahead(files)
+    yield fd
+    os.close(fd)
+
+
+def test_it_is_what_was_opened_also_without_its_name(ahead, files):
+    os.unlink(files / "tree/d01/in/f05")
+    assert os.read(ahead, 1000) == b"1 5\n" * 40
+
+
+def test_locks_on_it_hold(ahead, root):
+    fcntl.flock(ahead, fcntl.LOCK_EX)
+    with open(root / "tree/d01/in/f05") as other:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.lockf(ahead, fcntl.LOCK_SH)
+    fcntl.flock(ahead, fcntl.LOCK_UN)
+    assert os.lseek(ahead, 0, os.SEEK_HOLE) == 160
+    os.fsync(ahead)
+
+
+def test_a_folder_is_read_again(files, root):
+    make(root)
+    walk(files / "tree/d00", read)
+    os.listdir(files / "tree/d01")
+    fd = os.open(files / "tree/d01/in", os.O_RDONLY)
+    try:
+        assert len(os.listdir(fd)) == 22
+        (root / "tree/d01/in/later").touch()
+        assert "later" in os.listdir(fd)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EOPNOTSUPP, errno.EIO,
+                                  errno.EBUSY])
+def test_a_helper_that_can_not(tmp_path, code):
+    with liar(tmp_path, "SCAN", code) as mount:
+        make(mount.root, folders=4)
+        (tmp_path / "LIE").touch()
+        seen = []
+        walk(mount.files / "tree", lambda p: seen.append(read(p)))
+        assert len(seen) == 4 * 21
+
+
+def test_who_waits_can_be_killed(mount, files, root):
+    """While the helper says nothing, and others go on when it does."""
+    make(root)
+    code = ("import os, sys\n"
+            "os.listdir('tree')\n"
+            "print('ready', flush=True)\n"
+            "sys.stdin.readline()\n"
+            "print(len(os.listdir('tree/d00')), flush=True)\n")
+    walkers = [subprocess.Popen([sys.executable, "-c", code], cwd=files,
+                                stdin=subprocess.PIPE, text=True,
+                                stdout=subprocess.PIPE) for _ in range(2)]
+    for w in walkers:
+        assert w.stdout.readline() == "ready\n"
+    helper = mount.helper_pid()
+    os.kill(helper, signal.SIGSTOP)
+    try:
+        for w in walkers:
+            w.stdin.write("\n")
+            w.stdin.flush()
+        time.sleep(0.5)
+        start = time.monotonic()
+        walkers[0].kill()
+        walkers[0].wait(5)
+        assert time.monotonic() - start < 1
+    finally:
+        os.kill(helper, signal.SIGCONT)
+    assert walkers[1].stdout.readline() == "1\n"
+    assert walkers[1].wait(10) == 0
+    for w in walkers:
+        w.stdin.close()
+        w.stdout.close()
