@@ -160,6 +160,23 @@ static void submit_all(struct fs_op *list)
 	}
 }
 
+bool fs_ahead_find(struct fs_op *op, struct wire_str path, bool folder,
+		   int64_t age_ms)
+{
+	struct fs_ahead *a = &op->node->tree->ahead;
+	struct fs_ahead_item item;
+	bool there, taken = false;
+
+	pthread_mutex_lock(&a->lock);
+	fs_ahead_drop_older_locked(a, fs_now_ms() - age_ms);
+	there = fs_ahead_peek_locked(a, path, &item);
+	if (!there && a->scan && a->scan->under_way &&
+	    fs_ahead_scan_brings(a->scan, path, folder))
+		taken = wait_locked(a, op, path);
+	pthread_mutex_unlock(&a->lock);
+	return taken || (there && fs_found_ahead(op, &item));
+}
+
 bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
 		   int64_t age_ms)
 {

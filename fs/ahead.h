@@ -77,5 +77,9 @@ void fs_ahead_done(struct fs_ahead *a);
  */
 bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
 		   int64_t age_ms);
+/* The same for @op that looks up @path, which was a folder, or a file, when it
+ * was last seen. What was fetched stays, for its open. */
+bool fs_ahead_find(struct fs_op *op, struct wire_str path, bool folder,
+		   int64_t age_ms);
 
 #endif

@@ -46,6 +46,19 @@ struct fs_ahead_item *fs_ahead_get_locked(struct fs_ahead *a,
 	return i;
 }
 
+bool fs_ahead_peek_locked(struct fs_ahead *a, struct wire_str path,
+			  struct fs_ahead_item *ret)
+{
+	const struct fs_ahead_item *i = *find(a, path);
+
+	if (!i)
+		return false;
+	*ret = *i;
+	ret->data = NULL;
+	ret->path = NULL;
+	return true;
+}
+
 void fs_ahead_add_locked(struct fs_ahead *a, struct wire_str path,
 			 const struct fs_ahead_item *like, uint8_t *data,
 			 size_t len)

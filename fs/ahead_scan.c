@@ -99,17 +99,23 @@ static void serve(struct fs_ahead *a, struct fs_op *list)
 {
 	while (list) {
 		struct fs_op *op = list;
-		struct fs_ahead_item *i;
+		struct fs_ahead_item *i = NULL, seen;
+		bool answered;
 
 		list = op->ahead_next;
 		pthread_mutex_lock(&a->lock);
-		i = fs_ahead_get_locked(a, wish_of(op));
+		if (op->call.op != WIRE_OP_LOOKUP)
+			i = fs_ahead_get_locked(a, wish_of(op));
+		else if (fs_ahead_peek_locked(a, wish_of(op), &seen))
+			i = &seen;
 		if (i && a->scan)
 			a->scan->used++;
 		pthread_mutex_unlock(&a->lock);
-		if (!i || !fs_opened_ahead(op, i))
+		answered = i && fs_answered_ahead(op, i);
+		if (!answered)
 			podfs_session_submit(op->session, &op->call);
-		fs_ahead_item_free(i);
+		if (i != &seen)
+			fs_ahead_item_free(i);
 	}
 }
 

@@ -159,6 +159,12 @@ int fs_entry_of(struct podfs_fs *fs, struct fs_node *parent, const char *name,
 	return 0;
 }
 
+void fs_entry_aged(struct fuse_entry_param *e, double age)
+{
+	e->attr_timeout = e->attr_timeout > age ? e->attr_timeout - age : 0;
+	e->entry_timeout = e->entry_timeout > age ? e->entry_timeout - age : 0;
+}
+
 uint32_t fs_open_flags(int flags)
 {
 	static const struct {

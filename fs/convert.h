@@ -29,6 +29,9 @@ int fs_entry_of(struct podfs_fs *fs, struct fs_node *parent, const char *name,
 		const struct wire_attr *a, struct wire_str target,
 		struct fuse_entry_param *ret);
 
+/* It was seen so many seconds ago: the kernel may keep it less long. */
+void fs_entry_aged(struct fuse_entry_param *e, double age);
+
 uint32_t fs_open_flags(int flags);
 /* Owner of a new file: the container's, or with allow_other the caller. */
 uint32_t fs_new_uid(fuse_req_t req);

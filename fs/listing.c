@@ -91,7 +91,8 @@ void fs_listing_opened(struct fs_listing *l, uint8_t *data, size_t len,
 	l->len = len;
 	l->end = end;
 	l->valid = true;
-	l->opened_at = at;
+	l->at = at;
+	l->unread = true;
 	l->changes = changes;
 }
 

@@ -33,9 +33,9 @@ struct fs_listing {
 	size_t len;
 	uint64_t from; /* the cookie that was asked for */
 	bool valid, end;
-	/* it came with the open and is unread: when (ms), and tree->changes
-	 * then; 0: no */
-	int64_t opened_at;
+	int64_t at; /* ms; when it was seen */
+	/* it came with the open and is unread; tree->changes then */
+	bool unread;
 	unsigned changes;
 	/* of the cluster's folders, or the text of the status file */
 	struct podfs_entry *names;

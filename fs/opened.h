@@ -22,5 +22,14 @@ static inline bool fs_is_opened_ahead(struct fs_remote r)
 /* Answers @op, an OPEN that is ready to be sent, and drops it. False: @item is
  * not of what it opens, or of another time. Any thread. */
 bool fs_opened_ahead(struct fs_op *op, struct fs_ahead_item *item);
+/* The same of a LOOKUP. */
+bool fs_found_ahead(struct fs_op *op, const struct fs_ahead_item *item);
+
+static inline bool fs_answered_ahead(struct fs_op *op,
+				     struct fs_ahead_item *item)
+{
+	return op->call.op == WIRE_OP_LOOKUP ? fs_found_ahead(op, item) :
+					       fs_opened_ahead(op, item);
+}
 
 #endif

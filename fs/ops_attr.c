@@ -5,8 +5,12 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "fs/ahead_items.h"
+#include "fs/clock.h"
 #include "fs/convert.h"
 #include "fs/link.h"
+#include "fs/opened.h"
+#include "fs/tree.h"
 #include "fs/virtual.h"
 
 /* ---- lookup ------------------------------------------------------------------- */
@@ -32,10 +36,52 @@ static void lookup_done(struct fs_op *op, int status, const uint8_t *body,
 		fs_node_forget(&op->fs->nodes, e.ino, 1);
 }
 
+bool fs_found_ahead(struct fs_op *op, const struct fs_ahead_item *item)
+{
+	struct fuse_entry_param e;
+	int err;
+
+	if (item->epoch != podfs_session_epoch(op->session) ||
+	    item->changes != atomic_load(&op->node->tree->changes))
+		return false;
+	if (fs_op_claim(op)) {
+		err = fs_entry_of(op->fs, op->node, op->name, &item->attr,
+				  (struct wire_str){ .p = "" }, &e);
+		fs_entry_aged(&e, (double)(fs_now_ms() - item->at) / 1000);
+		if (err)
+			fuse_reply_err(op->req, fs_errno(err));
+		else if (fuse_reply_entry(op->req, &e) != 0)
+			fs_node_forget(&op->fs->nodes, e.ino, 1);
+	}
+	fs_op_put(op);
+	return true;
+}
+
+/* A name that the kernel knew, and asks for once more while it walks. */
+static bool find_ahead(struct fs_op *op, const struct wire_req_LOOKUP *m)
+{
+	struct podfs_fs *fs = op->fs;
+	struct fs_node *known;
+	uint32_t mode;
+
+	if (m->base != WIRE_BASE_ROOT)
+		return false;
+	known = fs_node_named(&fs->nodes, op->node, op->name);
+	if (!known)
+		return false;
+	mode = fs_node_mode(&fs->nodes, known);
+	fs_node_put(&fs->nodes, known);
+	return (S_ISDIR(mode) || S_ISREG(mode)) &&
+	       fs_ahead_find(op, m->path, S_ISDIR(mode),
+			     (int64_t)(fs->config.attr_timeout * 1000));
+}
+
 void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct podfs_fs *fs = fs_of(req);
 	struct fs_node *node = fs_node_get(&fs->nodes, parent);
+	struct wire_req_LOOKUP m = { .base = 0 };
+	struct wire_writer w;
 	struct fs_loc loc;
 	struct fs_op *op;
 	int err;
@@ -54,7 +100,12 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	}
 	memcpy(op->name, name, strlen(name) + 1);
 	op->call.epoch = loc.epoch;
-	FS_SEND(op, LOOKUP, .base = loc.base, .path = fs_loc_path(&loc));
+	m.base = loc.base;
+	m.path = fs_loc_path(&loc);
+	w = fs_op_body(op);
+	wire_enc_req_LOOKUP(&w, &m);
+	if (fs_op_ready(op, &w) && !find_ahead(op, &m))
+		podfs_session_submit(op->session, &op->call);
 	fs_loc_done(&loc);
 }
 

@@ -21,6 +21,7 @@ struct out {
 	char *buf;
 	size_t size, used;
 	bool plus;
+	double age; /* seconds, of what is sent */
 	/* nodes that the kernel was told of, should the reply fail */
 	uint64_t *told;
 	size_t n_told, cap_told;
@@ -100,6 +101,7 @@ static bool add_plus(struct out *o, struct fs_node *dir, const char *name,
 
 		return add_plain(o, name, &st, next);
 	}
+	fs_entry_aged(&e, o->age);
 	if (!remember_told(o, e.ino)) {
 		fs_node_forget(&fs->nodes, e.ino, 1);
 		return false;
@@ -200,6 +202,7 @@ static void send_entries(fuse_req_t req, struct fs_handle *h,
 		return;
 	}
 	room = add_dots(&o, off);
+	o.age = (double)(fs_now_ms() - h->listing->at) / 1000;
 	while (room && r->p != r->end && wire_dec_entry(r, &e) == 0) {
 		struct stat st = { .st_mode = DTTOIF(e.type),
 				   .st_ino = fs_ino_of(fs, h->node, &e) };
@@ -284,6 +287,7 @@ static void fetch_done(struct fs_op *op, int status, const uint8_t *body,
 	l->from = fs_off_is_start(off) ? 0 : op->offset;
 	l->end = end;
 	l->valid = true;
+	l->at = fs_now_ms();
 	r = wire_reader_over(l->data, l->len);
 	pthread_mutex_unlock(&l->lock);
 	send_entries(op->req, op->handle, &r, op->size, off, op->flags);
@@ -312,9 +316,8 @@ static bool is_fresh_locked(const struct podfs_fs *fs, const struct fs_handle *h
 {
 	const struct fs_listing *l = h->listing;
 
-	return l->opened_at &&
-	       (double)(fs_now_ms() - l->opened_at) <
-		       fs->config.attr_timeout * 1000 &&
+	return l->unread &&
+	       (double)(fs_now_ms() - l->at) < fs->config.attr_timeout * 1000 &&
 	       l->changes == atomic_load(&h->node->tree->changes);
 }
 
@@ -339,7 +342,7 @@ static void read_folder(fuse_req_t req, size_t size, off_t off,
 	/* rewinddir(3) and a first read want today's names */
 	here = (off != 0 || is_fresh_locked(fs, h)) &&
 	       seek(l, fs_off_is_start(off) ? 0 : (uint64_t)off, &r);
-	l->opened_at = 0;
+	l->unread = false;
 	pthread_mutex_unlock(&l->lock);
 	/* the kernel reads a folder's handle in one thread at a time, so the
 	 * buffer stays while it is sent from */

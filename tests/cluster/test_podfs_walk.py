@@ -1,0 +1,72 @@
+"""Walks over a large tree in a real container: the link is waited for a few
+times, however many files there are, and every byte is right."""
+
+import hashlib
+import os
+import subprocess
+import time
+
+import pytest
+
+from podfs_mount import (drop_pod, helper_image, inside, k8s,  # noqa: F401
+                         make_pod)
+
+FOLDERS, FILES = 822, 8
+MAKE = f"""
+mkdir -p /tmp/tree && cd /tmp/tree
+head -c 20000 /dev/urandom >/tmp/seed
+i=0; while [ $i -lt {FOLDERS} ]; do
+  i=$((i+1)); mkdir d$i
+  j=0; while [ $j -lt {FILES} ]; do
+    j=$((j+1)); head -c $((i * 20 + j)) /tmp/seed >d$i/f$j
+  done
+done
+"""
+
+
+@pytest.fixture(scope="module")
+def tree(helper_image):  # noqa: F811
+    where = make_pod("podfs-walk")
+    inside(where, "sh", "-c", MAKE)
+    yield where
+    drop_pod("podfs-walk")
+
+
+def walked(k8s, where, *argv):  # noqa: F811
+    """Trips of a program in the tree, and what it printed."""
+    os.listdir(k8s.at(where))
+    time.sleep(1.5)  # nothing is remembered
+    before = k8s.session(where)["trips"]
+    start = time.monotonic()
+    out = subprocess.run(argv, cwd=k8s.at(where, "tmp/tree"), check=False,
+                         stdout=subprocess.PIPE).stdout
+    took = time.monotonic() - start
+    trips = k8s.session(where)["trips"] - before
+    print(f"{' '.join(argv)}: {trips} trips, {took:.2f} s")
+    return trips, out
+
+
+@pytest.mark.parametrize("argv, most", [
+    (["ls", "-lR", "."], 50), (["find", ".", "-type", "f"], 50),
+    (["grep", "-rL", "none of them has this", "."], 100)])
+def test_a_few_trips(k8s, tree, argv, most):  # noqa: F811
+    trips, out = walked(k8s, tree, *argv)
+    assert len(out.splitlines()) >= FOLDERS * FILES
+    assert trips <= most  # in place of 7,400
+
+
+def test_every_byte(k8s, tree):  # noqa: F811
+    """A program that reads them all, against one in the container."""
+    there = inside(tree, "sh", "-c",
+                   "cd /tmp/tree && find . -type f | xargs md5sum")
+    expected = {line.split()[1].decode(): line.split()[0].decode()
+                for line in there.splitlines()}
+    got = {}
+    top = k8s.at(tree, "tmp/tree")
+    for folder, _, names in os.walk(top):
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as f:
+                path = os.path.relpath(f.name, top)
+                got["./" + path] = hashlib.md5(f.read()).hexdigest()
+    assert len(got) == FOLDERS * FILES
+    assert got == expected
