@@ -182,6 +182,8 @@ struct podfs_call {
 	enum wire_prio prio;
 	uint32_t epoch;	    /* of the handles in the body; 0: holds none */
 	uint32_t timeout_ms; /* 0: the backend's op_timeout */
+	int64_t since;	    /* CLOCK_MONOTONIC, ms: its time counts from then;
+			     * 0: from when it is submitted */
 	bool unawaited;	    /* nobody waits for it: no trip */
 	uint8_t *frame;	    /* PODFS_CALL_HEADROOM, then the body; must stay
 			     * until done() is entered */

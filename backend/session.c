@@ -168,6 +168,7 @@ static void take_in(struct podfs_session *s, struct podfs_call *c)
 	uint32_t timeout = c->timeout_ms ? c->timeout_ms :
 					   s->config->op_timeout_ms;
 	int err = refusal(s, c, now);
+	int64_t deadline;
 
 	if (err) {
 		podfs_rpc_end(c, err, NULL, 0);
@@ -176,9 +177,14 @@ static void take_in(struct podfs_session *s, struct podfs_call *c)
 	/* the first access may have to wait for a container to start */
 	if (!s->had_hello && timeout < s->config->start_timeout_ms)
 		timeout = s->config->start_timeout_ms;
-	podfs_rpc_submit(&s->rpc, c, now + timeout);
-	if (!s->deadline.armed || s->deadline.at > now + timeout)
-		podfs_timer_set(s->config->loop, &s->deadline, now + timeout);
+	deadline = (c->since ? c->since : now) + timeout;
+	if (deadline <= now) {
+		podfs_rpc_end(c, -ETIMEDOUT, NULL, 0);
+		return;
+	}
+	podfs_rpc_submit(&s->rpc, c, deadline);
+	if (!s->deadline.armed || s->deadline.at > deadline)
+		podfs_timer_set(s->config->loop, &s->deadline, deadline);
 }
 
 void podfs_session_publish(struct podfs_session *s)

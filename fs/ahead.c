@@ -103,13 +103,14 @@ static bool walk_root_locked(struct fs_ahead *a, struct wire_str path, int pid,
 /* ---- asking ---------------------------------------------------------------------- */
 
 static bool wait_locked(struct fs_ahead *a, struct fs_op *op,
-			struct wire_str path)
+			struct wire_str path, int64_t now)
 {
 	op->ahead_path = malloc(path.n + 1u);
 	if (!op->ahead_path)
 		return false;
 	memcpy(op->ahead_path, path.p, path.n);
 	op->ahead_len = path.n;
+	op->call.since = now; /* should it be sent in the end */
 	op->ahead_next = a->waiting;
 	a->waiting = op;
 	return true;
@@ -165,14 +166,15 @@ bool fs_ahead_find(struct fs_op *op, struct wire_str path, bool folder,
 {
 	struct fs_ahead *a = &op->node->tree->ahead;
 	struct fs_ahead_item item;
+	int64_t now = fs_now_ms();
 	bool there, taken = false;
 
 	pthread_mutex_lock(&a->lock);
-	fs_ahead_drop_older_locked(a, fs_now_ms() - age_ms);
+	fs_ahead_drop_older_locked(a, now - age_ms);
 	there = fs_ahead_peek_locked(a, path, &item);
 	if (!there && a->scan && a->scan->under_way &&
 	    fs_ahead_scan_brings(a->scan, path, folder))
-		taken = wait_locked(a, op, path);
+		taken = wait_locked(a, op, path, now);
 	pthread_mutex_unlock(&a->lock);
 	return taken || (there && fs_found_ahead(op, &item));
 }
@@ -208,7 +210,7 @@ bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
 					    &left);
 		else if (!a->scan->under_way)
 			send = a->scan;
-		taken = (more || send) && wait_locked(a, op, path);
+		taken = (more || send) && wait_locked(a, op, path, now);
 	}
 	if (send)
 		fs_ahead_scan_next(send, taken, now);

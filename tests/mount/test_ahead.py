@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from conftest import liar
+from conftest import Mount, abort, liar
 
 
 def make(root, folders=30, files=20):
@@ -169,6 +169,27 @@ def test_a_helper_that_can_not(tmp_path, code):
         seen = []
         walk(mount.files / "tree", lambda p: seen.append(read(p)))
         assert len(seen) == 4 * 21
+
+
+def test_who_waits_waits_for_one_deadline(tmp_path):
+    mount = Mount(tmp_path, "--timeout", "3")
+    try:
+        make(mount.root, folders=3)
+        os.listdir(mount.files / "tree")
+        helper = mount.helper_pid()
+        os.kill(helper, signal.SIGSTOP)
+        try:
+            start = time.monotonic()
+            with pytest.raises(OSError) as e:
+                os.listdir(mount.files / "tree/d01")
+            took = time.monotonic() - start
+        finally:
+            os.kill(helper, signal.SIGCONT)
+        assert e.value.errno == errno.EIO
+        assert 2.5 < took < 5
+        assert mount.stop() == 0
+    finally:
+        abort(mount.point)
 
 
 def test_who_waits_can_be_killed(mount, files, root):
