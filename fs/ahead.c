@@ -135,6 +135,7 @@ static struct fs_ahead_scan *start_locked(struct fs_ahead *a, struct fs_op *op,
 	struct wire_str parent = parent_of(path);
 
 	if (s && fs_ahead_scan_covers(s, path) && s->pid == op->pid &&
+	    now - s->last_used < IDLE_MS &&
 	    (folder || (s->content && (s->under_way || is_start(s, parent)))))
 		return NULL; /* it left this out, or goes in another order */
 	if (s && s->pid != op->pid && now - s->last_used < IDLE_MS)
@@ -145,9 +146,8 @@ static struct fs_ahead_scan *start_locked(struct fs_ahead *a, struct fs_op *op,
 		fs_ahead_scan_free(s);
 	*ret_left = a->waiting;
 	a->waiting = NULL;
-	/* what is opened now is the first that is wanted, or close to it; the
-	 * order of a walk's folders isn't known */
-	a->scan = fs_ahead_scan_new(op, root, folder ? root : parent, !folder);
+	/* of the files in one folder some may come later that are before */
+	a->scan = fs_ahead_scan_new(op, root, folder ? path : parent, !folder);
 	return a->scan;
 }
 
@@ -196,6 +196,10 @@ bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
 	if (folder)
 		see_locked(a, path, op->pid, now);
 	walks = walk_root_locked(a, path, op->pid, now, &root);
+	if (folder && a->scan && fs_ahead_scan_is_over(a->scan, path)) {
+		fs_ahead_scan_free(a->scan);
+		a->scan = NULL;
+	}
 	if (item && a->scan) {
 		a->scan->used++;
 		a->scan->last_used = now;

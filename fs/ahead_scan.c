@@ -56,12 +56,21 @@ bool fs_ahead_scan_covers(const struct fs_ahead_scan *s, struct wire_str path)
 	return wire_is_below(path, root_of(s));
 }
 
+bool fs_ahead_scan_is_over(const struct fs_ahead_scan *s, struct wire_str path)
+{
+	const struct wire_str start = { .p = s->start, .n = s->start_len };
+
+	return !s->under_way && wire_walk_cmp(path, start) <= 0;
+}
+
 bool fs_ahead_scan_brings(const struct fs_ahead_scan *s, struct wire_str path,
 			  bool folder)
 {
+	int order = wire_walk_cmp(path, at_of(s));
+
 	return !s->ended && (folder || s->content) &&
 	       fs_ahead_scan_covers(s, path) &&
-	       wire_walk_cmp(path, at_of(s)) > 0;
+	       (order > 0 || (order == 0 && s->at_comes));
 }
 
 bool fs_ahead_scan_wanted_locked(const struct fs_ahead *a)
@@ -154,7 +163,8 @@ static int check(struct fs_ahead_scan *s, const struct wire_rep_SCAN *m,
 	if (s->received > (size_t)s->budget + PIECE_OVER)
 		return -EIO;
 	if (!fs_ahead_scan_covers(s, m->path) || order < 0 ||
-	    (order == 0 && (m->kind != WIRE_SCAN_FOLDER || !s->entries_len)))
+	    (order == 0 && !s->at_comes &&
+	     (m->kind != WIRE_SCAN_FOLDER || !s->entries_len)))
 		return -EIO;
 	return 0;
 }
@@ -163,6 +173,7 @@ static void came_to(struct fs_ahead_scan *s, struct wire_str path)
 {
 	memcpy(s->at, path.p, path.n);
 	s->at_len = path.n;
+	s->at_comes = false;
 }
 
 static int on_part(struct podfs_call *c, const uint8_t *body, size_t len)
@@ -283,14 +294,14 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 /* ---- asking ----------------------------------------------------------------------- */
 
 struct fs_ahead_scan *fs_ahead_scan_new(struct fs_op *op, struct wire_str root,
-					struct wire_str after, bool content)
+					struct wire_str from, bool content)
 {
 	struct fs_ahead_scan *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
 	s->root = malloc(root.n + 1u);
-	s->start = malloc(after.n + 1u);
+	s->start = malloc(from.n + 1u);
 	if (!s->root || !s->start) {
 		free(s->root);
 		free(s->start);
@@ -299,14 +310,15 @@ struct fs_ahead_scan *fs_ahead_scan_new(struct fs_op *op, struct wire_str root,
 	}
 	memcpy(s->root, root.p, root.n);
 	s->root_len = root.n;
-	memcpy(s->start, after.p, after.n);
-	s->start_len = after.n;
+	memcpy(s->start, from.p, from.n);
+	s->start_len = from.n;
 	s->tree = op->node->tree;
 	s->session = podfs_session_ref(op->session);
 	s->pid = op->pid;
 	s->content = content;
 	s->budget = PIECE_FIRST / 4;
-	came_to(s, after);
+	came_to(s, from);
+	s->at_comes = !content;
 	return s;
 }
 
@@ -314,7 +326,8 @@ void fs_ahead_scan_next(struct fs_ahead_scan *s, bool awaited, int64_t now)
 {
 	struct wire_req_SCAN m = { .base = WIRE_BASE_ROOT,
 				   .path = root_of(s),
-				   .resume = true,
+				   .resume = s->at_comes ? WIRE_RESUME_AT :
+							   WIRE_RESUME_BEHIND,
 				   .after = at_of(s) };
 	struct wire_writer w =
 		wire_writer_over(s->frame + PODFS_CALL_HEADROOM,
@@ -328,7 +341,7 @@ void fs_ahead_scan_next(struct fs_ahead_scan *s, bool awaited, int64_t now)
 	memset(&s->call, 0, sizeof(s->call));
 	wire_writer_done(&w, &s->call.body_len);
 	s->call.op = WIRE_OP_SCAN;
-	s->call.prio = WIRE_PRIO_INTERACTIVE;
+	s->call.prio = awaited ? WIRE_PRIO_INTERACTIVE : WIRE_PRIO_PREFETCH;
 	s->call.frame = s->frame;
 	s->call.unawaited = !awaited;
 	s->call.part = on_part;

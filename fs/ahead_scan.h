@@ -16,14 +16,15 @@ struct fs_ahead_scan {
 	struct podfs_session *session;	/* a reference */
 	char *root;
 	uint16_t root_len;
-	char *start; /* behind which it began */
+	char *start; /* where it began */
 	uint16_t start_len;
 	int pid;
 	bool content;
 	bool under_way;
 	bool replaced; /* nobody wants it any more */
 	bool ended;    /* nothing is left of the tree */
-	char at[WIRE_PATH_MAX + 1]; /* how far it came */
+	char at[WIRE_PATH_MAX + 1]; /* how far it came ... */
+	bool at_comes; /* ... or, before the first piece, where it begins */
 	uint16_t at_len;
 	uint32_t budget;   /* of this piece, bytes */
 	size_t received;   /* of it */
@@ -35,11 +36,14 @@ struct fs_ahead_scan {
 	uint8_t frame[PODFS_CALL_HEADROOM + 2 * (WIRE_PATH_MAX + 2) + 64];
 };
 
-/* NULL: no memory. @after is left out, and all before it. */
+/* NULL: no memory. What is before @from is left out; with @content, @from too. */
 struct fs_ahead_scan *fs_ahead_scan_new(struct fs_op *op, struct wire_str root,
-					struct wire_str after, bool content);
+					struct wire_str from, bool content);
 void fs_ahead_scan_free(struct fs_ahead_scan *s);
 bool fs_ahead_scan_covers(const struct fs_ahead_scan *s, struct wire_str path);
+/* Whether it is idle, and another walk comes to the folder @path where it, or
+ * before it, began. */
+bool fs_ahead_scan_is_over(const struct fs_ahead_scan *s, struct wire_str path);
 /* Whether @path may be in what is yet to come. */
 bool fs_ahead_scan_brings(const struct fs_ahead_scan *s, struct wire_str path,
 			  bool folder);

@@ -41,7 +41,7 @@ struct names {
 
 struct scan {
 	struct helper_op *o;
-	bool resume;
+	uint8_t resume; /* enum wire_resume */
 	struct wire_str after;
 	uint32_t inline_max;
 	uint32_t left; /* bytes that may still be sent */
@@ -226,7 +226,10 @@ static bool push(struct scan *s, const char *name)
 
 static bool is_behind(const struct scan *s)
 {
-	return !s->resume || wire_walk_cmp(here(s), s->after) > 0;
+	int order = wire_walk_cmp(here(s), s->after);
+
+	return s->resume == WIRE_RESUME_NOT || order > 0 ||
+	       (order == 0 && s->resume == WIRE_RESUME_AT);
 }
 
 static uint8_t type_of(int dir, const struct named *x)

@@ -113,6 +113,12 @@ enum wire_fallocate { /* fallocate(2) */
 	WIRE_FALLOC_INSERT = 1u << 4,
 };
 
+enum wire_resume { /* where a SCAN begins */
+	WIRE_RESUME_NOT = 0,
+	WIRE_RESUME_BEHIND = 1, /* @after */
+	WIRE_RESUME_AT = 2,
+};
+
 enum wire_scan { /* what a frame of SCAN's reply holds */
 	WIRE_SCAN_FOLDER = 0, /* entries of the folder @path; end: the last */
 	WIRE_SCAN_FILE = 1,   /* content of the file @path, all of it */

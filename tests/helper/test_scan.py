@@ -12,11 +12,11 @@ FOLDER, FILE, STOP = (wire.constant(f"WIRE_SCAN_{name}")
 MANY = 1 << 20
 
 
-def scan(helper, path="", after=None, inline_max=0, budget=MANY):
+def scan(helper, path="", after=None, inline_max=0, budget=MANY, at=None):
     """[(kind, path, entries or content)], where it stopped, whether at the
     end."""
-    parts = helper.calls("SCAN", path=path, resume=after is not None,
-                         after=after or "", inline_max=inline_max,
+    parts = helper.calls("SCAN", path=path, resume=2 if at else after is not None,
+                         after=at or after or "", inline_max=inline_max,
                          budget=budget)
     last = parts.pop()
     assert last["kind"] == STOP
@@ -82,6 +82,14 @@ def test_it_goes_on_where_it_stopped(helper, tree, budget):
 
 def test_behind_a_place_that_is_gone(helper, tree):
     found, _, _ = scan(helper, after="a/nothing/here", inline_max=100)
+    assert found == WALK[5:]
+
+
+def test_from_a_place_on(helper, tree):
+    for i, (_, path, _) in enumerate(WALK[1:], 1):
+        found, _, _ = scan(helper, at=path, inline_max=100)
+        assert found == WALK[i:], path
+    found, _, _ = scan(helper, at="a/nothing/here", inline_max=100)
     assert found == WALK[5:]
 
 

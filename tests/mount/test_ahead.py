@@ -77,6 +77,13 @@ def read(path):
         return f.read()
 
 
+def test_a_process_that_walks_again(count, files):
+    for _ in range(2):
+        trips, _ = count(lambda: [walk(files / "tree", read)
+                                  for _ in range(2)])
+        assert trips <= 24  # of 1,380
+
+
 def test_every_byte(files, root):
     make(root)
     (root / "tree/d03/in/large").write_bytes(os.urandom(300_000))
