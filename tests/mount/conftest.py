@@ -76,14 +76,15 @@ class Mount:
 
 
 @contextlib.contextmanager
-def liar(tmp_path, op, what):
+def liar(tmp_path, op, what, *args):
     """A mount whose helper is behind liar.py; it lies while tmp_path/LIE
     stands."""
     command = shlex.join([sys.executable,
                           str(pathlib.Path(__file__).with_name("liar.py")),
                           op, str(what)])
-    mount = Mount(tmp_path, helper=f"cd {tmp_path} && {command} {HELPER} "
-                                   f"serve --inline --root {tmp_path}/root")
+    mount = Mount(tmp_path, *args,
+                  helper=f"cd {tmp_path} && {command} {HELPER} "
+                         f"serve --inline --root {tmp_path}/root")
     try:
         yield mount
         assert mount.stop() == 0, mount.log.read_text()

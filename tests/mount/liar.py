@@ -3,6 +3,8 @@
 
 liar.py OP ERRNO COMMAND...: while a file LIE stands in the current folder,
 every reply to OP fails with ERRNO (the protocol's number).
+liar.py OP twist COMMAND...: bytes of every part of its reply are changed.
+liar.py OP twice COMMAND...: every part of its reply comes twice.
 liar.py OP late COMMAND...: while it stands, every request of OP takes longer
 than what was sent after it.
 """
@@ -51,7 +53,12 @@ def main():
                      daemon=True).start()
     out = os.fdopen(1, "wb")
     for this, flags, ident, head, body in frames(helper.stdout):
-        if this == op and not slow and pathlib.Path("LIE").exists():
+        lies = this == op and pathlib.Path("LIE").exists()
+        if lies and what == "twist" and flags & wire.MORE:
+            body = body[:3] + bytes(b ^ 1 for b in body[3:9]) + body[9:]
+        elif lies and what == "twice" and flags & wire.MORE:
+            out.write(head + body)
+        elif lies and what.isdigit():
             head = wire.HEADER.pack(wire.HEADER.size, this,
                                     flags & ~wire.MORE, ident, int(what))
             body = b""

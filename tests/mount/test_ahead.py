@@ -178,6 +178,20 @@ def test_a_helper_that_can_not(tmp_path, code):
         assert len(seen) == 4 * 21
 
 
+@pytest.mark.parametrize("how", ["twist", "twice"])
+def test_a_scan_that_is_false(tmp_path, how):
+    """What comes out of order, twice or of another tree is no answer."""
+    with liar(tmp_path, "SCAN", how, "--log-level", "debug") as mount:
+        make(mount.root, folders=4)
+        (tmp_path / "LIE").touch()
+        seen = {}
+        walk(mount.files / "tree", lambda p: seen.update({p: read(p)}))
+        assert len(seen) == 4 * 21
+        for path, data in seen.items():
+            assert data == read(mount.root / os.path.relpath(path, mount.files))
+        assert "fetched ahead: Input/output error" in mount.log.read_text()
+
+
 def test_who_waits_waits_for_one_deadline(tmp_path):
     mount = Mount(tmp_path, "--timeout", "3")
     try:
