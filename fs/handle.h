@@ -29,6 +29,9 @@ struct fs_handle {
 	uint8_t *data;
 	int64_t data_at; /* ms */
 	unsigned data_writes; /* node->writes then */
+	/* nodes->lock: when a walk brought it (ms), and tree->changes then */
+	int64_t ahead_at;
+	unsigned ahead_changes;
 	bool read_only;
 	atomic_bool locked; /* a lock was had by it */
 	bool close_remote; /* with the last reference */

@@ -198,6 +198,30 @@ static bool is_link(struct podfs_fs *fs, struct fs_node *node)
 	       S_ISLNK(fs_node_mode(&fs->nodes, node));
 }
 
+/* Of what was opened ahead and is open: the kernel forgets its attributes once
+ * it was read, for the sake of atime, and tar and cp ask. */
+static bool reply_ahead(fuse_req_t req, struct podfs_fs *fs,
+			struct fs_node *node)
+{
+	const struct fs_handle *h;
+	struct wire_attr a;
+	struct stat st;
+	double left = 0;
+
+	pthread_mutex_lock(&fs->nodes.lock);
+	h = node->open;
+	if (h && fs_is_opened_ahead(h->remote) &&
+	    h->ahead_changes == atomic_load(&node->tree->changes))
+		left = fs->config.attr_timeout -
+		       (double)(fs_now_ms() - h->ahead_at) / 1000;
+	a = node->attr;
+	pthread_mutex_unlock(&fs->nodes.lock);
+	if (left <= 0 || fs_stat_of(fs, node, &a, &st) != 0)
+		return false;
+	fuse_reply_attr(req, &st, left);
+	return true;
+}
+
 void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct podfs_fs *fs = fs_of(req);
@@ -212,6 +236,10 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		     (node->kind == FS_CONTAINER &&
 		      podfs_session_epoch(node->session) == 0))) {
 		fs_virtual_getattr(req, node);
+		return;
+	}
+	if (node && reply_ahead(req, fs, node)) {
+		fs_node_put(&fs->nodes, node);
 		return;
 	}
 	err = node ? fs_node_loc_open(&fs->nodes, node, &loc) : -ESTALE;

@@ -193,6 +193,10 @@ bool fs_opened_ahead(struct fs_op *op, struct fs_ahead_item *item)
 			  FS_EPOCH_NONE, &h) != 0)
 		return false;
 	keep(h, op->fi.flags, &item->attr);
+	pthread_mutex_lock(&fs->nodes.lock);
+	h->ahead_at = item->at;
+	h->ahead_changes = item->changes;
+	pthread_mutex_unlock(&fs->nodes.lock);
 	if (folder) {
 		h->listing = fs_listing_new();
 		if (h->listing)
