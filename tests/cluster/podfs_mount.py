@@ -109,6 +109,17 @@ def drop_pod(name, ns="db"):
             "--grace-period=1", "--timeout=30s")
 
 
+def drop_namespace(name):
+    """As its controller would, of which there is none here: without that it
+    would be in deletion for ever. Of an empty one."""
+    kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
+    kubectl("replace", "--raw", f"/api/v1/namespaces/{name}/finalize", "-f",
+            "-", check=False, input=json.dumps({
+                "apiVersion": "v1", "kind": "Namespace",
+                "metadata": {"name": name},
+                "spec": {"finalizers": []}}).encode())
+
+
 class Mount:
     """podfs mounted somewhere, as one user of the cluster: else as one who has
     the rights that `podfs rbac` prints, and no other."""

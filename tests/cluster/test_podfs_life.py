@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from podfs_mount import (LAYOUT, PROGRAM, Mount, alive, drop_pod,  # noqa: F401
+from podfs_mount import (LAYOUT, PROGRAM, Mount, alive,  # noqa: F401
+                         drop_namespace, drop_pod,
                          helper_image, helpers, inside, k8s, kubectl, one_node,
                          make_pod, pod_of, run, until)
 
@@ -244,7 +245,9 @@ def crowd(cluster):
                      "containers": [{"name": "app", "image": "none"}]},
             **status} for name in names]}).encode()
 
-    kubectl("delete", "namespace", "crowd", "--ignore-not-found")
+    kubectl("delete", "pods", "-n", "crowd", "--all", "--force",
+            "--grace-period=0")
+    drop_namespace("crowd")
     kubectl("create", "namespace", "crowd")
     kubectl("create", "-f", "-", input=pods({}))
     kubectl("apply", "--server-side", "--force-conflicts", "-f", "-",
@@ -256,7 +259,7 @@ def crowd(cluster):
     yield names
     kubectl("delete", "pods", "-n", "crowd", "--all", "--force",
             "--grace-period=0")
-    kubectl("delete", "namespace", "crowd", "--wait=false")
+    drop_namespace("crowd")
 
 
 def test_a_walk_over_200_pods(helper_image, crowd, tmp_path):  # noqa: F811

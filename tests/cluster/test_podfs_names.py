@@ -3,7 +3,8 @@
 import os
 import time
 
-from podfs_mount import (DATA, POSTGRES, Mount, box, drop_pod,  # noqa: F401
+from podfs_mount import (DATA, POSTGRES, Mount, box,  # noqa: F401
+                         drop_namespace, drop_pod,
                          helper_image, helpers, inside, k8s, kubectl,
                          make_pod, one_node, run, until, LAYOUT)
 
@@ -69,13 +70,14 @@ def test_pods_come_and_go_by_themselves(k8s):  # noqa: F811
 
 
 def test_namespaces_come_and_go(k8s):  # noqa: F811
+    drop_namespace("podfs-fresh")
     kubectl("create", "namespace", "podfs-fresh")
     try:
         until(lambda: (k8s.point / "podfs-fresh").is_dir(), 3)
         assert os.listdir(k8s.point / "podfs-fresh") == []
     finally:
-        # no controller finishes a namespace here: only asked for
-        kubectl("delete", "namespace", "podfs-fresh", "--wait=false")
+        drop_namespace("podfs-fresh")
+    until(lambda: not (k8s.point / "podfs-fresh").exists(), 3)
 
 
 def test_a_chosen_namespace_is_the_only_one(helper_image,  # noqa: F811
