@@ -173,6 +173,7 @@ bool fs_ahead_find(struct fs_op *op, struct wire_str path, bool folder,
 	fs_ahead_drop_older_locked(a, now - age_ms);
 	there = fs_ahead_peek_locked(a, path, &item);
 	if (!there && a->scan && a->scan->under_way &&
+	    a->scan->pid == op->pid &&
 	    fs_ahead_scan_brings(a->scan, path, folder))
 		taken = wait_locked(a, op, path, now);
 	pthread_mutex_unlock(&a->lock);
@@ -206,7 +207,8 @@ bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
 		if (fs_ahead_scan_wanted_locked(a))
 			send = a->scan;
 	} else if (!item && walks && now >= a->off_until) {
-		bool more = a->scan &&
+		/* for who doesn't walk it may be stuck on a dead disk */
+		bool more = a->scan && a->scan->pid == op->pid &&
 			    fs_ahead_scan_brings(a->scan, path, folder);
 
 		if (!more)

@@ -6,7 +6,7 @@ every reply to OP fails with ERRNO (the protocol's number).
 liar.py OP twist COMMAND...: bytes of every part of its reply are changed.
 liar.py OP twice COMMAND...: every part of its reply comes twice.
 liar.py OP late COMMAND...: while it stands, every request of OP takes longer
-than what was sent after it.
+than what was sent after it; with "held" the first, as long as it stands.
 """
 
 import os
@@ -28,7 +28,7 @@ def frames(source):
         yield op, flags, ident, head, source.read(size - wire.HEADER.size)
 
 
-def up(to, slow):
+def up(to, slow, held):
     busy = threading.Lock()
 
     def send(frame):
@@ -36,9 +36,16 @@ def up(to, slow):
             to.write(frame)
             to.flush()
 
+    def later(frame):
+        if held and pathlib.Path("LIE").exists():
+            threading.Timer(LATE, later, (frame,)).start()
+        else:
+            send(frame)
+
     for op, _, _, head, body in frames(os.fdopen(0, "rb")):
         if op == slow and pathlib.Path("LIE").exists():
-            threading.Timer(LATE, send, (head + body,)).start()
+            threading.Timer(LATE, later, (head + body,)).start()
+            slow = None if held else slow
         else:
             send(head + body)
     to.close()
@@ -46,10 +53,10 @@ def up(to, slow):
 
 def main():
     op, what = wire.OPS[sys.argv[1]], sys.argv[2]
-    slow = op if what == "late" else None
+    slow = op if what in ("late", "held") else None
     helper = subprocess.Popen(sys.argv[3:], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE)
-    threading.Thread(target=up, args=(helper.stdin, slow),
+    threading.Thread(target=up, args=(helper.stdin, slow, what == "held"),
                      daemon=True).start()
     out = os.fdopen(1, "wb")
     for this, flags, ident, head, body in frames(helper.stdout):

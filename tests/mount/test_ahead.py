@@ -199,6 +199,25 @@ def test_a_scan_that_is_false(tmp_path, how):
         assert "fetched ahead: Input/output error" in mount.log.read_text()
 
 
+def test_nobody_else_waits(tmp_path):
+    """A scan may be stuck in a folder that is on a dead disk."""
+    with liar(tmp_path, "SCAN", "held") as mount:
+        make(mount.root, folders=4)
+        os.listdir(mount.files)
+        (tmp_path / "LIE").touch()
+        walker = subprocess.Popen(["find", mount.files / "tree"],
+                                  stdout=subprocess.PIPE)
+        time.sleep(0.5)
+        start = time.monotonic()
+        assert len(os.listdir(mount.files / "tree")) == 4
+        assert os.listdir(mount.files / "tree/d02") == ["in"]
+        assert (mount.files / "tree/d03/in/f01").read_text() == "3 1\n" * 40
+        assert time.monotonic() - start < 2
+        assert walker.poll() is None
+        (tmp_path / "LIE").unlink()
+        assert len(walker.communicate(timeout=10)[0].splitlines()) == 97
+
+
 def test_who_waits_waits_for_one_deadline(tmp_path):
     mount = Mount(tmp_path, "--timeout", "3")
     try:
