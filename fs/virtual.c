@@ -262,6 +262,7 @@ void fs_virtual_read(fuse_req_t req, const struct fs_handle *h, size_t size,
 {
 	const struct fs_listing *l = h->listing;
 	size_t at = off >= 0 ? (size_t)off : 0;
+	char *copy;
 
 	if (!l || !l->text) {
 		fuse_reply_err(req, EISDIR);
@@ -271,5 +272,14 @@ void fs_virtual_read(fuse_req_t req, const struct fs_handle *h, size_t size,
 		at = l->text_len;
 	if (size > l->text_len - at)
 		size = l->text_len - at;
-	fuse_reply_buf(req, l->text + at, size);
+	/* The reader may close, and RELEASE free the listing on another thread,
+	 * before the write of this reply has returned here. */
+	copy = malloc(size + 1);
+	if (!copy) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	memcpy(copy, l->text + at, size);
+	fuse_reply_buf(req, copy, size);
+	free(copy);
 }
