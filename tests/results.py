@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Adds up what a suite's runners wrote: results.py FOLDER EXIT-CODE.
 
-Prints "PASSED FAILED", then one line for each failure. Skipped counts as
+Prints "PASSED FAILED", then what each failure had to say. Skipped counts as
 failed: a test that did not run has shown nothing. So does a suite in which
 nothing ran, and one whose runner failed though no test did.
 """
@@ -14,11 +14,13 @@ import xml.etree.ElementTree as ET
 
 CMOCKA = re.compile(r"^\[\s+(OK|FAILED|SKIPPED)\s+\] (\w+)$", re.M)
 TAP = re.compile(r"^(not )?ok\b[ \d]*-? ?(.*)$", re.M)
+# of one failure: enough for a sanitizer's stacks, whose machine may be gone
+LINES = 60
 
 
 def from_junit(path):
     for case in ET.parse(path).iter("testcase"):
-        bad = [k.tag for k in case
+        bad = [f"{k.tag}\n{k.text or k.get('message') or ''}" for k in case
                if k.tag in ("failure", "error", "skipped")]
         yield f"{case.get('classname')}.{case.get('name')}", not bad, bad
 
@@ -61,7 +63,10 @@ def main(folder, code):
         bad.append(("the suite", ["no test ran"]))
     print(sum(ok for _, ok, _ in results), len(bad))
     for name, why in bad:
-        print(f"  {name}: {', '.join(why)}")
+        print(f"  {name}: {', '.join(w.partition(chr(10))[0] for w in why)}")
+        said = "\n".join(w.partition("\n")[2] for w in why).splitlines()
+        for line in said[-LINES:]:
+            print(f"  | {line}")
 
 
 main(sys.argv[1], int(sys.argv[2]))
