@@ -53,7 +53,7 @@ def pod(request):
 
 
 def waits_for(name, ns, check):
-    return until(lambda: check(pod_of((ns, name, ""))["status"]), 30)
+    return until(lambda: check(pod_of((ns, name, ""))["status"]), 90)
 
 
 def mark(where, text):
@@ -292,13 +292,13 @@ def check_volumes(root):
         assert e.value.errno == errno.EROFS, name
 
 
-def test_volumes_of_a_running_container(k8s, pod, config):  # noqa: F811
+def test_volumes_of_a_running_container(k8s, config, pod):  # noqa: F811
     where = pod("podfs-volumes", container(volumeMounts=MOUNTS), **VOLUMES)
     check_volumes(k8s.at(where))
     assert inside(where, "cat", "/data/new", "/data/fast/new") == b"xy"
 
 
-def test_volumes_of_a_container_that_crashes(k8s, pod, config):  # noqa: F811
+def test_volumes_of_a_container_that_crashes(k8s, config, pod):  # noqa: F811
     where = pod("podfs-crash", container(
         command=["/bin/sh", "-c", "exit 3"], volumeMounts=MOUNTS),
         container("other"), wait=None, **VOLUMES)
@@ -338,7 +338,7 @@ def check_sub_paths(root, name):
     assert (root / "data" / name / "$x/own").read_text() == "y"
 
 
-def test_sub_paths_of_a_running_container(k8s, pod, config):  # noqa: F811
+def test_sub_paths_of_a_running_container(k8s, config, pod):  # noqa: F811
     where = pod("podfs-subpath", container(volumeMounts=SUB_MOUNTS,
                                            **POD_NAME), **VOLUMES)
     root = k8s.at(where)
