@@ -3,6 +3,7 @@
  * Unix socket, one thread each, and ends itself after long idleness.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -105,6 +106,9 @@ static void accept_stream(int listener, const struct helper_options *opt,
 	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (receive_fds(sock, fds) != 0)
 		return;
+	/* who reads may stop and never end: a write must not hold up the stream
+	 * that comes after this one */
+	fcntl(fds[1], F_SETFL, O_NONBLOCK);
 	in = calloc(1, sizeof(*in));
 	if (in) {
 		in->sock = sock;

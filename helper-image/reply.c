@@ -13,39 +13,60 @@
 /* Replies to changes are small; so many bytes stand for thousands of them. A
  * client that never acknowledges loses the oldest. */
 #define REPLY_BYTES_MAX (1u << 20)
+#define ANY_STREAM 0
 
-/* Sends to whatever stream there is; a lost one loses nothing that matters:
- * what may not run twice is remembered, the rest is asked again. */
-static void send_frame(struct helper_session *s, const uint8_t *frame,
-		       size_t len)
+/* Sends to the stream of that takeover, or to whatever there is; a lost one
+ * loses nothing that matters: what may not run twice is remembered, the rest is
+ * asked again. */
+static void send_frame(struct helper_session *s, uint64_t takeover,
+		       const uint8_t *frame, size_t len)
 {
 	struct helper_stream *stream;
 
 	pthread_mutex_lock(&s->output);
 	pthread_mutex_lock(&s->lock);
-	stream = s->stream;
+	stream = takeover == ANY_STREAM || takeover == s->takeovers ?
+			 s->stream :
+			 NULL;
 	pthread_mutex_unlock(&s->lock);
 	if (stream)
 		helper_stream_write(stream, frame, len);
 	pthread_mutex_unlock(&s->output);
 }
 
+/* What may run twice does so when it comes again: of the reply that is under
+ * way the client has only the end. */
+static struct helper_request *same_running(struct helper_session *s,
+					   const struct helper_request *r)
+{
+	struct helper_request *q = s->running;
+	unsigned flags = 0;
+
+	while (q && q->header.id != r->header.id)
+		q = q->running;
+	if (!q || q->takeover == s->takeovers ||
+	    !wire_op_flags(q->header.op, &flags) || !(flags & WIRE_F_I))
+		return q;
+	q->cancelled = true;
+	return NULL;
+}
+
 enum helper_known helper_session_admit(struct helper_session *s,
+				       const struct helper_stream *stream,
 				       struct helper_request *r)
 {
-	const struct helper_request *q;
 	const struct helper_reply *kept;
 	uint8_t *copy = NULL;
 	size_t len = 0;
 	enum helper_known known = HELPER_NEW;
 
 	pthread_mutex_lock(&s->lock);
-	for (q = s->running; q && q->header.id != r->header.id; q = q->running)
-		;
 	for (kept = s->replies; kept && kept->id != r->header.id;
 	     kept = kept->next)
 		;
-	if (q) {
+	if (s->stream != stream) {
+		known = HELPER_LATE;
+	} else if (same_running(s, r)) {
 		known = HELPER_RUNNING;
 	} else if (kept) {
 		known = HELPER_ANSWERED;
@@ -56,12 +77,13 @@ enum helper_known helper_session_admit(struct helper_session *s,
 	} else {
 		s->refs++;
 		r->session = s;
+		r->takeover = s->takeovers;
 		r->running = s->running;
 		s->running = r;
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (copy)
-		send_frame(s, copy, len);
+		send_frame(s, ANY_STREAM, copy, len);
 	free(copy);
 	return known;
 }
@@ -154,7 +176,7 @@ void helper_session_reply(struct helper_request *r, uint8_t *frame, size_t len,
 	wire_header_put(frame, &h);
 	if (keep)
 		remember(r->session, h.id, frame, len);
-	send_frame(r->session, frame, len);
+	send_frame(r->session, keep ? ANY_STREAM : r->takeover, frame, len);
 }
 
 void helper_session_finish(struct helper_request *r)

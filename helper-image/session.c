@@ -184,6 +184,7 @@ void helper_session_attach(struct helper_session *s,
 	pthread_mutex_lock(&s->output);
 	pthread_mutex_lock(&s->lock);
 	s->stream = stream;
+	s->takeovers++;
 	pthread_mutex_unlock(&s->lock);
 	pthread_mutex_unlock(&s->output);
 }

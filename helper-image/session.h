@@ -36,6 +36,7 @@ struct helper_request {
 	int64_t refused_at; /* ms; a lock that is waited for; 0: not yet */
 	int64_t retry_at;   /* ms */
 	bool cancelled;	  /* session->lock */
+	uint64_t takeover; /* the session's when it came */
 	uint8_t body[];	  /* header.size - WIRE_HEADER_SIZE bytes */
 };
 
@@ -53,6 +54,7 @@ struct helper_session {
 	unsigned refs;
 	struct helper_stream *stream;	 /* NULL: none; also needs output to
 					  * be changed */
+	uint64_t takeovers;		 /* how many streams it has had */
 	struct helper_request *running;
 	struct helper_reply *replies;	 /* oldest first */
 	size_t reply_bytes;
@@ -82,13 +84,15 @@ void helper_session_detach(struct helper_session *s,
  * are left, and since when none has had a stream (ms; now if one has). */
 unsigned helper_session_expire(int64_t grace_ms, int64_t *ret_idle_since);
 
-/* Before a request runs: is it known already? */
+/* Before a request of @stream runs: may it, and is it known already? */
 enum helper_known {
 	HELPER_NEW,
 	HELPER_RUNNING, /* its reply will come */
 	HELPER_ANSWERED, /* its reply was sent again */
+	HELPER_LATE, /* its stream was replaced: it was sent again since */
 };
 enum helper_known helper_session_admit(struct helper_session *s,
+				       const struct helper_stream *stream,
 				       struct helper_request *r);
 /* Drops remembered replies below @ack. */
 void helper_session_acked(struct helper_session *s, uint64_t ack);
@@ -96,7 +100,9 @@ void helper_session_cancel(struct helper_session *s, uint64_t id);
 bool helper_session_cancelled(struct helper_request *r);
 
 /* One frame of an answer: remembered (@keep) and sent. @frame has room for the
- * header in front. */
+ * header in front. On a stream that came after the request only what is
+ * remembered is sent: of the rest the client has lost the beginning, or asks
+ * anew. */
 void helper_session_reply(struct helper_request *r, uint8_t *frame, size_t len,
 			  bool more, uint32_t status, bool keep);
 /* The request is over: frees it. */

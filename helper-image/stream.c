@@ -17,8 +17,10 @@
 /* The client sends PINGs every 5 s; a link that is silent for so long is
  * dead, and nobody else would tell (kubernetes-facts 0.8). */
 #define SILENCE_MS 180000
-/* How soon a stream that was shut is noticed. */
+/* How soon a stream that was shut is noticed, by who reads and by who writes:
+ * its successor waits for the latter. */
 #define SHUT_POLL_MS 500
+#define SHUT_WRITE_POLL_MS 20
 
 void helper_stream_shut(struct helper_stream *s)
 {
@@ -36,7 +38,7 @@ void helper_stream_write(struct helper_stream *s, const uint8_t *p, size_t n)
 		} else if (done < 0 && errno == EAGAIN) {
 			struct pollfd pfd = { .fd = s->out, .events = POLLOUT };
 
-			poll(&pfd, 1, SHUT_POLL_MS);
+			poll(&pfd, 1, SHUT_WRITE_POLL_MS);
 		} else if (done == 0 || errno != EINTR) {
 			atomic_store(&s->broken, true);
 		}
@@ -97,10 +99,12 @@ static int control(struct helper_session *session, const struct wire_header *h,
 	return 0;
 }
 
-static int receive(struct helper_session *session, const struct wire_header *h,
-		   const uint8_t *body)
+static int receive(struct helper_session *session,
+		   const struct helper_stream *stream,
+		   const struct wire_header *h, const uint8_t *body)
 {
 	struct helper_request *r;
+	enum helper_known known;
 	unsigned flags = 0;
 
 	if (h->flags & (WIRE_FLAG_REPLY | WIRE_FLAG_MORE))
@@ -114,9 +118,10 @@ static int receive(struct helper_session *session, const struct wire_header *h,
 	r = request_new(h, body);
 	if (!r)
 		return -ENOMEM;
-	if (helper_session_admit(session, r) != HELPER_NEW) {
+	known = helper_session_admit(session, stream, r);
+	if (known != HELPER_NEW) {
 		free(r);
-		return 0;
+		return known == HELPER_LATE ? -EPIPE : 0;
 	}
 	atomic_fetch_add(&session->queued, h->size);
 	if (h->op == WIRE_OP_PING || h->op == WIRE_OP_BYE) {
@@ -151,7 +156,7 @@ static int bye(struct reading *in, const struct wire_header *h,
 	in->bye = true;
 	in->forget = wire_dec_req_BYE(&r, &m) == 0 && m.forget;
 	in->stream->end = in->forget && m.forget == WIRE_BYE_END;
-	err = receive(in->session, h, body);
+	err = receive(in->session, in->stream, h, body);
 	return err ? err : -ESHUTDOWN;
 }
 
@@ -161,7 +166,7 @@ static int frame_in(struct reading *in, const struct wire_header *h,
 	if (!in->session)
 		return helper_hello(in->stream, h, body, &in->session);
 	return h->op == WIRE_OP_BYE ? bye(in, h, body) :
-				      receive(in->session, h, body);
+				      receive(in->session, in->stream, h, body);
 }
 
 static int read_frames(struct reading *in, struct wire_parser *parser,

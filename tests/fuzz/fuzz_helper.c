@@ -260,7 +260,7 @@ static void request(struct helper_session *s, struct input *in, uint64_t id)
 		.op = op,
 		.id = id,
 	};
-	if (helper_session_admit(s, r) != HELPER_NEW) {
+	if (helper_session_admit(s, NULL, r) != HELPER_NEW) {
 		free(r);
 		return;
 	}

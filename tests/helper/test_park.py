@@ -116,6 +116,63 @@ def test_a_new_stream_replaces_the_old(parked):
     assert p.wait(20) == 0
 
 
+def test_what_comes_late_on_the_old_one_is_not_done(parked, root):
+    """It was sent again on the new one, and answered there."""
+    _, c = parked.stream()
+    _, d = parked.stream(session=c.session, resume=1)
+    ident = d.send("MKDIR", path="once", mode=0o755, **OWNER)
+    d.replies(ident)
+    d.ack = ident + 1
+    d.call("PING", stamp=1)
+    (root / "once").rmdir()
+    try:
+        c.send("MKDIR", ident=ident, path="once", mode=0o755, **OWNER)
+        c.send("MKDIR", ident=ident + 9, path="other", mode=0o755, **OWNER)
+    except BrokenPipeError:
+        pass
+    time.sleep(1)
+    assert os.listdir(root) == []
+
+
+@pytest.mark.parametrize("wait", [0, 0.3])
+def test_a_reply_of_many_frames_begins_anew(parked, root, wait):
+    """The old stream is stuck with its middle: none of that one's frames may
+    come on the new stream, and the new one need not wait for it."""
+    data = os.urandom(1 << 20)
+    (root / "f").write_bytes(data)
+    _, c = parked.stream()
+    h = c.call("OPEN", path="f", flags=RD)["handle"]
+    ident = c.send("READ", handle=h, offset=0, count=1 << 20)
+    time.sleep(0.3)  # the pipe is full
+    _, d = parked.stream(session=c.session, resume=1)
+    time.sleep(wait)
+    began = time.monotonic()
+    body = wire.encode("REQ", "READ", {"handle": h, "offset": 0,
+                                       "count": 1 << 20})
+    d.raw(wire.frame("READ", ident, body, wire.AGAIN, ident))
+    assert b"".join(p["data"] for p in d.replies(ident)) == data
+    assert time.monotonic() - began < 5
+    assert d.call("PING", stamp=2) == {"stamp": 2}
+
+
+def test_entries_that_came_with_an_open_come_whole_or_not(parked, root):
+    for i in range(2500):
+        (root / f"{i:0100}").touch()
+    _, c = parked.stream()
+    ident = c.send("OPEN", path="", flags=wire.constant("WIRE_OPEN_READ") |
+                   wire.constant("WIRE_OPEN_DIRECTORY"), data_max=1 << 18)
+    time.sleep(0.3)  # the pipe is full
+    _, d = parked.stream(session=c.session, resume=1)
+    body = wire.encode("REQ", "OPEN", {
+        "path": "", "flags": wire.constant("WIRE_OPEN_READ") |
+        wire.constant("WIRE_OPEN_DIRECTORY"), "data_max": 1 << 18})
+    d.raw(wire.frame("OPEN", ident, body, wire.AGAIN, ident))
+    *parts, last = d.replies(ident)
+    assert parts == [] and last["sent"] > 0  # so that who asked notices
+    found, _ = d.readdir(last["handle"])
+    assert len(found) > 2000
+
+
 @pytest.mark.parametrize("forget", [0, 1])
 def test_bye_says_whether_to_forget(parked, root, forget):
     p, c = parked.stream()
