@@ -1,19 +1,16 @@
 """One mount for all: a real helper over a pipe, others than root let in."""
 
-import importlib.util
 import os
 import pathlib
+import sys
 import tempfile
 
 import pytest
 
 from both import Side
 
-HERE = pathlib.Path(__file__).parent
-spec = importlib.util.spec_from_file_location(
-    "mount_conftest", HERE.parent / "mount" / "conftest.py")
-mounts = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(mounts)
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "mount"))
+from pipe_mount import Mount, abort  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -26,14 +23,14 @@ def base():
 
 @pytest.fixture(scope="session")
 def mount(base):
-    m = mounts.Mount(base, "-o", "allow_other")
+    m = Mount(base, "-o", "allow_other")
     os.listdir(m.files)
     yield m
     said = m.log.read_text()
     try:
         assert m.stop() == 0, m.log.read_text()
     finally:
-        mounts.abort(m.point)
+        abort(m.point)
     for word in ("runtime error", "AddressSanitizer", "ThreadSanitizer",
                  "malformed", "broke the protocol"):
         assert word not in said + m.log.read_text(), m.log.read_text()

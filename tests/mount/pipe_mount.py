@@ -1,0 +1,90 @@
+"""A real mount of a real helper over a pipe: no cluster, no fake."""
+
+import contextlib
+import os
+import pathlib
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+BUILD = pathlib.Path(os.environ.get("PODFS_BUILD", "build")).resolve()
+PROGRAM = BUILD / "cli" / "podfs"
+HELPER = os.environ.get("PODFS_HELPER") or str(
+    BUILD / "helper-image" / "podfs-helper-native")
+
+
+def abort(point):
+    """A mount that hangs is cut off by the kernel, so that no test can block
+    the machine."""
+    with open("/proc/self/mountinfo") as f:
+        for line in f:
+            fields = line.split()
+            if fields[4] == str(point):
+                minor = fields[2].split(":")[1]
+                control = f"/sys/fs/fuse/connections/{minor}/abort"
+                if os.path.exists(control):
+                    pathlib.Path(control).write_text("1")
+    subprocess.run(["umount", "-l", str(point)], capture_output=True)
+
+
+class Mount:
+    """@root is served by a helper; @files is the same folder in the mount."""
+
+    def __init__(self, tmp_path, *args, helper=None):
+        self.root = tmp_path / "root"
+        self.point = tmp_path / "mnt"
+        self.root.mkdir(exist_ok=True)
+        self.point.mkdir()
+        self.log = tmp_path / "log"
+        command = (helper or shlex.join([*HELPER.split(), "serve", "--inline",
+                                         "--root", str(self.root)]))
+        self.files = self.point / "ns" / "pod" / "c"
+        with open(self.log, "w") as log:
+            self.daemon = subprocess.Popen(
+                [PROGRAM, "mount", "-f", "--via", command, "--static",
+                 "ns/pod/c", *args, str(self.point)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        end = time.monotonic() + 60
+        while not os.path.ismount(self.point):
+            assert self.daemon.poll() is None, self.log.read_text()
+            assert time.monotonic() < end, self.log.read_text()
+            time.sleep(0.02)
+
+    def helper_pid(self):
+        """Of the process that serves: the last in the chain of children."""
+        pid = self.daemon.pid
+        while True:
+            kids = subprocess.run(["pgrep", "-P", str(pid)], text=True,
+                                  capture_output=True).stdout.split()
+            if not kids:
+                return pid
+            pid = int(kids[0])
+
+    def stop(self, sig=signal.SIGTERM):
+        self.daemon.send_signal(sig)
+        try:
+            return self.daemon.wait(60)
+        except subprocess.TimeoutExpired:
+            self.daemon.kill()
+            raise
+        finally:
+            abort(self.point)
+
+
+@contextlib.contextmanager
+def liar(tmp_path, op, what, *args):
+    """A mount whose helper is behind liar.py; it lies while tmp_path/LIE
+    stands."""
+    command = shlex.join([sys.executable,
+                          str(pathlib.Path(__file__).with_name("liar.py")),
+                          op, str(what)])
+    mount = Mount(tmp_path, *args,
+                  helper=f"cd {tmp_path} && {command} {HELPER} "
+                         f"serve --inline --root {tmp_path}/root")
+    try:
+        yield mount
+        assert mount.stop() == 0, mount.log.read_text()
+    finally:
+        abort(mount.point)
