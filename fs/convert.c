@@ -11,8 +11,9 @@
 
 #define BLKSIZE_DEFAULT 4096
 
-/* A user's inode number: stable for a file of a container, different for two,
- * and no number that the container chose. Finalizer of MurmurHash3. */
+/* A user's inode number: stable for a file of a container, also when it is
+ * copied up (identity.h), different for two, and no number that the container
+ * chose. Finalizer of MurmurHash3. */
 static uint64_t mix(uint64_t h, uint64_t v)
 {
 	h ^= v;
@@ -30,7 +31,6 @@ static uint64_t inode_number(const struct podfs_fs *fs,
 	uint64_t h = mix(fs->salt, node->ino_salt);
 
 	h = mix(mix(h, a->dev), a->ino);
-	h = mix(mix(h, (uint64_t)a->btime.sec), a->btime.nsec);
 	return h > FS_INO_UNKNOWN ? h : h + FS_INO_UNKNOWN + 1;
 }
 

@@ -9,10 +9,9 @@
 
 #include "common/base/guard.h"
 #include "fs/clock.h"
+#include "fs/identity.h"
 #include "fs/names.h"
 #include "fs/tree.h"
-
-#define BUCKETS_FIRST 1024u
 
 static struct fs_node *node_new_locked(struct fs_nodes *n, enum fs_kind kind)
 {
@@ -34,116 +33,11 @@ int fs_nodes_init(struct fs_nodes *n)
 	pthread_mutex_init(&n->lock, NULL);
 	if (getrandom(&n->salt, sizeof(n->salt), 0) != sizeof(n->salt))
 		return -EIO;
-	n->identity_buckets = BUCKETS_FIRST;
-	n->by_identity = calloc(BUCKETS_FIRST, sizeof(*n->by_identity));
 	n->root = node_new_locked(n, FS_ROOT);
-	if (!n->by_identity || !n->root)
+	if (!n->root || fs_identities_init(n) != 0)
 		return -ENOMEM;
 	n->root->refs = 1; /* never forgotten */
 	return 0;
-}
-
-/* ---- files by identity ------------------------------------------------------ */
-
-static uint32_t identity_bucket(const struct fs_nodes *n,
-				const struct podfs_session *s,
-				const struct fs_identity *id)
-{
-	uint64_t h = (uint64_t)(uintptr_t)s;
-
-	/* all of these are the container's word: with a number it can't know */
-	h ^= n->salt;
-	h = (h ^ id->dev) * 0x9e3779b97f4a7c15ull;
-	h = (h ^ (h >> 32) ^ (uint64_t)id->btime.sec) * 0x9e3779b97f4a7c15ull;
-	h = (h ^ (h >> 32) ^ id->btime.nsec) * 0x9e3779b97f4a7c15ull;
-	h = (h ^ (h >> 29) ^ id->ino) * 0xbf58476d1ce4e5b9ull;
-	h = (h ^ (h >> 32)) * 0x94d049bb133111ebull;
-	return (uint32_t)(h >> 33) & (n->identity_buckets - 1);
-}
-
-static bool same_identity(const struct fs_identity *a,
-			  const struct fs_identity *b)
-{
-	return a->dev == b->dev && a->ino == b->ino &&
-	       a->btime.sec == b->btime.sec && a->btime.nsec == b->btime.nsec;
-}
-
-static struct fs_identity identity_of(const struct wire_attr *a)
-{
-	return (struct fs_identity){ .dev = a->dev,
-				     .ino = a->ino,
-				     .btime = a->btime };
-}
-
-/* A node for each path: a folder, and a link, whose target is shown for the
- * depth that it is read at. */
-static bool by_path(const struct wire_attr *a)
-{
-	return S_ISDIR(a->mode) || S_ISLNK(a->mode);
-}
-
-static void rehash_locked(struct fs_nodes *n)
-{
-	uint32_t old = n->identity_buckets;
-	struct fs_node **from = n->by_identity;
-	struct fs_node **to;
-
-	if (n->files < old || old >= (1u << 30))
-		return;
-	to = calloc((size_t)old * 2, sizeof(*to));
-	if (!to)
-		return; /* longer chains are still right */
-	n->identity_buckets = old * 2;
-	n->by_identity = to;
-	for (uint32_t i = 0; i < old; i++) {
-		while (from[i]) {
-			struct fs_node *x = from[i];
-			uint32_t b =
-				identity_bucket(n, x->session, &x->identity);
-
-			from[i] = x->same;
-			x->same = to[b];
-			to[b] = x;
-		}
-	}
-	free(from);
-}
-
-static void index_add_locked(struct fs_nodes *n, struct fs_node *node)
-{
-	uint32_t b;
-
-	rehash_locked(n);
-	b = identity_bucket(n, node->session, &node->identity);
-	node->same = n->by_identity[b];
-	n->by_identity[b] = node;
-	n->files++;
-}
-
-static void index_remove_locked(struct fs_nodes *n, struct fs_node *node)
-{
-	uint32_t b = identity_bucket(n, node->session, &node->identity);
-	struct fs_node **p;
-
-	for (p = &n->by_identity[b]; *p && *p != node; p = &(*p)->same)
-		;
-	if (!*p)
-		return;
-	*p = node->same;
-	n->files--;
-}
-
-static struct fs_node *index_find_locked(struct fs_nodes *n,
-					 const struct podfs_session *s,
-					 const struct wire_attr *attr)
-{
-	struct fs_identity id = identity_of(attr);
-	struct fs_node *x = n->by_identity[identity_bucket(n, s, &id)];
-
-	while (x && (x->session != s || !same_identity(&x->identity, &id) ||
-		     (x->attr.mode & S_IFMT) != (attr->mode & S_IFMT)))
-		x = x->same;
-	return x;
 }
 
 /* ---- life ------------------------------------------------------------------- */
@@ -152,8 +46,8 @@ static void destroy_locked(struct fs_nodes *n, struct fs_node *node)
 {
 	while (node->names)
 		fs_names_remove(n, node->names);
-	if (node->kind == FS_FILE && !by_path(&node->attr))
-		index_remove_locked(n, node);
+	if (node->kind == FS_FILE && !fs_by_path(&node->attr))
+		fs_identity_remove(n, node);
 	fs_slots_remove(&n->slots, node->id);
 	fs_tree_put(node->tree);
 	podfs_session_put(node->session);
@@ -364,15 +258,13 @@ static struct fs_node *find_file_locked(struct fs_nodes *n,
 					const char *name,
 					const struct wire_attr *attr)
 {
-	struct fs_identity id = identity_of(attr);
 	struct fs_name *there;
 
-	if (!by_path(attr))
-		return index_find_locked(n, parent->session, attr);
+	if (!fs_by_path(attr))
+		return fs_identity_find(n, parent->session, attr);
 	there = fs_names_find(n, parent, name);
 	if (there && there->node->kind == FS_FILE &&
-	    (there->node->attr.mode & S_IFMT) == (attr->mode & S_IFMT) &&
-	    same_identity(&there->node->identity, &id))
+	    fs_identity_same(there->node, attr))
 		return there->node;
 	return NULL;
 }
@@ -392,10 +284,10 @@ int fs_node_file(struct fs_nodes *n, struct fs_node *parent, const char *name,
 			node->session = podfs_session_ref(parent->session);
 			node->tree = fs_tree_ref(parent->tree);
 			node->ino_salt = parent->ino_salt;
-			node->identity = identity_of(attr);
 			node->attr = *attr;
-			if (!by_path(attr))
-				index_add_locked(n, node);
+			node->born = attr->btime;
+			if (!fs_by_path(attr))
+				fs_identity_add(n, node);
 		}
 	}
 	if (node) {
@@ -420,18 +312,15 @@ uint32_t fs_node_mode(struct fs_nodes *n, const struct fs_node *node)
 bool fs_node_saw(struct fs_nodes *n, struct fs_node *node,
 		 const struct wire_attr *attr)
 {
-	struct fs_identity id = identity_of(attr);
 	bool same;
 
 	pthread_mutex_lock(&n->lock);
 	if (node->kind == FS_CONTAINER)
 		same = S_ISDIR(attr->mode); /* whichever folder is its root */
 	else
-		same = same_identity(&node->identity, &id) &&
-		       (node->attr.mode & S_IFMT) == (attr->mode & S_IFMT);
-	if (same) {
+		same = fs_identity_same(node, attr);
+	if (same)
 		see_locked(node, attr);
-	}
 	pthread_mutex_unlock(&n->lock);
 	return same;
 }

@@ -4,7 +4,7 @@
  *
  * A folder is a node for each path, so that one that a container moves can't
  * change the depth under whoever walks in it. A file is a node for each
- * identity (dev, ino, birth), so that hard links are one file. Numbers are the
+ * identity (identity.h), so that hard links are one file. Numbers are the
  * daemon's own; what a helper says only tells files of its container apart.
  *
  * Thread: any; nodes->lock guards all tables and the members marked so. A node
@@ -31,12 +31,6 @@ enum fs_kind {
 	FS_FILE,      /* anything below it */
 };
 
-struct fs_identity {
-	uint64_t dev;
-	uint64_t ino;
-	struct wire_time btime;
-};
-
 struct fs_name;
 struct fs_handle;
 struct fs_tree;
@@ -56,8 +50,9 @@ struct fs_node {
 	unsigned refs;	  /* children's names and running operations */
 	struct fs_name *names;
 	struct fs_handle *open; /* open files, newest first */
-	struct fs_identity identity;
-	struct wire_attr attr; /* the last that was seen */
+	struct wire_attr attr; /* the last that was seen; whose device and
+				* inode never change */
+	struct wire_time born; /* as it was seen first */
 	bool attr_known;
 	int64_t attr_at;	 /* ms; when that was */
 	int64_t xattr_set_at;	 /* ms; what is said of them since is late */

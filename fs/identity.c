@@ -1,0 +1,124 @@
+#include "fs/identity.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "fs/handle.h"
+
+#define BUCKETS_FIRST 1024u
+
+int fs_identities_init(struct fs_nodes *n)
+{
+	n->identity_buckets = BUCKETS_FIRST;
+	n->by_identity = calloc(BUCKETS_FIRST, sizeof(*n->by_identity));
+	return n->by_identity ? 0 : -ENOMEM;
+}
+
+bool fs_by_path(const struct wire_attr *a)
+{
+	return S_ISDIR(a->mode) || S_ISLNK(a->mode);
+}
+
+static bool is_open(const struct fs_node *node)
+{
+	return node->open &&
+	       node->open->remote.epoch == podfs_session_epoch(node->session);
+}
+
+static bool same_time(const struct wire_time *a, const struct wire_time *b)
+{
+	return a->sec == b->sec && a->nsec == b->nsec;
+}
+
+bool fs_identity_same(const struct fs_node *node, const struct wire_attr *b)
+{
+	const struct wire_attr *a = &node->attr;
+
+	if (a->dev != b->dev || a->ino != b->ino ||
+	    (a->mode & S_IFMT) != (b->mode & S_IFMT))
+		return false;
+	return same_time(&node->born, &b->btime) || S_ISDIR(b->mode) ||
+	       is_open(node);
+}
+
+static uint32_t bucket(const struct fs_nodes *n, const struct podfs_session *s,
+		       const struct wire_attr *a, const struct wire_time *born)
+{
+	uint64_t h = (uint64_t)(uintptr_t)s;
+
+	/* all of these are the container's word: with a number it can't know */
+	h ^= n->salt;
+	h = (h ^ a->dev) * 0x9e3779b97f4a7c15ull;
+	h = (h ^ (h >> 32) ^ (uint64_t)born->sec) * 0x9e3779b97f4a7c15ull;
+	h = (h ^ (h >> 32) ^ born->nsec) * 0x9e3779b97f4a7c15ull;
+	h = (h ^ (h >> 29) ^ a->ino) * 0xbf58476d1ce4e5b9ull;
+	h = (h ^ (h >> 32)) * 0x94d049bb133111ebull;
+	return (uint32_t)(h >> 33) & (n->identity_buckets - 1);
+}
+
+static uint32_t bucket_of(const struct fs_nodes *n, const struct fs_node *x)
+{
+	return bucket(n, x->session, &x->attr, &x->born);
+}
+
+static void rehash(struct fs_nodes *n)
+{
+	uint32_t old = n->identity_buckets;
+	struct fs_node **from = n->by_identity;
+	struct fs_node **to;
+
+	if (n->files < old || old >= (1u << 30))
+		return;
+	to = calloc((size_t)old * 2, sizeof(*to));
+	if (!to)
+		return; /* longer chains are still right */
+	n->identity_buckets = old * 2;
+	n->by_identity = to;
+	for (uint32_t i = 0; i < old; i++) {
+		while (from[i]) {
+			struct fs_node *x = from[i];
+			uint32_t b = bucket_of(n, x);
+
+			from[i] = x->same;
+			x->same = to[b];
+			to[b] = x;
+		}
+	}
+	free(from);
+}
+
+void fs_identity_add(struct fs_nodes *n, struct fs_node *node)
+{
+	uint32_t b;
+
+	rehash(n);
+	b = bucket_of(n, node);
+	node->same = n->by_identity[b];
+	n->by_identity[b] = node;
+	n->files++;
+}
+
+void fs_identity_remove(struct fs_nodes *n, struct fs_node *node)
+{
+	uint32_t b = bucket_of(n, node);
+	struct fs_node **p;
+
+	for (p = &n->by_identity[b]; *p && *p != node; p = &(*p)->same)
+		;
+	if (!*p)
+		return;
+	*p = node->same;
+	n->files--;
+}
+
+struct fs_node *fs_identity_find(struct fs_nodes *n,
+				 const struct podfs_session *s,
+				 const struct wire_attr *attr)
+{
+	struct fs_node *x = n->by_identity[bucket(n, s, attr, &attr->btime)];
+
+	while (x && (x->session != s || !fs_identity_same(x, attr)))
+		x = x->same;
+	return x;
+}
