@@ -1,0 +1,51 @@
+"""The way to the API server is cut while programs write in a container."""
+
+import os
+import pathlib
+import random
+import sys
+import time
+
+import workers
+from podfs_mount import (Mount, drop_pod, helper_image,  # noqa: F401
+                         make_pod, until)
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "soak"))
+import cuts  # noqa: E402
+
+CUTS = int(os.environ.get("PODFS_CLUSTER_CUTS", "200"))
+WRITERS = 16
+
+
+def cut(proxy, rng):
+    """A reset, or a silence that ends in one."""
+    if rng.random() < 0.2:
+        proxy("freeze")
+        time.sleep(rng.random() * 0.5)
+        proxy("cut")
+        proxy("thaw")
+    else:
+        proxy("cut")
+
+
+def test_nothing_is_lost_and_nothing_done_twice(helper_image,  # noqa: F811
+                                                cluster, tmp_path):
+    where = make_pod("podfs-cuts")
+    rng = random.Random(CUTS)
+    go = tmp_path / "go"
+    go.touch()
+    with (cluster.proxy() as proxy,
+          Mount(tmp_path, args=["--kubeconfig", proxy.kubeconfig]) as mount):
+        base = mount.at(where, "tmp/cuts")
+        base.mkdir()
+        with workers.working(base, WRITERS, "--until", go) as running:
+            for _ in range(CUTS):
+                time.sleep(rng.random() * 0.3)
+                cut(proxy, rng)
+                until(lambda: mount.session(where)["state"] == "ready", 30)
+                workers.lives(running)
+            go.unlink()
+            said = workers.reports(running, 60)
+        print(CUTS, "cuts,", cuts.compare(said, base))
+        assert workers.found(where, "/tmp/cuts") == workers.wanted(said)
+    drop_pod("podfs-cuts")
