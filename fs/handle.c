@@ -150,6 +150,7 @@ void fs_handles_done(struct fs_handles *h)
 		if (!x)
 			continue;
 		fs_listing_free(x->listing);
+		free(x->data);
 		free(x);
 	}
 	fs_slots_done(&h->slots);

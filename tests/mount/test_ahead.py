@@ -1,5 +1,6 @@
 """What a walk will ask for is fetched ahead: few trips, and nothing old."""
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -158,6 +159,14 @@ def test_locks_on_it_hold(ahead, root):
     fcntl.flock(ahead, fcntl.LOCK_UN)
     assert os.lseek(ahead, 0, os.SEEK_HOLE) == 160
     os.fsync(ahead)
+
+
+def test_the_mount_ends_while_it_is_open(mount, files, root):
+    make(root)
+    fd = opened_ahead(files)
+    assert mount.stop() == 0, mount.log.read_text()
+    with contextlib.suppress(OSError):
+        os.close(fd)
 
 
 def test_a_folder_is_read_again(files, root):
