@@ -71,9 +71,11 @@ int podfs_backend_start(const struct podfs_backend_config *config,
 	if (!b)
 		return podfs_err_set(err, -ENOMEM, "out of memory");
 	b->events = events;
+	b->read_only = config->read_only;
+	b->read_only_namespaces = config->read_only_namespaces;
+	b->n_read_only_namespaces = config->n_read_only_namespaces;
 	pthread_mutex_init(&b->lock, NULL);
 	b->session_config = (struct podfs_session_config){
-		.read_only = config->read_only,
 		.as_user = config->as_user,
 		.uid = config->uid,
 		.gid = config->gid,
@@ -192,6 +194,15 @@ static bool same_target(const struct podfs_session *s,
 	       strcmp(s->target.ref.container, ref->container) == 0;
 }
 
+static bool is_read_only(const struct podfs_backend *b, const char *ns)
+{
+	bool yes = b->read_only;
+
+	for (size_t i = 0; !yes && i < b->n_read_only_namespaces; i++)
+		yes = strcmp(b->read_only_namespaces[i], ns) == 0;
+	return yes;
+}
+
 int podfs_session_get(struct podfs_backend *b, const struct podfs_ref *ref,
 		      struct podfs_session **ret)
 {
@@ -209,7 +220,8 @@ int podfs_session_get(struct podfs_backend *b, const struct podfs_ref *ref,
 	for (s = b->sessions; s && !same_target(s, ref, e.uid); s = s->next)
 		;
 	if (!s) {
-		err = podfs_session_new(&b->session_config, &target, &s);
+		err = podfs_session_new(&b->session_config, &target,
+					is_read_only(b, ref->ns), &s);
 		if (!err) {
 			s->next = b->sessions;
 			b->sessions = s;

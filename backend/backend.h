@@ -54,7 +54,10 @@ struct podfs_backend_config {
 	/* The helper's binaries, for sending them in. Borrowed for ever. */
 	const struct podfs_helper_blob *blobs;
 	size_t n_blobs;
-	bool read_only;
+	bool read_only; /* all of it; or what is in these namespaces,
+			 * borrowed until the backend is stopped */
+	const char *const *read_only_namespaces;
+	size_t n_read_only_namespaces;
 	/* Whose the operations in the container are; !as_user: the helper's */
 	bool as_user;
 	uint32_t uid, gid;
@@ -164,6 +167,8 @@ void podfs_backend_stop(struct podfs_backend *b);
 int podfs_session_get(struct podfs_backend *b, const struct podfs_ref *container,
 		      struct podfs_session **ret);
 struct podfs_session *podfs_session_ref(struct podfs_session *s);
+/* Whether whatever would change the container is refused: -EROFS. Any thread. */
+bool podfs_session_read_only(const struct podfs_session *s);
 void podfs_session_put(struct podfs_session *s); /* NULL is fine */
 
 /* Grows by one each time the helper's state is lost: handles given under an
@@ -266,6 +271,7 @@ struct podfs_session_info {
 			 * that somebody waits for, sent while no such was under
 			 * way */
 	uint64_t dropped; /* what a peer sent and was refused */
+	bool read_only;
 	char error[PODFS_ERR_TEXT_MAX]; /* the last one, "" if none */
 };
 

@@ -15,6 +15,9 @@
 struct podfs_backend {
 	const struct podfs_backend_events *events;
 	struct podfs_session_config session_config;
+	bool read_only;
+	const char *const *read_only_namespaces; /* the configuration's */
+	size_t n_read_only_namespaces;
 	struct podfs_loop *loop;
 	struct podfs_way *way;
 	struct podfs_tree *tree;

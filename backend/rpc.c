@@ -364,10 +364,33 @@ void podfs_rpc_again(struct podfs_rpc *r, bool resumed, uint32_t epoch)
 	r->open = true;
 }
 
-static void fail_list(struct podfs_rpc *r, struct podfs_rpc_list *l, int status)
+/* @handles: those only that use one. */
+static void fail_list(struct podfs_rpc *r, struct podfs_rpc_list *l, int status,
+		      bool handles)
 {
-	while (l->first)
-		podfs_rpc_complete(r, l->first, status, NULL, 0);
+	struct podfs_call *c = l->first;
+
+	while (c) {
+		struct podfs_call *after = c->rpc.next;
+
+		if (!handles || c->epoch != 0)
+			podfs_rpc_complete(r, c, status, NULL, 0);
+		c = after;
+	}
+}
+
+static void fail_lists(struct podfs_rpc *r, int status, bool handles)
+{
+	fail_list(r, &r->again, status, handles);
+	for (unsigned i = 0; r->sent && i < PODFS_RPC_BUCKETS; i++)
+		fail_list(r, &r->sent[i], status, handles);
+	for (unsigned i = 0; i < PODFS_RPC_PRIOS; i++)
+		fail_list(r, &r->queue[i], status, handles);
+}
+
+void podfs_rpc_fail_handles(struct podfs_rpc *r, int status)
+{
+	fail_lists(r, status, true);
 }
 
 void podfs_rpc_fail_all(struct podfs_rpc *r, int status)
@@ -375,11 +398,7 @@ void podfs_rpc_fail_all(struct podfs_rpc *r, int status)
 	if (r->hello)
 		podfs_rpc_complete(r, r->hello, status, NULL, 0);
 	podfs_rpc_orphans_fail(r, status);
-	fail_list(r, &r->again, status);
-	for (unsigned i = 0; r->sent && i < PODFS_RPC_BUCKETS; i++)
-		fail_list(r, &r->sent[i], status);
-	for (unsigned i = 0; i < PODFS_RPC_PRIOS; i++)
-		fail_list(r, &r->queue[i], status);
+	fail_lists(r, status, false);
 }
 
 static int64_t expire_list(struct podfs_rpc *r, struct podfs_rpc_list *l,

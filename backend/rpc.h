@@ -77,6 +77,8 @@ void podfs_rpc_lost(struct podfs_rpc *r);
  * @epoch: the handles' that are valid now. */
 void podfs_rpc_again(struct podfs_rpc *r, bool resumed, uint32_t epoch);
 
+/* Completes those that use a handle with @status. */
+void podfs_rpc_fail_handles(struct podfs_rpc *r, int status);
 /* Completes all with @status. */
 void podfs_rpc_fail_all(struct podfs_rpc *r, int status);
 /* Completes what is past its deadline or was cancelled; the next deadline, or

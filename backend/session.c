@@ -19,7 +19,7 @@ static void wake(struct podfs_session *s);
 static void on_deadline(struct podfs_timer *t);
 
 int podfs_session_new(const struct podfs_session_config *config,
-		      const struct podfs_target *target,
+		      const struct podfs_target *target, bool read_only,
 		      struct podfs_session **ret)
 {
 	struct podfs_session *s = calloc(1, sizeof(*s));
@@ -36,6 +36,8 @@ int podfs_session_new(const struct podfs_session_config *config,
 	s->id_lo = id[1];
 	s->config = config;
 	s->target = *target;
+	s->read_only = read_only;
+	s->info.read_only = read_only;
 	atomic_init(&s->refs, 1);
 	atomic_init(&s->epoch, 0);
 	pthread_mutex_init(&s->lock, NULL);
@@ -67,6 +69,11 @@ void podfs_session_put(struct podfs_session *s)
 	podfs_rpc_done(&s->rpc);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
+}
+
+bool podfs_session_read_only(const struct podfs_session *s)
+{
+	return s->read_only;
 }
 
 uint32_t podfs_session_epoch(struct podfs_session *s)
@@ -151,11 +158,12 @@ static int refusal(const struct podfs_session *s, const struct podfs_call *c,
 	if (s->state == PODFS_SESSION_DEAD)
 		return s->fail_status;
 	wire_op_flags((uint16_t)c->op, &flags);
-	if (s->config->read_only && (flags & WIRE_F_W))
+	if (s->read_only && (flags & WIRE_F_W))
 		return -EROFS;
 	if (atomic_load(&c->rpc.cancelled))
 		return -EINTR;
-	if (c->epoch != 0 && c->epoch != atomic_load(&s->epoch))
+	if (c->epoch != 0 &&
+	    (c->epoch != atomic_load(&s->epoch) || !s->had_hello))
 		return -ESTALE;
 	if (s->state != PODFS_SESSION_READY && now < s->fail_until)
 		return s->fail_status;

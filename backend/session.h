@@ -20,7 +20,6 @@
 struct podfs_session_config {
 	struct podfs_loop *loop;
 	struct podfs_way *way;
-	bool read_only;
 	bool as_user;
 	uint32_t uid, gid;
 	unsigned start_timeout_ms;
@@ -34,6 +33,7 @@ struct podfs_session_config {
 struct podfs_session {
 	const struct podfs_session_config *config;
 	struct podfs_target target; /* never changes */
+	bool read_only;		    /* the same */
 	atomic_uint refs;
 	atomic_uint epoch;
 
@@ -72,7 +72,7 @@ struct podfs_session {
 
 /* Thread: any. */
 int podfs_session_new(const struct podfs_session_config *config,
-		      const struct podfs_target *target,
+		      const struct podfs_target *target, bool read_only,
 		      struct podfs_session **ret);
 
 /* The pod is gone: calls end with -ESTALE, now and later. Thread: any. */

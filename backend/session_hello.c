@@ -127,7 +127,7 @@ void podfs_session_hello(struct podfs_session *s)
 		.session_lo = lo,
 		.frame_max = WIRE_FRAME_MAX,
 		.inflight_max = WIRE_INFLIGHT_MAX,
-		.read_only = s->config->read_only,
+		.read_only = s->read_only,
 		.resume = s->had_hello,
 		.as_user = s->config->as_user,
 		.as_uid = s->config->uid,

@@ -73,6 +73,8 @@ void podfs_session_refuse(struct podfs_session *s, int status, const char *why)
 		    s->target.ref.pod, s->target.ref.container, why);
 	podfs_timer_cancel(s->config->loop, &s->retry);
 	podfs_session_set_state(s, PODFS_SESSION_IDLE);
+	if (!s->had_hello)
+		podfs_rpc_fail_handles(&s->rpc, -ESTALE);
 	podfs_rpc_fail_all(&s->rpc, status);
 }
 
@@ -165,10 +167,12 @@ static void on_closed(void *arg, const struct podfs_err *why)
 		podfs_session_refuse(s, -EIO, why->text);
 }
 
+/* EPROTO too: a connection that is cut in TLS's handshake. */
 static bool passes(int status)
 {
 	return status == -ECONNREFUSED || status == -EHOSTUNREACH ||
-	       status == -ETIMEDOUT || status == -EIO || status == -EAGAIN;
+	       status == -ETIMEDOUT || status == -EIO || status == -EAGAIN ||
+	       status == -EPROTO;
 }
 
 /* The API server restarts, the network is away: the helper isn't, and each call

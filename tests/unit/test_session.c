@@ -61,7 +61,9 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 	o->status = status;
 }
 
-static void submit(struct env *e, struct one *o, unsigned timeout_ms)
+/* @epoch: of the handle that it uses, or 0. */
+static void submit_in(struct env *e, struct one *o, unsigned timeout_ms,
+		      uint32_t epoch)
 {
 	struct wire_req_GETATTR m = { .path = wire_str_from("a") };
 	struct wire_writer w;
@@ -71,10 +73,16 @@ static void submit(struct env *e, struct one *o, unsigned timeout_ms)
 	wire_enc_req_GETATTR(&w, &m);
 	o->call.op = WIRE_OP_GETATTR;
 	o->call.timeout_ms = timeout_ms;
+	o->call.epoch = epoch;
 	o->call.frame = o->frame;
 	o->call.body_len = (size_t)(w.p - w.start);
 	o->call.done = on_done;
 	podfs_session_submit(e->session, &o->call);
+}
+
+static void submit(struct env *e, struct one *o, unsigned timeout_ms)
+{
+	submit_in(e, o, timeout_ms, 0);
 }
 
 /* Its status; it must end within a few deadlines. */
@@ -125,7 +133,7 @@ static int setup(void **state)
 		.arg = e,
 	};
 	*state = e;
-	return podfs_session_new(&e->config, &target, &e->session);
+	return podfs_session_new(&e->config, &target, false, &e->session);
 }
 
 static int teardown(void **state)
@@ -172,20 +180,30 @@ static void test_deadline_after_a_new_handshake(void **state)
 	assert_in_range(o.took, OP_MS - 50, 2 * OP_MS);
 }
 
-static void test_the_api_server_restarts(void **state)
+static void while_the_api_server_is_away(struct env *e, int status)
 {
-	struct env *e = *state;
 	struct one o;
 
 	make_ready(e);
 	e->way.n_ensures = 2;
-	e->way.ensure[1] = -ECONNREFUSED;
+	e->way.ensure[1] = status;
 	e->way.n_streams = 2;
 	e->way.stream[1] = FAKE_OPEN_THEN_CLOSE;
 	fake_way_cut(&e->way);
 	run_for(e, 5);
 	assert_int_equal(ask(e, &o), 0);
 	assert_int_equal(podfs_session_epoch(e->session), 1);
+}
+
+static void test_the_api_server_restarts(void **state)
+{
+	while_the_api_server_is_away(*state, -ECONNREFUSED);
+}
+
+/* A connection that is cut in the middle of TLS's handshake. */
+static void test_a_cut_in_a_tls_handshake(void **state)
+{
+	while_the_api_server_is_away(*state, -EPROTO);
 }
 
 /* Locks and open files are at stake, though nobody asks just now. */
@@ -214,6 +232,30 @@ static void test_a_container_that_ended(void **state)
 	assert_int_equal(e->way.opens, 1); /* its successor's waits for a user */
 	assert_int_equal(ask(e, &o), 0);
 	assert_int_equal(podfs_session_epoch(e->session), 2);
+}
+
+/* What was open is gone, whatever is said of the container itself. */
+static void test_handles_in_a_container_that_ended(void **state)
+{
+	struct env *e = *state;
+	struct one before, open, late;
+
+	make_ready(e);
+	e->way.n_ensures = 2;
+	e->way.ensure[1] = -EOPNOTSUPP;
+	strcpy(e->way.target_id, "T2");
+	e->way.answers_only_hello = true;
+	submit_in(e, &before, OP_MS, 0);
+	submit_in(e, &open, OP_MS, 1);
+	run_for(e, 50);
+	podfs_session_target_is(e->session, "T2", true);
+	run_for(e, 300);
+	submit_in(e, &late, OP_MS, 1);
+	run_for(e, 50);
+	assert_true(before.done && open.done && late.done);
+	assert_int_equal(before.status, -EOPNOTSUPP);
+	assert_int_equal(open.status, -ESTALE);
+	assert_int_equal(late.status, -ESTALE);
 }
 
 /* ---- handshakes ------------------------------------------------------------- */
@@ -327,8 +369,10 @@ int main(void)
 		T(test_deadline_while_streams_open_and_close),
 		T(test_deadline_after_a_new_handshake),
 		T(test_the_api_server_restarts),
+		T(test_a_cut_in_a_tls_handshake),
 		T(test_an_idle_session_comes_back),
 		T(test_a_container_that_ended),
+		T(test_handles_in_a_container_that_ended),
 		T(test_cut_before_the_reply_of_hello),
 		T(test_bytes_behind_a_refused_hello),
 		T(test_a_stream_that_never_opens),
