@@ -14,7 +14,7 @@
 #include "common/base/buf.h"
 
 /* Of the daemon and the helper together: another number, another helper. */
-#define PODFS_HELPER_PROTOCOL "6"
+#define PODFS_HELPER_PROTOCOL "7"
 
 /* Where the volumes rung mounts what the target would see at "/". */
 #define PODFS_VOLUMES_ROOT "/podfs/root"

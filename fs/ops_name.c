@@ -77,7 +77,7 @@ void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		return;
 	op->flags = mode & S_IFMT ? mode & S_IFMT : S_IFREG;
 	FS_SEND(op, MKNOD, .base = loc.base, .path = fs_loc_path(&loc),
-		.mode = mode, .major = major(rdev), .minor = minor(rdev),
+		.mode = mode, .umask = fuse_req_ctx(req)->umask, .major = major(rdev), .minor = minor(rdev),
 		.uid = fs_new_uid(req), .gid = fs_new_gid(req));
 	fs_loc_done(&loc);
 }
@@ -92,7 +92,7 @@ void fs_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 		return;
 	op->flags = S_IFDIR;
 	FS_SEND(op, MKDIR, .base = loc.base, .path = fs_loc_path(&loc),
-		.mode = mode & 07777, .uid = fs_new_uid(req),
+		.mode = mode & 07777, .umask = fuse_req_ctx(req)->umask, .uid = fs_new_uid(req),
 		.gid = fs_new_gid(req));
 	fs_loc_done(&loc);
 }

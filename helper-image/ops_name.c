@@ -29,7 +29,8 @@ int helper_op_MKNOD(struct helper_op *o)
 	err = helper_place(o, m.base, m.path, &at);
 	if (err)
 		return err;
-	if (mknodat(at.parent.fd, at.parent.name, m.mode,
+	if (mknodat(at.parent.fd, at.parent.name,
+		    helper_new_mode(at.parent.fd, m.mode, m.umask),
 		    makedev(m.major, m.minor)) != 0)
 		err = -errno;
 	if (!err)
@@ -53,7 +54,9 @@ int helper_op_MKDIR(struct helper_op *o)
 	err = helper_place(o, m.base, m.path, &at);
 	if (err)
 		return err;
-	if (mkdirat(at.parent.fd, at.parent.name, m.mode & 07777) != 0)
+	if (mkdirat(at.parent.fd, at.parent.name,
+		    helper_new_mode(at.parent.fd, m.mode & 07777, m.umask)) !=
+	    0)
 		err = -errno;
 	if (!err)
 		err = helper_owner_set(o->session, &at.parent, m.uid, m.gid,

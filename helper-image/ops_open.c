@@ -224,7 +224,9 @@ int helper_op_CREATE(struct helper_op *o)
 	err = helper_place(o, m.base, m.path, &at);
 	if (err)
 		return err;
-	err = create_at(&at.parent, open_flags(m.flags), m.mode, &fd, &created);
+	err = create_at(&at.parent, open_flags(m.flags),
+			helper_new_mode(at.parent.fd, m.mode, m.umask), &fd,
+			&created);
 	if (!err && created)
 		err = helper_owner_set(o->session, &at.parent, m.uid, m.gid,
 				       m.mode, &reply.attr);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "common/base/guard.h"
@@ -40,4 +41,14 @@ int helper_owner_set(const struct helper_session *s,
 	    chmod(helper_fd_path(fd).text, ret->mode & 07777) != 0)
 		return -errno;
 	return helper_attr_of(fd, "", ret);
+}
+
+uint32_t helper_new_mode(int dir, uint32_t mode, uint32_t mask)
+{
+	mask &= 0777;
+	if (!(mode & mask) ||
+	    getxattr(helper_fd_path(dir).text, "system.posix_acl_default", NULL,
+		     0) > 0)
+		return mode;
+	return mode & ~mask;
 }

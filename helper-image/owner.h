@@ -18,4 +18,8 @@ int helper_owner_set(const struct helper_session *s,
 		     const struct helper_parent *at, uint32_t uid, uint32_t gid,
 		     uint32_t mode, struct wire_attr *ret);
 
+/* The mode with which something is made in the folder @dir: without the bits of
+ * @mask, unless the folder has a default ACL, which then decides (umask(2)). */
+uint32_t helper_new_mode(int dir, uint32_t mode, uint32_t mask);
+
 #endif

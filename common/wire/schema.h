@@ -65,11 +65,12 @@
 #define WIRE_REQ_STATFS(F) F(u64, base) F(path, path)
 #define WIRE_REP_STATFS(F) F(statfs, statfs)
 #define WIRE_REQ_MKNOD(F)                                                      \
-	F(u64, base) F(path, path) F(u32, mode) F(u32, major) F(u32, minor)    \
-	F(u32, uid) F(u32, gid)
+	F(u64, base) F(path, path) F(u32, mode) F(u32, umask) F(u32, major)    \
+	F(u32, minor) F(u32, uid) F(u32, gid)
 #define WIRE_REP_MKNOD(F) F(attr, attr)
 #define WIRE_REQ_MKDIR(F)                                                      \
-	F(u64, base) F(path, path) F(u32, mode) F(u32, uid) F(u32, gid)
+	F(u64, base) F(path, path) F(u32, mode) F(u32, umask) F(u32, uid)      \
+	F(u32, gid)
 #define WIRE_REP_MKDIR(F) F(attr, attr)
 /* the attributes of the file that lost a name, nlink already lowered */
 #define WIRE_REQ_UNLINK(F) F(u64, base) F(path, path)
@@ -103,8 +104,8 @@
 #define WIRE_REP_OPEN(F)                                                       \
 	F(u64, handle) F(attr, attr) F(u32, sent) F(u8, end) F(data, data)
 #define WIRE_REQ_CREATE(F)                                                     \
-	F(u64, base) F(path, path) F(u32, flags) F(u32, mode) F(u32, uid)      \
-	F(u32, gid)
+	F(u64, base) F(path, path) F(u32, flags) F(u32, mode) F(u32, umask)    \
+	F(u32, uid) F(u32, gid)
 #define WIRE_REP_CREATE(F) F(u64, handle) F(u8, created) F(attr, attr)
 #define WIRE_REQ_READ(F) F(u64, handle) F(u64, offset) F(u32, count)
 #define WIRE_REP_READ(F) F(data, data)

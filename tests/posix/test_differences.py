@@ -6,7 +6,6 @@ import fcntl
 import mmap
 import os
 import struct
-import subprocess
 import time
 
 import calls
@@ -127,20 +126,6 @@ def test_nobody_is_named_as_a_locks_holder(here, there):
         s.as_user(0, case)
         holder = s.seen.pop()[0]
         assert holder == (os.getpid() if s is there else 0)
-
-
-def test_a_default_acl_does_not_lift_the_umask(here, there):
-    """What is inherited is right but for bits that the umask took."""
-    for s, mode in ((there, 0o664), (here, 0o644)):
-        subprocess.run(["setfacl", "-d", "-m",
-                        f"u::rwx,g::rx,o::r,u:{ALICE}:rwx", s.folder],
-                       check=True)
-        old = os.umask(0o22)
-        try:
-            os.close(os.open(s / "f", os.O_CREAT, 0o666))
-        finally:
-            os.umask(old)
-        assert os.stat(s / "f").st_mode & 0o777 == mode
 
 
 def test_what_is_read_from_memory_is_not_seen_read(here, there):
