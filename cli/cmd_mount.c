@@ -48,6 +48,9 @@ static const char help[] =
 	"                        (default: " CLI_IMAGE_DEFAULT ", see podfs image)\n"
 	"  --image-has-helper    IMAGE is one that podfs image wrote\n"
 	"  --read-only           nothing can be changed through this mount\n"
+	"  --read-only-namespace NAME  nor in this one; may be repeated\n"
+	"  --audit FILE          log who changed what, as JSON lines; SIGHUP makes a\n"
+	"                        new file; see docs/security.md\n"
 	"  --user UID[:GID]      act as this user of the container, not as root\n"
 	"  --timeout SECONDS     for one file operation\n"
 	"  --start-timeout SECONDS  until a helper container runs and answers\n"
@@ -90,21 +93,33 @@ static void on_signal(int nr)
 		podfs_fs_stop(fs);
 }
 
+/* The terminal went and the mount stays; or logs were rotated. */
+static void on_hangup(int nr)
+{
+	struct podfs_fs *fs = atomic_load(&serving);
+
+	if (fs)
+		podfs_fs_reopen_audit(fs);
+}
+
 static void catch_signals(struct podfs_fs *fs)
 {
 	struct sigaction stop = { .sa_handler = on_signal };
+	struct sigaction hangup = { .sa_handler = on_hangup,
+				    .sa_flags = SA_RESTART };
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 
 	atomic_store(&serving, fs);
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
-	sigaction(SIGHUP, &ignore, NULL); /* the terminal went, the mount stays */
+	sigaction(SIGHUP, &hangup, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 
 struct running {
 	struct mountpoint at;
 	struct status_source status;
+	char *audit; /* absolute: the daemon leaves its folder */
 	struct podfs_fs *fs;
 	struct podfs_backend *backend;
 };
@@ -117,7 +132,7 @@ static int way_up(struct running *run, struct mount_options *o,
 		.read_only = o->backend.read_only,
 		.attr_timeout = o->attr_timeout,
 		.entry_timeout = o->attr_timeout,
-		.refused = (const char *const *)o->refused,
+		.refused = o->refused.p,
 		.status = status_json_write,
 		.status_arg = &run->status,
 	};
@@ -126,6 +141,7 @@ static int way_up(struct running *run, struct mount_options *o,
 	if (r < 0)
 		return r;
 	fs.mountpoint = run->at.path;
+	fs.audit = run->audit;
 	run->status.mountpoint = run->at.path;
 	run->status.config = &o->backend;
 	o->backend.n_blobs = helper_blobs(&o->backend.blobs);
@@ -172,6 +188,7 @@ static void way_down(struct running *run)
 	if (ours)
 		runfile_remove(run->at.path);
 	mountpoint_done(&run->at);
+	free(run->audit);
 }
 
 static int serve(struct mount_options *o, int report)
@@ -187,6 +204,12 @@ static int serve(struct mount_options *o, int report)
 	else
 		r = log_sink_setup(o->log_file, o->foreground, o->log_level,
 				   &err);
+	if (r == 0 && o->audit) {
+		run.audit = path_absolute(o->audit);
+		if (!run.audit)
+			r = podfs_err_set(&err, -errno, "audit log '%s': %s",
+					  o->audit, strerror(errno));
+	}
 	if (r == 0)
 		r = way_up(&run, o, &err);
 	if (r < 0) {

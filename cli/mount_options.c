@@ -19,6 +19,8 @@ enum id {
 	IMAGE,
 	IMAGE_HAS_HELPER,
 	READ_ONLY,
+	READ_ONLY_NAMESPACE,
+	AUDIT,
 	LOG_LEVEL,
 	LOG_FILE,
 	TIMEOUT,
@@ -40,6 +42,8 @@ static const struct option longs[] = {
 	{ "image", required_argument, NULL, IMAGE },
 	{ "image-has-helper", no_argument, NULL, IMAGE_HAS_HELPER },
 	{ "read-only", no_argument, NULL, READ_ONLY },
+	{ "read-only-namespace", required_argument, NULL, READ_ONLY_NAMESPACE },
+	{ "audit", required_argument, NULL, AUDIT },
 	{ "log-level", required_argument, NULL, LOG_LEVEL },
 	{ "log-file", required_argument, NULL, LOG_FILE },
 	{ "timeout", required_argument, NULL, TIMEOUT },
@@ -100,17 +104,16 @@ static int no_memory(void)
 	return cli_fail("out of memory");
 }
 
-static int add_namespace(struct mount_options *o, const char *name)
+/* Borrowed; a NULL stays behind the last. */
+static int add(struct words *list, const char *word)
 {
-	size_t n = o->backend.n_namespaces;
-	const char **grown = reallocarray(o->namespaces, n + 1, sizeof(*grown));
+	const char **grown = reallocarray(list->p, list->n + 2, sizeof(*grown));
 
 	if (!grown)
 		return no_memory();
-	o->namespaces = grown;
-	grown[n] = name;
-	o->backend.namespaces = grown;
-	o->backend.n_namespaces = n + 1;
+	list->p = grown;
+	grown[list->n++] = word;
+	grown[list->n] = NULL;
 	return CLI_OK;
 }
 
@@ -223,19 +226,6 @@ static int set_user(struct mount_options *o, const char *value)
 	return CLI_OK;
 }
 
-static int add_refused(struct mount_options *o, const char *name)
-{
-	const char **grown =
-		reallocarray(o->refused, o->n_refused + 2, sizeof(*grown));
-
-	if (!grown)
-		return no_memory();
-	o->refused = grown;
-	grown[o->n_refused++] = name;
-	grown[o->n_refused] = NULL;
-	return CLI_OK;
-}
-
 /* Two words that are no command anybody would give. */
 static void set_via(struct mount_options *o, const char *value)
 {
@@ -262,7 +252,7 @@ static int set(struct mount_options *o, int id, const char *value)
 		o->backend.kubeconfig = value;
 		return CLI_OK;
 	case NAMESPACE:
-		return add_namespace(o, value);
+		return add(&o->namespaces, value);
 	case IMAGE:
 		o->backend.image = value;
 		o->image_given = true;
@@ -272,6 +262,11 @@ static int set(struct mount_options *o, int id, const char *value)
 		return CLI_OK;
 	case READ_ONLY:
 		o->backend.read_only = true;
+		return CLI_OK;
+	case READ_ONLY_NAMESPACE:
+		return add(&o->read_only_namespaces, value);
+	case AUDIT:
+		o->audit = value;
 		return CLI_OK;
 	case LOG_LEVEL:
 		level = podfs_log_level_parse(value);
@@ -302,7 +297,7 @@ static int set(struct mount_options *o, int id, const char *value)
 	case USER:
 		return set_user(o, value);
 	case REFUSE:
-		return add_refused(o, value);
+		return add(&o->refused, value);
 	case VIA:
 		set_via(o, value);
 		return CLI_OK;
@@ -389,6 +384,10 @@ static int finish(struct mount_options *o)
 		o->backend.image = CLI_IMAGE_DEFAULT;
 		o->backend.image_has_helper = true;
 	}
+	o->backend.namespaces = o->namespaces.p;
+	o->backend.n_namespaces = o->namespaces.n;
+	o->backend.read_only_namespaces = o->read_only_namespaces.p;
+	o->backend.n_read_only_namespaces = o->read_only_namespaces.n;
 	return CLI_OK;
 }
 
@@ -466,7 +465,8 @@ void mount_options_done(struct mount_options *o)
 	for (size_t i = 0; i < o->n_owned; i++)
 		free(o->owned[i]);
 	free(o->owned);
-	free(o->namespaces);
-	free(o->refused);
+	free(o->namespaces.p);
+	free(o->read_only_namespaces.p);
+	free(o->refused.p);
 	podfs_buf_done(&o->fs_options);
 }

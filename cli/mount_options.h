@@ -12,6 +12,11 @@
 #include "common/base/buf.h"
 #include "common/base/log.h"
 
+struct words {
+	const char **p; /* ended by NULL; NULL: none */
+	size_t n;
+};
+
 struct mount_options {
 	const char *mountpoint;
 	bool foreground;
@@ -22,9 +27,10 @@ struct mount_options {
 	enum podfs_log_level log_level;
 	const char *log_file;
 
-	const char **namespaces;
-	const char **refused; /* ended by NULL; NULL: none */
-	size_t n_refused;
+	const char *audit; /* file, or NULL */
+	struct words namespaces;
+	struct words read_only_namespaces;
+	struct words refused;
 	bool image_given;
 	bool fixed; /* --static was given */
 	char **owned; /* copies that the pointers above lead into */

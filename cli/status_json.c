@@ -1,84 +1,16 @@
 /* The status document; see status_json.h. */
 #include "cli/status_json.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/log_sink.h"
-#include "common/base/buf.h"
+#include "common/base/json_writer.h"
 
 /* A thousand sessions take half of it; past it the document is cut to an
  * error, never sent broken. */
 #define STATUS_MAX (4u << 20)
-
-/* Errors of the buffer are sticky in @bad, so that writing stays one line a
- * member. */
-struct out {
-	struct podfs_buf buf;
-	bool bad;
-	bool first; /* no comma before the next member */
-};
-
-static void put(struct out *o, const char *s)
-{
-	o->bad = o->bad || podfs_buf_add_str(&o->buf, s) < 0;
-}
-
-/* Bytes from a cluster may be anything: what is not plain ASCII goes out as
- * \u00NN, so the document is valid whatever they are. */
-static void put_string(struct out *o, const char *s)
-{
-	put(o, "\"");
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (c == '"' || c == '\\')
-			o->bad = o->bad ||
-				 podfs_buf_printf(&o->buf, "\\%c", c) < 0;
-		else if (c < 0x20 || c >= 0x7f)
-			o->bad = o->bad ||
-				 podfs_buf_printf(&o->buf, "\\u%04x", c) < 0;
-		else
-			o->bad = o->bad || podfs_buf_add(&o->buf, s, 1) < 0;
-	}
-	put(o, "\"");
-}
-
-static void key(struct out *o, const char *name)
-{
-	if (!o->first)
-		put(o, ",");
-	o->first = false;
-	put_string(o, name);
-	put(o, ":");
-}
-
-static void text(struct out *o, const char *name, const char *value)
-{
-	key(o, name);
-	put_string(o, value);
-}
-
-static void number(struct out *o, const char *name, uint64_t value)
-{
-	key(o, name);
-	o->bad = o->bad || podfs_buf_printf(&o->buf, "%" PRIu64, value) < 0;
-}
-
-static void hex(struct out *o, const char *name, uint64_t value)
-{
-	key(o, name);
-	o->bad = o->bad || podfs_buf_printf(&o->buf, "\"%016" PRIx64 "\"",
-					    value) < 0;
-}
-
-static void truth(struct out *o, const char *name, bool value)
-{
-	key(o, name);
-	put(o, value ? "true" : "false");
-}
 
 static const char *state_name(enum podfs_session_state s)
 {
@@ -104,33 +36,34 @@ static const char *state_name(enum podfs_session_state s)
 
 static void session(void *arg, const struct podfs_session_info *i)
 {
-	struct out *o = arg;
+	struct podfs_json_writer *o = arg;
 
-	put(o, o->first ? "{" : ",\n{");
+	podfs_jw_put(o, o->first ? "{" : ",\n{");
 	o->first = true;
-	text(o, "namespace", i->ref.ns);
-	text(o, "pod", i->ref.pod);
-	text(o, "container", i->ref.container);
-	text(o, "pod_uid", i->pod_uid);
-	text(o, "state", state_name(i->state));
-	text(o, "rung", wire_rung_name(i->rung));
-	text(o, "helper", i->helper);
-	text(o, "helper_version", i->helper_version);
-	text(o, "subprotocol", i->subprotocol);
-	number(o, "uid", i->uid);
-	number(o, "gid", i->gid);
-	hex(o, "cap_effective", i->cap_effective);
-	number(o, "seccomp", i->seccomp);
-	number(o, "target_uid", i->target_uid);
-	number(o, "target_gid", i->target_gid);
-	number(o, "calls", i->calls);
-	number(o, "inflight", i->inflight);
-	number(o, "bytes_out", i->bytes_out);
-	number(o, "bytes_in", i->bytes_in);
-	number(o, "trips", i->trips);
-	number(o, "dropped", i->dropped);
-	text(o, "error", i->error);
-	put(o, "}");
+	podfs_jw_text(o, "namespace", i->ref.ns);
+	podfs_jw_text(o, "pod", i->ref.pod);
+	podfs_jw_text(o, "container", i->ref.container);
+	podfs_jw_text(o, "pod_uid", i->pod_uid);
+	podfs_jw_text(o, "state", state_name(i->state));
+	podfs_jw_text(o, "rung", wire_rung_name(i->rung));
+	podfs_jw_text(o, "helper", i->helper);
+	podfs_jw_text(o, "helper_version", i->helper_version);
+	podfs_jw_text(o, "subprotocol", i->subprotocol);
+	podfs_jw_number(o, "uid", i->uid);
+	podfs_jw_number(o, "gid", i->gid);
+	podfs_jw_hex(o, "cap_effective", i->cap_effective);
+	podfs_jw_number(o, "seccomp", i->seccomp);
+	podfs_jw_number(o, "target_uid", i->target_uid);
+	podfs_jw_number(o, "target_gid", i->target_gid);
+	podfs_jw_number(o, "calls", i->calls);
+	podfs_jw_number(o, "inflight", i->inflight);
+	podfs_jw_number(o, "bytes_out", i->bytes_out);
+	podfs_jw_number(o, "bytes_in", i->bytes_in);
+	podfs_jw_number(o, "trips", i->trips);
+	podfs_jw_number(o, "dropped", i->dropped);
+	podfs_jw_truth(o, "read_only", i->read_only);
+	podfs_jw_text(o, "error", i->error);
+	podfs_jw_put(o, "}");
 }
 
 static const char *via_name(enum podfs_via via)
@@ -140,47 +73,47 @@ static const char *via_name(enum podfs_via via)
 					  "ephemeral";
 }
 
-static void daemon_part(struct out *o, const struct status_source *s)
+static void daemon_part(struct podfs_json_writer *o, const struct status_source *s)
 {
-	text(o, "version", PODFS_VERSION);
-	number(o, "pid", (uint64_t)getpid());
-	text(o, "mountpoint", s->mountpoint);
-	text(o, "log", log_sink_where());
-	text(o, "via", via_name(s->config->via));
-	text(o, "image", s->config->image ? s->config->image : "");
-	truth(o, "read_only", s->config->read_only);
+	podfs_jw_text(o, "version", PODFS_VERSION);
+	podfs_jw_number(o, "pid", (uint64_t)getpid());
+	podfs_jw_text(o, "mountpoint", s->mountpoint);
+	podfs_jw_text(o, "log", log_sink_where());
+	podfs_jw_text(o, "via", via_name(s->config->via));
+	podfs_jw_text(o, "image", s->config->image ? s->config->image : "");
+	podfs_jw_truth(o, "read_only", s->config->read_only);
 }
 
-static void cluster_part(struct out *o, const struct podfs_backend_info *i)
+static void cluster_part(struct podfs_json_writer *o, const struct podfs_backend_info *i)
 {
-	text(o, "server", i->server);
-	text(o, "context", i->context);
-	text(o, "user_agent", i->user_agent);
-	truth(o, "synced", i->synced);
-	truth(o, "watch", i->watch_alive);
-	number(o, "namespaces", i->namespaces);
-	number(o, "pods", i->pods);
-	number(o, "containers", i->containers);
-	number(o, "requests", i->requests);
-	text(o, "error", i->error);
+	podfs_jw_text(o, "server", i->server);
+	podfs_jw_text(o, "context", i->context);
+	podfs_jw_text(o, "user_agent", i->user_agent);
+	podfs_jw_truth(o, "synced", i->synced);
+	podfs_jw_truth(o, "watch", i->watch_alive);
+	podfs_jw_number(o, "namespaces", i->namespaces);
+	podfs_jw_number(o, "pods", i->pods);
+	podfs_jw_number(o, "containers", i->containers);
+	podfs_jw_number(o, "requests", i->requests);
+	podfs_jw_text(o, "error", i->error);
 }
 
 char *status_json_write(void *arg, size_t *ret_len)
 {
 	const struct status_source *s = arg;
-	struct out o = { .buf = PODFS_BUF_INIT(STATUS_MAX), .first = true };
+	struct podfs_json_writer o = PODFS_JSON_WRITER_INIT(STATUS_MAX);
 	struct podfs_backend_info info = { 0 };
 	char *ret;
 
 	podfs_backend_info(s->backend, &info);
-	put(&o, "{");
+	podfs_jw_put(&o, "{");
 	daemon_part(&o, s);
 	cluster_part(&o, &info);
-	key(&o, "sessions");
-	put(&o, "[");
+	podfs_jw_key(&o, "sessions");
+	podfs_jw_put(&o, "[");
 	o.first = true;
 	podfs_backend_sessions(s->backend, session, &o);
-	put(&o, "]}\n");
+	podfs_jw_put(&o, "]}\n");
 	if (o.bad) {
 		podfs_buf_done(&o.buf);
 		return NULL;

@@ -18,6 +18,7 @@ struct podfs_fs_config {
 	const char *options;	/* comma-separated, for fusermount/kernel:
 				 * allow_other, ro, ...; suid and dev refused */
 	bool read_only;
+	const char *audit; /* file for the log of changes; NULL: none */
 	double attr_timeout;  /* seconds the kernel may keep attributes */
 	double entry_timeout; /* and names */
 	/* Programs that may not set off a helper container, besides the known
@@ -44,6 +45,9 @@ int podfs_fs_run(struct podfs_fs *fs);
 
 /* Any thread and signal handlers: makes podfs_fs_run() return. */
 void podfs_fs_stop(struct podfs_fs *fs);
+
+/* The log of changes goes on in the file that its path names by now. The same. */
+void podfs_fs_reopen_audit(struct podfs_fs *fs);
 
 /* Unmounts if still mounted. NULL is fine. */
 void podfs_fs_free(struct podfs_fs *fs);

@@ -34,6 +34,7 @@ struct podfs_fs {
 	struct fs_interrupts interrupts;
 	struct fs_notifier notifier;
 	struct fs_parking parking;
+	struct fs_audit *audit; /* or NULL; never changed */
 	atomic_ullong dropped_names; /* what a helper listed and no kernel may
 				      * see */
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/guard.h"
+#include "fs/audit.h"
 #include "fs/clock.h"
 #include "fs/listing.h"
 #include "fs/names.h"
@@ -137,6 +138,7 @@ void fs_handle_put(struct fs_nodes *n, struct fs_handle *x)
 	if (x->close_remote)
 		fs_release_remote(x->node->session, x->remote.handle,
 				  x->remote.epoch);
+	fs_audit_closed(x->audit);
 	fs_node_put(n, x->node);
 	free(x->data);
 	free(x);
@@ -150,6 +152,7 @@ void fs_handles_done(struct fs_handles *h)
 		if (!x)
 			continue;
 		fs_listing_free(x->listing);
+		fs_audit_closed(x->audit);
 		free(x->data);
 		free(x);
 	}

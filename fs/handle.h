@@ -10,6 +10,7 @@
 
 #include "fs/node.h"
 
+struct fs_audit_line;
 struct fs_listing;
 
 struct fs_remote {
@@ -37,6 +38,7 @@ struct fs_handle {
 	bool close_remote; /* with the last reference */
 	unsigned refs;	   /* nodes->lock; the kernel's, and operations by node */
 	struct fs_handle *next, *prev; /* node->open */
+	struct fs_audit_line *audit; /* what is written to it; or NULL */
 	struct fs_listing *listing;    /* of a folder; readdir.c's */
 };
 

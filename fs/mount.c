@@ -14,6 +14,7 @@
 
 #include "common/base/guard.h"
 #include "common/base/log.h"
+#include "fs/audit.h"
 #include "common/wire/limits.h"
 #include "fs/fs_internal.h"
 #include "fs/names.h"
@@ -37,6 +38,8 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 		FUSE_CAP_AUTO_INVAL_DATA;
 
 	conn->want |= conn->capable & wanted;
+	/* what a default ACL says comes first, and only the helper sees it */
+	conn->want |= conn->capable & FUSE_CAP_DONT_MASK;
 	/* where the kernel decides by the mode's bits, it has to see the ACL:
 	 * the group's bits of a file that has one are its mask */
 	if (fs->allow_other)
@@ -120,6 +123,7 @@ static int copy_config(struct podfs_fs *fs, const struct podfs_fs_config *c)
 	fs->config = *c;
 	fs->config.mountpoint = strdup(c->mountpoint);
 	fs->config.options = strdup(c->options ? c->options : "");
+	fs->config.audit = NULL; /* fs->audit has it */
 	return fs->config.mountpoint && fs->config.options ? 0 : -ENOMEM;
 }
 
@@ -183,6 +187,12 @@ int podfs_fs_new(const struct podfs_fs_config *config, struct podfs_fs **ret,
 			      strerror(-status));
 	if (!status)
 		status = session_args(fs, &args, err);
+	if (!status && config->audit) {
+		status = fs_audit_new(config->audit, &fs->audit);
+		if (status)
+			podfs_err_set(err, status, "audit log '%s': %s",
+				      config->audit, strerror(-status));
+	}
 	if (!status) {
 		fs->session = fuse_session_new(&args, &fs_operations,
 					       sizeof(fs_operations), fs);
@@ -298,6 +308,12 @@ void podfs_fs_stop(struct podfs_fs *fs)
 	fuse_session_exit(fs->session);
 }
 
+void podfs_fs_reopen_audit(struct podfs_fs *fs)
+{
+	if (fs->audit)
+		fs_audit_reopen(fs->audit);
+}
+
 void podfs_fs_free(struct podfs_fs *fs)
 {
 	if (!fs)
@@ -311,6 +327,7 @@ void podfs_fs_free(struct podfs_fs *fs)
 		fuse_session_destroy(fs->session);
 	fs_handles_done(&fs->handles);
 	fs_nodes_done(&fs->nodes);
+	fs_audit_free(fs->audit);
 	free((char *)fs->config.mountpoint);
 	free((char *)fs->config.options);
 	free(fs);

@@ -6,6 +6,7 @@
 
 #include "common/base/guard.h"
 #include "common/base/log.h"
+#include "fs/audit.h"
 #include "fs/indexer.h"
 #include "fs/reopen.h"
 #include "fs/tree.h"
@@ -41,6 +42,8 @@ void fs_op_put(struct fs_op *op)
 	fs_node_put(&op->fs->nodes, op->node);
 	fs_node_put(&op->fs->nodes, op->other);
 	podfs_session_put(op->session);
+	fs_audit_end(op->audit, -ECANCELED); /* never sent */
+	fs_audit_closed(op->audit_file);
 	free(op->ahead_path);
 	free(op->data);
 	free(op->frame);
@@ -93,6 +96,10 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 	if (status == -ESTALE && fs_reopen(op))
 		return;
 	note_change(op);
+	if (op->audit && !status &&
+	    (c->op == WIRE_OP_OPEN || c->op == WIRE_OP_CREATE))
+		op->audit_file = fs_audit_file(op->audit);
+	fs_audit_end(podfs_steal_ptr(&op->audit), status);
 	op->finish(op, status, body, len);
 	fs_op_put(op);
 }
@@ -177,6 +184,8 @@ bool fs_op_ready(struct fs_op *op, const struct wire_writer *w)
 		return false;
 	}
 	note_change(op);
+	if (op->fs->audit)
+		op->audit = fs_audit_begin(op);
 	fs_interrupts_watch(&op->fs->interrupts, op);
 	return true;
 }

@@ -46,6 +46,9 @@ struct fs_op {
 	bool changes; /* the container, though its kind doesn't say so */
 	bool waits; /* for a lock: any signal ends that, as fcntl(2) says */
 
+	struct fs_audit_line *audit; /* what it changes; or NULL */
+	struct fs_audit_line *audit_file; /* of what it has opened; or NULL */
+
 	/* what the finish function needs to know of the request */
 	char name[FS_NAME_ROOM];
 	char name2[FS_NAME_ROOM];

@@ -1,4 +1,4 @@
-/* OPEN, CREATE, RELEASE, FLUSH, FSYNC; also of folders. */
+/* OPEN and CREATE; also of folders. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -58,8 +58,12 @@ static void set_cache(struct podfs_fs *fs, struct fs_node *node,
 }
 
 /* What is needed after this request; the kernel tells its flags only now. */
-static void keep(struct fs_handle *h, int flags, const struct wire_attr *a)
+static void keep(struct fs_handle *h, struct fs_op *op,
+		 const struct wire_attr *a)
 {
+	int flags = op->fi.flags;
+
+	h->audit = podfs_steal_ptr(&op->audit_file);
 	h->size = a->size;
 	h->mtime = a->mtime;
 	h->read_only = (flags & O_ACCMODE) == O_RDONLY;
@@ -113,7 +117,7 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 		fuse_reply_err(op->req, fs_errno(status));
 		return;
 	}
-	keep(h, op->fi.flags, &m.attr);
+	keep(h, op, &m.attr);
 	if (op->data && S_ISREG(m.attr.mode) && op->data_len == m.sent &&
 	    m.sent == m.attr.size)
 		fs_handle_keep_data(&fs->nodes, h, podfs_steal_ptr(&op->data),
@@ -192,7 +196,7 @@ bool fs_opened_ahead(struct fs_op *op, struct fs_ahead_item *item)
 	    fs_handle_add(&fs->handles, &fs->nodes, op->node, FS_REMOTE_NONE,
 			  FS_EPOCH_NONE, &h) != 0)
 		return false;
-	keep(h, op->fi.flags, &item->attr);
+	keep(h, op, &item->attr);
 	pthread_mutex_lock(&fs->nodes.lock);
 	h->ahead_at = item->at;
 	h->ahead_changes = item->changes;
@@ -266,6 +270,12 @@ static void open_node(fuse_req_t req, struct fs_node *node,
 	op->flags = fs_open_flags(fi->flags) | extra;
 	if (fuse_req_ctx(req)->uid != 0)
 		op->flags |= WIRE_OPEN_KILLPRIV;
+	if ((op->flags & (WIRE_OPEN_WRITE | WIRE_OPEN_TRUNC)) &&
+	    podfs_session_read_only(op->session)) {
+		fs_loc_done(&loc);
+		fs_op_fail(op, EROFS);
+		return;
+	}
 	op->call.epoch = loc.epoch;
 	op->size = data_wanted(fs, node, op->flags);
 	op->writes = op->flags & WIRE_OPEN_DIRECTORY ?
@@ -341,7 +351,7 @@ static void create_done(struct fs_op *op, int status, const uint8_t *body,
 		status = fs_handle_add(&fs->handles, &fs->nodes, node, m.handle,
 				       epoch, &h);
 	if (h) {
-		keep(h, op->fi.flags, &m.attr);
+		keep(h, op, &m.attr);
 		atomic_fetch_add(&node->writes, 1); /* O_TRUNC, maybe */
 		set_cache(fs, node, &m.attr, &op->fi);
 		op->fi.fh = h->fh;
@@ -380,108 +390,7 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	op->call.epoch = loc.epoch;
 	FS_SEND(op, CREATE, .base = loc.base, .path = fs_loc_path(&loc),
 		.flags = fs_open_flags(fi->flags), .mode = mode & 07777,
+		.umask = fuse_req_ctx(req)->umask,
 		.uid = fs_new_uid(req), .gid = fs_new_gid(req));
 	fs_loc_done(&loc);
-}
-
-/* ---- closing --------------------------------------------------------------------- */
-
-static void release(fuse_req_t req, const struct fuse_file_info *fi)
-{
-	struct podfs_fs *fs = fs_of(req);
-	struct fs_handle *h = fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
-
-	if (h) {
-		struct fs_remote remote = fs_handle_remote(&fs->nodes, h);
-
-		h->close_remote = remote.handle && !fs_is_opened_ahead(remote);
-		fs_listing_free(h->listing);
-		fs_handle_remove(&fs->handles, &fs->nodes, h);
-	}
-	fuse_reply_err(req, 0);
-}
-
-void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	(void)ino;
-	release(req, fi);
-}
-
-void fs_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	(void)ino;
-	release(req, fi);
-}
-
-/* An op by an open file; NULL: the request has been answered. */
-struct fs_op *fs_op_by_handle(fuse_req_t req, const struct fuse_file_info *fi,
-			      enum wire_op what, size_t extra,
-			      fs_op_finish *finish)
-{
-	struct podfs_fs *fs = fs_of(req);
-	struct fs_handle *h = fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
-	struct fs_remote remote = { .handle = 0 };
-	struct fs_op *op;
-
-	if (h)
-		remote = fs_handle_remote(&fs->nodes, h);
-	if (!h || !remote.handle) {
-		fuse_reply_err(req, h ? 0 : EBADF);
-		return NULL;
-	}
-	fs_node_ref(&fs->nodes, h->node);
-	op = fs_op_new(req, h->node, what, extra, finish);
-	if (!op)
-		return NULL;
-	op->handle = h;
-	op->held = h; /* a request that is given up may outlive its file */
-	fs_handle_ref(&fs->nodes, h);
-	op->remote = remote.handle;
-	op->call.epoch = remote.epoch;
-	return op;
-}
-
-void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	struct podfs_fs *fs = fs_of(req);
-	const struct fs_handle *h =
-		fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
-	struct fs_op *op;
-
-	(void)ino;
-	if (h && atomic_load(&h->locked))
-		atomic_store(&h->node->lock_closed_at, fs_now_ms());
-	/* closing what was only read has nothing to tell, but locks to end */
-	if (h && h->read_only && !atomic_load(&h->node->locked)) {
-		fuse_reply_err(req, 0);
-		return;
-	}
-	op = fs_op_by_handle(req, fi, WIRE_OP_FLUSH, 0, fs_op_finish_plain);
-	if (op)
-		FS_SEND(op, FLUSH, .handle = op->remote,
-			.owner = fi->lock_owner);
-}
-
-static void sync_handle(fuse_req_t req, struct fuse_file_info *fi, int datasync)
-{
-	struct fs_op *op = fs_op_by_handle(req, fi, WIRE_OP_FSYNC, 0,
-					   fs_op_finish_plain);
-
-	if (op)
-		FS_SEND(op, FSYNC, .handle = op->remote,
-			.datasync = datasync != 0);
-}
-
-void fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
-	      struct fuse_file_info *fi)
-{
-	(void)ino;
-	sync_handle(req, fi, datasync);
-}
-
-void fs_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync,
-		 struct fuse_file_info *fi)
-{
-	(void)ino;
-	sync_handle(req, fi, datasync);
 }

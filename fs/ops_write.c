@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/base/guard.h"
+#include "fs/audit.h"
 #include "fs/convert.h"
 
 /* handle[8] offset[8] and the data's length[4] */
@@ -59,6 +60,7 @@ static void answer(struct write *w)
 			break;
 	}
 	atomic_fetch_add(&w->op->node->writes, 1);
+	fs_audit_wrote(w->op->handle->audit, done, status);
 	if (!fs_op_claim(w->op))
 		return;
 	if (done > 0)

@@ -1,5 +1,6 @@
 """What must be seen, 5: each kind of target, and images without the helper."""
 
+import json
 import os
 
 import pytest
@@ -102,6 +103,32 @@ def test_read_only(helper_image, tmp_path):  # noqa: F811
         with pytest.raises(OSError) as refused:
             mount.at(POSTGRES, "tmp/new").write_text("x")
         assert refused.value.errno == 30  # EROFS
+
+
+def test_a_namespace_read_only_and_the_log(helper_image,  # noqa: F811
+                                           tmp_path):
+    here, there = make_pod("podfs-rules"), make_pod("podfs-rules", "baseline")
+    log = tmp_path / "audit"
+    with Mount(tmp_path, args=["--read-only-namespace", "baseline", "--audit",
+                               log]) as mount:
+        for change in (lambda p: p.write_text("x"), os.mkdir):
+            with pytest.raises(OSError) as refused:
+                change(mount.at(there, "tmp/new"))
+            assert refused.value.errno == 30  # EROFS
+        assert "root" in mount.at(there, "etc/passwd").read_text()
+        mount.at(here, "tmp/new").write_text("text")
+    assert inside(here, "cat", "/tmp/new") == b"text"
+    assert inside(there, "ls", "/tmp") == b""
+    seen = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(e["namespace"], e["pod"], e["container"], e["op"], e["path"],
+             e["result"]) for e in seen] == [
+        ("baseline", "podfs-rules", "app", "create", "/tmp/new", "EROFS"),
+        ("baseline", "podfs-rules", "app", "mkdir", "/tmp/new", "EROFS"),
+        ("db", "podfs-rules", "app", "create", "/tmp/new", "ok"),
+        ("db", "podfs-rules", "app", "write", "/tmp/new", "ok")]
+    assert seen[-1]["bytes"] == 4 and seen[-1]["uid"] == os.getuid()
+    drop_pod("podfs-rules")
+    drop_pod("podfs-rules", "baseline")
 
 
 def test_a_link_can_not_lead_out(k8s):  # noqa: F811

@@ -64,22 +64,6 @@ def test_helper_dies_and_comes_back(mount):
     assert (mount.files / "f").read_text() == "x"
 
 
-def test_read_only_mount(tmp_path):
-    m = Mount(tmp_path, "--read-only")
-    try:
-        (m.root / "f").write_text("x")
-        assert (m.files / "f").read_text() == "x"
-        for change in (lambda: (m.files / "g").touch(),
-                       lambda: (m.files / "f").unlink(),
-                       lambda: open(m.files / "f", "a"),
-                       lambda: os.chmod(m.files / "f", 0)):
-            with pytest.raises(OSError) as e:
-                change()
-            assert e.value.errno == errno.EROFS
-    finally:
-        m.stop()
-
-
 def test_open_files_at_the_end(tmp_path):
     """The kernel releases nothing at umount: what was open goes all the same
     (the sanitizers' builds would see a leak)."""

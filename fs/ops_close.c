@@ -1,0 +1,108 @@
+/* RELEASE, FLUSH, FSYNC; also of folders. What is done by an open file. */
+#include <errno.h>
+
+#include "fs/clock.h"
+#include "fs/convert.h"
+#include "fs/listing.h"
+#include "fs/op.h"
+#include "fs/opened.h"
+
+static void release(fuse_req_t req, const struct fuse_file_info *fi)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct fs_handle *h = fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
+
+	if (h) {
+		struct fs_remote remote = fs_handle_remote(&fs->nodes, h);
+
+		h->close_remote = remote.handle && !fs_is_opened_ahead(remote);
+		fs_listing_free(h->listing);
+		fs_handle_remove(&fs->handles, &fs->nodes, h);
+	}
+	fuse_reply_err(req, 0);
+}
+
+void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	release(req, fi);
+}
+
+void fs_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	release(req, fi);
+}
+
+/* An op by an open file; NULL: the request has been answered. */
+struct fs_op *fs_op_by_handle(fuse_req_t req, const struct fuse_file_info *fi,
+			      enum wire_op what, size_t extra,
+			      fs_op_finish *finish)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct fs_handle *h = fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
+	struct fs_remote remote = { .handle = 0 };
+	struct fs_op *op;
+
+	if (h)
+		remote = fs_handle_remote(&fs->nodes, h);
+	if (!h || !remote.handle) {
+		fuse_reply_err(req, h ? 0 : EBADF);
+		return NULL;
+	}
+	fs_node_ref(&fs->nodes, h->node);
+	op = fs_op_new(req, h->node, what, extra, finish);
+	if (!op)
+		return NULL;
+	op->handle = h;
+	op->held = h; /* a request that is given up may outlive its file */
+	fs_handle_ref(&fs->nodes, h);
+	op->remote = remote.handle;
+	op->call.epoch = remote.epoch;
+	return op;
+}
+
+void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct podfs_fs *fs = fs_of(req);
+	const struct fs_handle *h =
+		fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
+	struct fs_op *op;
+
+	(void)ino;
+	if (h && atomic_load(&h->locked))
+		atomic_store(&h->node->lock_closed_at, fs_now_ms());
+	/* closing what was only read has nothing to tell, but locks to end */
+	if (h && h->read_only && !atomic_load(&h->node->locked)) {
+		fuse_reply_err(req, 0);
+		return;
+	}
+	op = fs_op_by_handle(req, fi, WIRE_OP_FLUSH, 0, fs_op_finish_plain);
+	if (op)
+		FS_SEND(op, FLUSH, .handle = op->remote,
+			.owner = fi->lock_owner);
+}
+
+static void sync_handle(fuse_req_t req, struct fuse_file_info *fi, int datasync)
+{
+	struct fs_op *op = fs_op_by_handle(req, fi, WIRE_OP_FSYNC, 0,
+					   fs_op_finish_plain);
+
+	if (op)
+		FS_SEND(op, FSYNC, .handle = op->remote,
+			.datasync = datasync != 0);
+}
+
+void fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
+	      struct fuse_file_info *fi)
+{
+	(void)ino;
+	sync_handle(req, fi, datasync);
+}
+
+void fs_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync,
+		 struct fuse_file_info *fi)
+{
+	(void)ino;
+	sync_handle(req, fi, datasync);
+}

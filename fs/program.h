@@ -1,0 +1,18 @@
+/*
+ * Which program asks: proc(5). Thread: any.
+ */
+#ifndef PODFS_FS_PROGRAM_H
+#define PODFS_FS_PROGRAM_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct fs_program {
+	pid_t pid;     /* the process's, not the thread's */
+	char name[64]; /* comm, at most 15 bytes of it by the kernel */
+};
+
+/* Of thread @tid. False: it is gone, or of another PID namespace. */
+bool fs_program_of(pid_t tid, struct fs_program *ret);
+
+#endif
