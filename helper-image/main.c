@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "helper-image/sandbox.h"
 #include "helper-image/serve.h"
 #include "helper-image/user.h"
 #include "podfs-version.h"
@@ -45,6 +46,10 @@ static void prepare(void)
 	signal(SIGPIPE, SIG_IGN);
 	helper_user_start();
 	umask(0);
+#ifdef HELPER_SANDBOX
+	/* without it, as under an emulator, it still serves: HELLO says which */
+	(void)helper_sandbox_enter();
+#endif
 }
 
 int main(int argc, char **argv)
