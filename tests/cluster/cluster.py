@@ -151,10 +151,16 @@ def up(layout: Layout):
 
 def restart(layout, name, gap=0):
     """Returns when it serves again."""
-    Servers(layout).restart(name, gap)
+    servers = Servers(layout)
+    servers.restart(name, gap)
+
+    def up(ready):
+        servers.keep_up(name)
+        return ready(layout)
+
     if name in ("etcd", "apiserver"):
-        wait_for("the API server", lambda: _api_ready(layout), 60)
-    wait_for("the node", lambda: _node_serves(layout), 60)
+        wait_for("the API server", lambda: up(_api_ready), 60)
+    wait_for("the node", lambda: up(_node_serves), 60)
 
 
 def _down(layout):

@@ -28,6 +28,19 @@ def _state(pid):
         return "X"
 
 
+def alive(pid, started):
+    """Does any of it run? A process whose first thread has ended looks like
+    one that is gone while the others still hold its sockets."""
+    if start_time(pid) != started:
+        return False
+    if _state(pid) not in "ZX":
+        return True
+    try:
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
+    except OSError:
+        return False
+
+
 class Servers:
     def __init__(self, layout):
         self.layout = layout
@@ -60,10 +73,7 @@ class Servers:
             known = json.loads(self._file(name).read_text())
         except (OSError, ValueError):
             return None
-        pid = known["pid"]
-        if start_time(pid) != known["start"] or _state(pid) in "ZX":
-            return None
-        return pid
+        return known["pid"] if alive(known["pid"], known["start"]) else None
 
     def stop(self, name):
         """SIGKILL: nothing that a server would write at its end is kept, and
@@ -73,18 +83,28 @@ class Servers:
             end_all([pid])
         self._file(name).unlink(missing_ok=True)
 
-    def restart(self, name, gap):
-        """Kills it, waits @gap seconds, starts it as it was started."""
+    def _known(self, name):
         try:
-            known = json.loads(self._file(name).read_text())
+            return json.loads(self._file(name).read_text())
         except OSError:
             raise SystemExit(f"cluster: {name} was never started") from None
+
+    def restart(self, name, gap):
+        """Kills it, waits @gap seconds, starts it as it was started."""
+        known = self._known(name)
         self.stop(name)
         time.sleep(gap)
         self.start(name, known["argv"], known["env"])
 
+    def keep_up(self, name):
+        """Starts it once more if it has ended, as one does that finds its
+        address still taken."""
+        if self.pid(name) is None:
+            known = self._known(name)
+            self.start(name, known["argv"], known["env"])
 
-def end_all(pids, patience=5):
+
+def end_all(pids, patience=30):
     """SIGKILL, and waits until they are gone."""
     known = {p: start_time(p) for p in pids}
     for p in known:
@@ -93,8 +113,8 @@ def end_all(pids, patience=5):
         except ProcessLookupError:
             pass
     end = time.monotonic() + patience
-    while any(start_time(p) == s and _state(p) not in "ZX"
-              for p, s in known.items()) and time.monotonic() < end:
+    while (any(alive(p, s) for p, s in known.items())
+           and time.monotonic() < end):
         time.sleep(0.02)
 
 
