@@ -251,6 +251,14 @@ enum podfs_session_state {
 	PODFS_SESSION_DEAD,
 };
 
+/* What went over the link for the operations of one kind. */
+struct podfs_op_count {
+	uint64_t calls;	    /* sent */
+	uint64_t trips;	    /* of session_info's, begun by one of these */
+	uint64_t bytes_out; /* frames, as they went over the stream */
+	uint64_t bytes_in;
+};
+
 struct podfs_session_info {
 	struct podfs_ref ref;
 	char pod_uid[PODFS_UID_MAX + 1];
@@ -270,6 +278,7 @@ struct podfs_session_info {
 	uint64_t trips; /* times that someone waited for the link: requests
 			 * that somebody waits for, sent while no such was under
 			 * way */
+	struct podfs_op_count counts[WIRE_OP_COUNT]; /* wire_op_at() */
 	uint64_t dropped; /* what a peer sent and was refused */
 	bool read_only;
 	char error[PODFS_ERR_TEXT_MAX]; /* the last one, "" if none */

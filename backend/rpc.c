@@ -181,11 +181,21 @@ bool podfs_rpc_wants_write(const struct podfs_rpc *r)
 	return r->staged_at < r->staged_len || next_out(r);
 }
 
+/* What isn't in the table comes from a helper only, and is counted nowhere. */
+static struct podfs_op_count *count_of(struct podfs_rpc *r, uint16_t op)
+{
+	static struct podfs_op_count nowhere;
+	unsigned i;
+
+	return wire_op_index(op, &i) ? &r->counts[i] : &nowhere;
+}
+
 /* Writes the header in front of the body and files the call as sent. */
 static void stamp(struct podfs_rpc *r, struct podfs_call *c)
 {
 	bool again = c->rpc.state == PODFS_CALL_AGAIN;
 	unsigned flags = 0;
+	struct podfs_op_count *count;
 	struct wire_header h = {
 		.size = (uint32_t)frame_size(c),
 		.op = (uint16_t)c->op,
@@ -199,8 +209,13 @@ static void stamp(struct podfs_rpc *r, struct podfs_call *c)
 	if (!again)
 		c->rpc.id = r->next_id++;
 	h.id = c->rpc.id;
-	if (!c->unawaited && r->awaited++ == 0)
+	count = count_of(r, h.op);
+	count->calls++;
+	count->bytes_out += h.size;
+	if (!c->unawaited && r->awaited++ == 0) {
 		r->trips++;
+		count->trips++;
+	}
 	c->rpc.state = PODFS_CALL_SENT;
 	podfs_rpc_list_push(bucket(r, h.id), c);
 	r->inflight += frame_size(c);
@@ -290,6 +305,7 @@ int podfs_rpc_bytes(struct podfs_rpc *r, const uint8_t *p, size_t n)
 			return got;
 		if (!(h.flags & WIRE_FLAG_REPLY) || (h.flags & WIRE_FLAG_LZ4))
 			return -EBADMSG;
+		count_of(r, h.op)->bytes_in += h.size;
 		streams = r->streams;
 		reply(r, &h, body, h.size - WIRE_HEADER_SIZE);
 		/* a handshake that failed has closed the stream, and @p with it */

@@ -46,6 +46,7 @@ struct podfs_rpc {
 	uint8_t *staged; /* a frame that is longer than the room for it */
 	size_t staged_len, staged_at;
 
+	struct podfs_op_count counts[WIRE_OP_COUNT];
 	uint64_t completed, timed_out, trips, dropped, bytes_out, bytes_in;
 };
 

@@ -205,6 +205,7 @@ void podfs_session_publish(struct podfs_session *s)
 	s->info.bytes_out = s->rpc.bytes_out;
 	s->info.trips = s->rpc.trips;
 	s->info.dropped = s->rpc.dropped;
+	memcpy(s->info.counts, s->rpc.counts, sizeof(s->info.counts));
 	pthread_mutex_unlock(&s->lock);
 }
 

@@ -16,9 +16,11 @@
 #define STATUS_MAX (8u << 20)
 
 static const char help[] =
-	"podfs status [--json]: what is mounted, and how it goes\n"
+	"podfs status [--json] [--trace]: what is mounted, and how it goes\n"
 	"\n"
 	"  --json  the daemons' own documents, as one array\n"
+	"  --trace how often each kind of operation went over the link since the mount:\n"
+	"          calls, blocking round trips that one of them began, bytes\n"
 	"\n"
 	"Root sees the mounts of all users. A daemon that does not answer within 2 s\n"
 	"is said to. Exit codes: 0 all answered, 1 one did not, 2 wrong usage.\n";
@@ -31,13 +33,17 @@ struct pair {
 struct document {
 	struct pair *pairs;
 	size_t n;
+	bool trace; /* else those are left out: there are many */
 };
 
 static void collect(void *arg, const char *path, const char *value)
 {
 	struct document *d = arg;
-	struct pair *grown = reallocarray(d->pairs, d->n + 1, sizeof(*grown));
+	struct pair *grown;
 
+	if (!d->trace && strstr(path, ".trace."))
+		return;
+	grown = reallocarray(d->pairs, d->n + 1, sizeof(*grown));
 	if (!grown)
 		return;
 	d->pairs = grown;
@@ -77,6 +83,28 @@ static const char *of_session(const struct document *d, unsigned nr,
 	return get(d, path);
 }
 
+/* Its pairs stand together, in the table's order of columns. */
+static void print_trace(const struct document *d, unsigned nr)
+{
+	static const char *const columns[] = { "kind", "calls", "trips",
+					       "bytes out", "bytes in" };
+	char lead[40];
+	size_t n = 0;
+
+	for (; n < PODFS_ARRAY_LEN(columns); n++)
+		printf("%s%-*s", n ? " " : "    ", n ? 14 : 16, columns[n]);
+	snprintf(lead, sizeof(lead), "sessions.%u.trace.", nr);
+	for (size_t i = 0; i < d->n; i++) {
+		if (strncmp(d->pairs[i].path, lead, strlen(lead)) != 0)
+			continue;
+		n %= PODFS_ARRAY_LEN(columns);
+		printf("%s%-*s", n ? " " : "\n    ", n ? 14 : 16,
+		       d->pairs[i].value);
+		n++;
+	}
+	printf("\n");
+}
+
 static void print_session(const struct document *d, unsigned nr)
 {
 	const char *error = of_session(d, nr, "error");
@@ -106,12 +134,16 @@ static void print_document(const struct document *d)
 	       strcmp(get(d, "read_only"), "true") ? "" : ", read-only");
 	if (*get(d, "error"))
 		printf("  last error: %s\n", get(d, "error"));
-	for (unsigned i = 0; *of_session(d, i, "state"); i++)
+	for (unsigned i = 0; *of_session(d, i, "state"); i++) {
 		print_session(d, i);
+		if (d->trace)
+			print_trace(d, i);
+	}
 }
 
 struct listing {
 	bool json;
+	bool trace;
 	unsigned shown;
 	unsigned silent;
 };
@@ -132,7 +164,7 @@ static bool show(void *arg, const struct podfs_mount *m)
 {
 	struct listing *l = arg;
 	struct podfs_buf text = PODFS_BUF_INIT(STATUS_MAX);
-	struct document d = { 0 };
+	struct document d = { .trace = l->trace };
 	int r;
 
 	if (geteuid() != 0 && m->owner != geteuid())
@@ -167,6 +199,7 @@ int cli_status(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "json", no_argument, NULL, 'j' },
+		{ "trace", no_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -174,13 +207,14 @@ int cli_status(int argc, char **argv)
 	int c, r;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "jh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "jth", longs, NULL)) != -1) {
 		if (c == 'h')
 			return cli_print(help);
-		if (c != 'j')
+		if (c != 'j' && c != 't')
 			return cli_misused("status", "option '%s' is not known",
 					   argv[optind - 1]);
-		l.json = true;
+		l.json = l.json || c == 'j';
+		l.trace = l.trace || c == 't';
 	}
 	if (optind < argc)
 		return cli_misused("status", "argument '%s' is not known",

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DEPTH_MAX 4 /* document, sessions, session, and one to spare */
+#define DEPTH_MAX 6 /* document, sessions, session, trace, kind, and one to spare */
 
 struct scan {
 	const char *p;

@@ -34,6 +34,30 @@ static const char *state_name(enum podfs_session_state s)
 	}
 }
 
+/* Of each kind that there was any of. */
+static void trace(struct podfs_json_writer *o, const struct podfs_session_info *i)
+{
+	podfs_jw_key(o, "trace");
+	podfs_jw_put(o, "[");
+	o->first = true;
+	for (unsigned k = 0; k < WIRE_OP_COUNT; k++) {
+		const struct podfs_op_count *c = &i->counts[k];
+
+		if (c->calls == 0)
+			continue;
+		podfs_jw_put(o, o->first ? "{" : ",{");
+		o->first = true;
+		podfs_jw_text(o, "kind", wire_op_name(wire_op_at(k)));
+		podfs_jw_number(o, "calls", c->calls);
+		podfs_jw_number(o, "trips", c->trips);
+		podfs_jw_number(o, "bytes_out", c->bytes_out);
+		podfs_jw_number(o, "bytes_in", c->bytes_in);
+		podfs_jw_put(o, "}");
+	}
+	podfs_jw_put(o, "]");
+	o->first = false;
+}
+
 static void session(void *arg, const struct podfs_session_info *i)
 {
 	struct podfs_json_writer *o = arg;
@@ -60,6 +84,7 @@ static void session(void *arg, const struct podfs_session_info *i)
 	podfs_jw_number(o, "bytes_out", i->bytes_out);
 	podfs_jw_number(o, "bytes_in", i->bytes_in);
 	podfs_jw_number(o, "trips", i->trips);
+	trace(o, i);
 	podfs_jw_number(o, "dropped", i->dropped);
 	podfs_jw_truth(o, "read_only", i->read_only);
 	podfs_jw_text(o, "error", i->error);

@@ -26,3 +26,25 @@ bool wire_op_flags(uint16_t op, unsigned *ret)
 		return false;
 	}
 }
+
+static const uint16_t numbers[WIRE_OP_COUNT] = {
+#define X(name, nr, flags, since) (nr),
+	WIRE_OPS(X)
+#undef X
+};
+
+uint16_t wire_op_at(unsigned i)
+{
+	return i < WIRE_OP_COUNT ? numbers[i] : 0;
+}
+
+bool wire_op_index(uint16_t op, unsigned *ret)
+{
+	for (unsigned i = 0; i < WIRE_OP_COUNT; i++) {
+		if (numbers[i] != op)
+			continue;
+		*ret = i;
+		return true;
+	}
+	return false;
+}

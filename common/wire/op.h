@@ -84,6 +84,14 @@ enum wire_op {
 #undef X
 };
 
+/* How many there are, and the number of the @i-th. */
+enum { WIRE_OP_COUNT = 0
+#define X(name, nr, flags, since) +1
+		       WIRE_OPS(X)
+#undef X
+};
+uint16_t wire_op_at(unsigned i);
+
 /* Offered by the client in HELLO; the helper answers with those it has. An
  * operation or flag whose bit was not agreed on is answered with ENOTSUP. */
 enum wire_feature {
@@ -97,6 +105,9 @@ enum wire_feature {
 
 /* NULL for a number that is not in the table. */
 const char *wire_op_name(uint16_t op);
+
+/* Which in the table's order; false for a number that is not in it. */
+bool wire_op_index(uint16_t op, unsigned *ret);
 
 /* The WIRE_F_* bits; false for a number that is not in the table. */
 bool wire_op_flags(uint16_t op, unsigned *ret);

@@ -132,7 +132,7 @@ static void a_cut_document(void **state)
 static void deep_and_broken(void **state)
 {
 	static const char *const bad[] = {
-		"", "{", "[[[[[[1]]]]]]", "{\"a\"}", "{\"a\":}", "[1,]",
+		"", "{", "[[[[[[[[1]]]]]]]]", "{\"a\"}", "{\"a\":}", "[1,]",
 		"\"a", "\"a\\", "{\"a\":1}}", "{\"a\":\"\\u00\"",
 	};
 

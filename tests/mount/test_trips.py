@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from pipe_mount import PROGRAM
+
 
 @pytest.fixture
 def trips(mount, files):
@@ -25,6 +27,46 @@ def trips(mount, files):
         time.sleep(0.1)
         return status() - before
     return count
+
+
+@pytest.fixture
+def trace(mount, files):
+    """What went over the link for a function's calls: kinds with their calls,
+    trips and bytes, of those that changed."""
+    os.listdir(files)
+
+    def read():
+        text = (mount.point / ".podfs" / "status.json").read_text()
+        (session,) = json.loads(text)["sessions"]
+        return {k.pop("kind"): k for k in session["trace"]}
+
+    def changes(call):
+        time.sleep(0.1)
+        before = read()
+        call()
+        time.sleep(0.1)
+        none = dict.fromkeys(("calls", "trips", "bytes_out", "bytes_in"), 0)
+        return {kind: {k: v - before.get(kind, none)[k]
+                       for k, v in now.items()}
+                for kind, now in read().items()
+                if now != before.get(kind) and kind != "PING"}
+    return changes
+
+
+def test_podfs_counts_by_kind(mount, trace, files, root):
+    data = os.urandom(1 << 20)
+    (root / "f").write_bytes(data)
+    seen = trace(lambda: (files / "f").read_bytes())
+    assert seen["LOOKUP"]["calls"] == seen["LOOKUP"]["trips"] == 1
+    assert seen["OPEN"]["trips"] == seen["OPEN"]["calls"] == 1
+    assert seen["READ"]["bytes_in"] > len(data)
+    assert seen["READ"]["bytes_in"] < len(data) * 1.01
+    assert seen["RELEASE"]["trips"] == 0  # nobody waits for it
+    assert not {"WRITE", "MKDIR"} & set(seen)
+    shown = subprocess.run([PROGRAM, "status", "--trace"], text=True,
+                           stdout=subprocess.PIPE).stdout
+    assert str(mount.point) in shown
+    assert any(line.split()[:1] == ["READ"] for line in shown.splitlines())
 
 
 def ls(path):
