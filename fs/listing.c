@@ -82,6 +82,18 @@ void fs_listing_sort(uint8_t **data, size_t len)
 	free(pieces);
 }
 
+bool fs_listing_ok(const uint8_t *data, size_t len, uint64_t from)
+{
+	struct wire_reader r = wire_reader_over(data, len);
+	struct wire_entry e;
+
+	while (r.p != r.end)
+		if (wire_dec_entry(&r, &e) != 0 || e.cookie == from ||
+		    fs_off_is_start((off_t)e.cookie))
+			return false;
+	return true;
+}
+
 void fs_listing_opened(struct fs_listing *l, uint8_t *data, size_t len,
 		       bool end, unsigned changes, int64_t at)
 {
@@ -90,7 +102,7 @@ void fs_listing_opened(struct fs_listing *l, uint8_t *data, size_t len,
 	l->data = data;
 	l->len = len;
 	l->end = end;
-	l->valid = true;
+	l->valid = fs_listing_ok(data, len, 0);
 	l->at = at;
 	l->unread = true;
 	l->changes = changes;

@@ -19,6 +19,9 @@
 
 /* Bytes of entries that one exchange brings. */
 #define FS_FETCH_BYTES (256u * 1024)
+/* In so many exchanges a folder has ended, 4 GiB of entries: a helper's that
+ * never does is no folder. */
+#define FS_FETCHES_MAX (1u << 14)
 
 /* Before the first of the helper's entries. */
 static inline bool fs_off_is_start(off_t off)
@@ -33,6 +36,7 @@ struct fs_listing {
 	size_t len;
 	uint64_t from; /* the cookie that was asked for */
 	bool valid, end;
+	unsigned fetches; /* since the start */
 	int64_t at; /* ms; when it was seen */
 	/* it came with the open and is unread; tree->changes then */
 	bool unread;
@@ -47,6 +51,9 @@ struct fs_listing {
 struct fs_listing *fs_listing_new(void);
 /* Entries of a whole folder, put into the order of a walk. */
 void fs_listing_sort(uint8_t **data, size_t len);
+/* Whether @data is entries that can be gone through: none leads back to where
+ * it began, the cookie @from or the start, for then they'd have no end. */
+bool fs_listing_ok(const uint8_t *data, size_t len, uint64_t from);
 /* Takes over @data, the folder's entries from the first on, as it was after
  * @changes and @at (ms). */
 void fs_listing_opened(struct fs_listing *l, uint8_t *data, size_t len,

@@ -165,12 +165,14 @@ static bool name_of(struct podfs_fs *fs, const struct wire_entry *w, char *ret)
 }
 
 /* From the listing's buffer, behind the entry whose cookie is @cookie; all of
- * it if that is what was asked for. False: the buffer doesn't have it. */
+ * it if that is what was asked for. False: the buffer doesn't have it. Behind
+ * the last, where a helper gave several the same: who reads on comes on. */
 static bool seek(const struct fs_listing *l, uint64_t cookie,
 		 struct wire_reader *ret)
 {
 	struct wire_reader r = wire_reader_over(l->data, l->len);
 	struct wire_entry e;
+	bool found = false;
 
 	if (!l->valid)
 		return false;
@@ -182,9 +184,9 @@ static bool seek(const struct fs_listing *l, uint64_t cookie,
 		if (e.cookie != cookie)
 			continue;
 		*ret = r;
-		return r.p != r.end || l->end;
+		found = r.p != r.end || l->end;
 	}
-	return false;
+	return found;
 }
 
 static void send_entries(fuse_req_t req, struct fs_handle *h,
@@ -260,15 +262,17 @@ static void fetch_restart(struct podfs_call *c)
 static void fetch_done(struct fs_op *op, int status, const uint8_t *body,
 		       size_t len)
 {
+	off_t off = (off_t)op->offset;
+	uint64_t from = fs_off_is_start(off) ? 0 : op->offset;
 	struct fs_listing *l;
 	struct wire_reader r;
 	bool end = false;
-	off_t off = (off_t)op->offset;
 
 	if (!status)
 		status = collect(op, body, len, &end);
 	/* an empty reply that isn't the end would be asked for for ever */
-	if (!status && op->data_len == 0 && !end)
+	if (!status && ((op->data_len == 0 && !end) ||
+			!fs_listing_ok(op->data, op->data_len, from)))
 		status = -EIO;
 	if (status) {
 		fs_op_error(op, status);
@@ -277,14 +281,14 @@ static void fetch_done(struct fs_op *op, int status, const uint8_t *body,
 	if (!fs_op_claim(op))
 		return; /* given up: the handle may be gone */
 	l = op->handle->listing;
-	if (fs_off_is_start(off) && end)
+	if (from == 0 && end)
 		fs_listing_sort(&op->data, op->data_len);
 	pthread_mutex_lock(&l->lock);
 	free(l->data);
 	l->data = op->data;
 	l->len = op->data_len;
 	op->data = NULL;
-	l->from = fs_off_is_start(off) ? 0 : op->offset;
+	l->from = from;
 	l->end = end;
 	l->valid = true;
 	l->at = fs_now_ms();
@@ -328,7 +332,7 @@ static void read_folder(fuse_req_t req, size_t size, off_t off,
 	struct fs_handle *h = fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
 	struct fs_listing *l = h ? h->listing : NULL;
 	struct wire_reader r;
-	bool here;
+	bool here, endless;
 
 	if (!l) {
 		fuse_reply_err(req, h ? ENOMEM : EBADF);
@@ -343,11 +347,16 @@ static void read_folder(fuse_req_t req, size_t size, off_t off,
 	here = (off != 0 || is_fresh_locked(fs, h)) &&
 	       seek(l, fs_off_is_start(off) ? 0 : (uint64_t)off, &r);
 	l->unread = false;
+	if (!here)
+		l->fetches = fs_off_is_start(off) ? 1 : l->fetches + 1;
+	endless = l->fetches > FS_FETCHES_MAX;
 	pthread_mutex_unlock(&l->lock);
 	/* the kernel reads a folder's handle in one thread at a time, so the
 	 * buffer stays while it is sent from */
 	if (here)
 		send_entries(req, h, &r, size, off, plus);
+	else if (endless)
+		fuse_reply_err(req, EIO);
 	else
 		fetch(req, fi, size, off, plus);
 }

@@ -50,7 +50,8 @@ def constant(name):
     raise KeyError(name)
 
 
-def _put(kind, v):
+def put(kind, v):
+    """A value as it stands in a message, also one that may not."""
     if kind in NUMBERS:
         return struct.pack(NUMBERS[kind], v)
     if kind in ("str", "name", "path"):
@@ -113,7 +114,7 @@ def encode(direction, op, values):
         raise KeyError(f"{op} has no {unknown}")
     defaults = {"str": b"", "path": b"", "data": b"", "time": (0, 0),
                 "attr": {}, "statfs": {}}
-    return b"".join(_put(k, values.get(n, defaults.get(k, 0)))
+    return b"".join(put(k, values.get(n, defaults.get(k, 0)))
                     for k, n in fields)
 
 

@@ -7,6 +7,8 @@ liar.py OP twist COMMAND...: bytes of every part of its reply are changed.
 liar.py OP twice COMMAND...: every part of its reply comes twice.
 liar.py OP late COMMAND...: while it stands, every request of OP takes longer
 than what was sent after it; with "held" the first, as long as it stands.
+liar.py any tells COMMAND...: while it stands, what it holds: "OP LIE", a lie of
+lies.py; OP is "any" for all but the handshake.
 """
 
 import os
@@ -16,6 +18,7 @@ import sys
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "helper"))
+import lies  # noqa: E402
 import wire  # noqa: E402
 
 
@@ -51,8 +54,20 @@ def up(to, slow, held):
     to.close()
 
 
+def told(this, flags, ident, status, body):
+    """What is said instead; None: the truth."""
+    try:
+        op, lie = pathlib.Path("LIE").read_text().split()
+    except (FileNotFoundError, ValueError):
+        return None
+    if this != (wire.OPS.get(op) or this) or (
+            op == "any" and this == wire.OPS["HELLO"]):
+        return None
+    return lies.tell(lie, this, flags, ident, status, body)
+
+
 def main():
-    op, what = wire.OPS[sys.argv[1]], sys.argv[2]
+    op, what = wire.OPS.get(sys.argv[1]), sys.argv[2]
     slow = op if what in ("late", "held") else None
     helper = subprocess.Popen(sys.argv[3:], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE)
@@ -60,12 +75,16 @@ def main():
                      daemon=True).start()
     out = os.fdopen(1, "wb")
     for this, flags, ident, head, body in frames(helper.stdout):
-        lies = this == op and pathlib.Path("LIE").exists()
-        if lies and what == "twist" and flags & wire.MORE:
+        lied = what != "tells" and this == op and pathlib.Path("LIE").exists()
+        if lied and what == "twist" and flags & wire.MORE:
             body = body[:3] + bytes(b ^ 1 for b in body[3:9]) + body[9:]
-        elif lies and what == "twice" and flags & wire.MORE:
+        elif lied and what == "twice" and flags & wire.MORE:
             out.write(head + body)
-        elif lies and what.isdigit():
+        elif what == "tells":
+            status = wire.HEADER.unpack(head)[4]
+            other = told(this, flags, ident, status, body)
+            head, body = (head, body) if other is None else (b"", other)
+        elif lied and what.isdigit():
             head = wire.HEADER.pack(wire.HEADER.size, this,
                                     flags & ~wire.MORE, ident, int(what))
             body = b""
