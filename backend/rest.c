@@ -103,7 +103,10 @@ static int add_header(struct rest_exchange *x, const char *line)
 static int set_headers(struct rest_exchange *x, const char *host)
 {
 	char line[512];
-	int r = add_header(x, "Accept: application/json");
+	int r = add_header(x, x->spec.metadata_only ?
+				      "Accept: application/json;g=meta.k8s.io;"
+				      "v=v1;as=PartialObjectMetadata" :
+				      "Accept: application/json");
 
 	for (char **h = x->spec.auth->headers; h && *h && r == 0; h++)
 		r = add_header(x, *h);

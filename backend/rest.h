@@ -49,6 +49,7 @@ struct podfs_rest_request {
 	size_t body_len;
 	unsigned timeout_ms; /* of the whole exchange; 0: 60 s */
 	size_t answer_max;   /* bytes of a 2xx body, decoded; 0: 4 MiB */
+	bool metadata_only;  /* the object's, whose contents aren't wanted */
 	bool no_retry;	     /* the caller has its own way to wait: watches */
 	void *arg;
 	/* The answer is 2xx and its body comes, perhaps after a long while. May

@@ -23,6 +23,7 @@ struct rest_exchange_spec {
 	const char *method;
 	const char *path;
 	const char *content_type;
+	bool metadata_only;
 	const char *body; /* borrowed until the exchange is freed */
 	size_t body_len;
 	unsigned timeout_ms;

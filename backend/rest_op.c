@@ -134,6 +134,7 @@ static int op_exchange(struct podfs_rest_op *op, struct podfs_err *err)
 		.method = q->method,
 		.path = q->path,
 		.content_type = q->content_type,
+		.metadata_only = q->metadata_only,
 		.body = q->body,
 		.body_len = q->body_len,
 		.timeout_ms = q->timeout_ms,

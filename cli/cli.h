@@ -21,6 +21,7 @@ enum cli_exit {
 int cli_mount(int argc, char **argv);
 int cli_umount(int argc, char **argv);
 int cli_status(int argc, char **argv);
+int cli_doctor(int argc, char **argv);
 int cli_image(int argc, char **argv);
 int cli_rbac(int argc, char **argv);
 int cli_release(int argc, char **argv);

@@ -11,7 +11,8 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "mount", cli_mount },	  { "umount", cli_umount },
-	{ "status", cli_status }, { "image", cli_image },
+	{ "status", cli_status }, { "doctor", cli_doctor },
+	{ "image", cli_image },
 	{ "release", cli_release }, { "rbac", cli_rbac },
 	{ "version", cli_version },
 };
@@ -23,6 +24,7 @@ static const char help[] =
 	"  podfs mount [OPTION...] [MOUNTPOINT]   mount it (default: /k8s)\n"
 	"  podfs umount [-f] [MOUNTPOINT]         unmount it, whatever the link does\n"
 	"  podfs status [--json]                  what is mounted, and how it goes\n"
+	"  podfs doctor [NAMESPACE/POD]           what stands in the way, and the cure\n"
 	"  podfs image [-o FILE]                  write the helper's image\n"
 	"  podfs release NAMESPACE/POD            end its helpers\n"
 	"  podfs rbac                             print the rights that podfs needs\n"

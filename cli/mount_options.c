@@ -423,8 +423,10 @@ int mount_options_parse(int argc, char **argv, struct mount_options *ret)
 	}
 	if (r != CLI_OK || ret->help)
 		return r;
-	if (optind < argc)
+	if (optind < argc) {
 		ret->mountpoint = argv[optind++];
+		ret->point_given = true;
+	}
 	if (optind < argc)
 		return cli_misused("mount", "one mount point only, not also '%s'",
 				   argv[optind]);

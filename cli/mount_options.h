@@ -19,6 +19,7 @@ struct words {
 
 struct mount_options {
 	const char *mountpoint;
+	bool point_given;
 	bool foreground;
 	bool help;
 	struct podfs_backend_config backend;

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
-COMMANDS = ["mount", "umount", "status", "image", "release", "rbac",
+COMMANDS = ["mount", "umount", "status", "doctor", "image", "release", "rbac",
             "version"]
 
 
@@ -55,6 +55,10 @@ def test_help_lists_every_subcommand(podfs):
     ["image", "--arch", "vax"],
     ["image", "--name", "no-tag"],
     ["image", "--name", 'a":b'],
+    ["doctor", "-o", "yaml"],
+    ["doctor", "a/b/c/d"],
+    ["doctor", "a//c"],
+    ["doctor", "--frobnicate"],
     ["rbac", "extra"],
     ["release"],
     ["release", "pod-alone"],
