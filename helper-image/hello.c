@@ -13,7 +13,8 @@
 #include "helper-image/stream.h"
 #include "podfs-version.h"
 
-#define FEATURES (WIRE_FEATURE_RESUME | WIRE_FEATURE_SCAN)
+#define FEATURES                                                               \
+	(WIRE_FEATURE_RESUME | WIRE_FEATURE_SCAN | WIRE_FEATURE_WATCH)
 
 static bool same(struct wire_str got, const char *want)
 {
@@ -35,7 +36,7 @@ static int check(const struct helper_stream *stream,
 }
 
 static void describe(const struct helper_session *s,
-		     const struct wire_req_HELLO *m, bool resumed,
+		     const struct wire_req_HELLO *m, bool resumed, bool watches,
 		     struct wire_rep_HELLO *ret)
 {
 	struct helper_self self = helper_self_measure();
@@ -47,6 +48,8 @@ static void describe(const struct helper_session *s,
 	ret->version = m->version_max < WIRE_VERSION_MAX ? m->version_max :
 							    WIRE_VERSION_MAX;
 	ret->features = m->features & FEATURES;
+	if (!watches)
+		ret->features &= ~(uint64_t)WIRE_FEATURE_WATCH;
 	ret->resumed = resumed;
 	ret->frame_max = WIRE_FRAME_MAX;
 	ret->inflight_max = WIRE_INFLIGHT_MAX;
@@ -95,6 +98,7 @@ int helper_hello(struct helper_stream *stream, const struct wire_header *h,
 	struct wire_rep_HELLO reply;
 	struct helper_user user;
 	bool found = false;
+	int watch = -1;
 	int err;
 
 	if (h->op != WIRE_OP_HELLO || (h->flags & WIRE_FLAG_REPLY) ||
@@ -115,11 +119,13 @@ int helper_hello(struct helper_stream *stream, const struct wire_header *h,
 		send(stream, h, err, NULL);
 		return err;
 	}
-	describe(s, &m, found, &reply);
+	if (m.features & WIRE_FEATURE_WATCH)
+		watch = helper_watch_open();
+	describe(s, &m, found, watch >= 0, &reply);
 	/* Before the session may write to this stream, so that the handshake's
 	 * answer is the first frame on it. */
 	send(stream, h, 0, &reply);
-	helper_session_attach(s, stream);
+	helper_session_attach(s, stream, watch);
 	*ret = s;
 	return 0;
 }

@@ -178,6 +178,9 @@ int helper_op_OPEN(struct helper_op *o)
 		err = drop_set_id(fd);
 	if (!err)
 		err = opened_ok(fd, &reply.attr);
+	if (!err && S_ISDIR(reply.attr.mode) && m.data_max > 0 &&
+	    (m.flags & WIRE_OPEN_READ))
+		helper_watch_add(&o->session->watches, fd, &reply.attr);
 	if (!err)
 		send_ahead(o, fd, m.flags, m.data_max, &reply);
 	if (!err)

@@ -272,7 +272,9 @@ static void walk(struct scan *s, int fd, unsigned depth)
 		return;
 	}
 	if (depth <= DEPTH_MAX && helper_attr_of(fd, "", &attr) == 0 &&
-	    !(attr.flags & WIRE_ATTR_VOLATILE) && names_read(dir, &n) == 0) {
+	    !(attr.flags & WIRE_ATTR_VOLATILE) &&
+	    (helper_watch_add(&s->o->session->watches, fd, &attr),
+	     names_read(dir, &n) == 0)) {
 		if (is_behind(s))
 			send_entries(s, fd, &n, &attr);
 		for (size_t i = 0; i < n.count && !s->full; i++) {

@@ -29,8 +29,24 @@ static void send_frame(struct helper_session *s, uint64_t takeover,
 			 s->stream :
 			 NULL;
 	pthread_mutex_unlock(&s->lock);
-	if (stream)
+	if (stream) {
+		/* a reply tells nothing that they don't tell before it */
+		helper_watch_tell(&s->watches, stream);
 		helper_stream_write(stream, frame, len);
+	}
+	pthread_mutex_unlock(&s->output);
+}
+
+void helper_session_tell(struct helper_session *s)
+{
+	struct helper_stream *stream;
+
+	pthread_mutex_lock(&s->output);
+	pthread_mutex_lock(&s->lock);
+	stream = s->stream;
+	pthread_mutex_unlock(&s->lock);
+	if (stream)
+		helper_watch_tell(&s->watches, stream);
 	pthread_mutex_unlock(&s->output);
 }
 

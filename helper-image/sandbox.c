@@ -29,6 +29,7 @@ static const uint32_t allowed[] = {
 	SYS_getdents64, SYS_readlinkat, SYS_faccessat, SYS_faccessat2,
 	SYS_fsync, SYS_fdatasync, SYS_ftruncate, SYS_truncate, SYS_fallocate,
 	SYS_copy_file_range, SYS_flock, SYS_fcntl, SYS_umask,
+	SYS_inotify_init1, SYS_inotify_add_watch, SYS_inotify_rm_watch,
 	/* names, owners, times */
 	SYS_mknodat, SYS_mkdirat, SYS_unlinkat, SYS_renameat2, SYS_linkat,
 	SYS_symlinkat, SYS_fchownat, SYS_fchmod, SYS_fchmodat, SYS_utimensat,

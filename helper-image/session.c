@@ -51,6 +51,7 @@ static struct helper_session *session_new(const struct helper_root *root,
 	s->idle_since = helper_now_ms();
 	helper_handles_init(&s->handles, handles_max());
 	helper_locks_init(&s->locks);
+	helper_watches_init(&s->watches);
 	pthread_mutex_init(&s->output, NULL);
 	pthread_mutex_init(&s->lock, NULL);
 	return s;
@@ -67,6 +68,8 @@ static void session_free(struct helper_session *s)
 		r = next;
 	}
 	helper_locks_done(&s->locks);
+	helper_watches_reset(&s->watches, -1);
+	pthread_mutex_destroy(&s->watches.lock);
 	helper_handles_done(&s->handles);
 	pthread_mutex_destroy(&s->output);
 	pthread_mutex_destroy(&s->lock);
@@ -174,7 +177,7 @@ int helper_session_get(const struct helper_root *root, uint64_t hi, uint64_t lo,
 }
 
 void helper_session_attach(struct helper_session *s,
-			   struct helper_stream *stream)
+			   struct helper_stream *stream, int watch)
 {
 	pthread_mutex_lock(&s->lock);
 	if (s->stream)
@@ -186,6 +189,7 @@ void helper_session_attach(struct helper_session *s,
 	s->stream = stream;
 	s->takeovers++;
 	pthread_mutex_unlock(&s->lock);
+	helper_watches_reset(&s->watches, watch);
 	pthread_mutex_unlock(&s->output);
 }
 
@@ -218,6 +222,8 @@ void helper_session_detach(struct helper_session *s,
 		s->idle_since = helper_now_ms();
 	}
 	pthread_mutex_unlock(&s->lock);
+	if (mine)
+		helper_watches_reset(&s->watches, -1);
 	pthread_mutex_unlock(&s->output);
 	if (mine && forget)
 		unlist(s);

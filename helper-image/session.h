@@ -18,6 +18,7 @@
 #include "helper-image/lock.h"
 #include "helper-image/root.h"
 #include "helper-image/user.h"
+#include "helper-image/watch.h"
 
 struct helper_stream;
 
@@ -50,6 +51,8 @@ struct helper_session {
 	atomic_size_t queued; /* bytes of requests that wait or run */
 
 	pthread_mutex_t output; /* held while a frame is written */
+	struct helper_watches watches; /* of the stream; its lock is inside
+					* output */
 	pthread_mutex_t lock;	/* guards all below */
 	unsigned refs;
 	struct helper_stream *stream;	 /* NULL: none; also needs output to
@@ -72,9 +75,10 @@ int helper_session_get(const struct helper_root *root, uint64_t hi, uint64_t lo,
 void helper_session_ref(struct helper_session *s);
 void helper_session_put(struct helper_session *s);
 
-/* Makes @stream the one that replies go to; the one before is shut down. */
+/* Makes @stream the one that replies go to; the one before is shut down.
+ * @watch: helper_watch_open()'s, taken over. */
 void helper_session_attach(struct helper_session *s,
-			   struct helper_stream *stream);
+			   struct helper_stream *stream, int watch);
 /* @stream ended; nothing if it was replaced before. @forget: end the session
  * (BYE), else it waits for another stream. */
 void helper_session_detach(struct helper_session *s,
@@ -98,6 +102,8 @@ enum helper_known helper_session_admit(struct helper_session *s,
 void helper_session_acked(struct helper_session *s, uint64_t ack);
 void helper_session_cancel(struct helper_session *s, uint64_t id);
 bool helper_session_cancelled(struct helper_request *r);
+/* Sends what has happened in the folders that are watched. */
+void helper_session_tell(struct helper_session *s);
 
 /* One frame of an answer: remembered (@keep) and sent. @frame has room for the
  * header in front. On a stream that came after the request only what is

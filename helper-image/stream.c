@@ -12,6 +12,7 @@
 #include "helper-image/hello.h"
 #include "helper-image/pool.h"
 #include "helper-image/session.h"
+#include "helper-image/watch.h"
 
 #define INPUT_SIZE 65536
 /* The client sends PINGs every 5 s; a link that is silent for so long is
@@ -21,6 +22,9 @@
  * its successor waits for the latter. */
 #define SHUT_POLL_MS 500
 #define SHUT_WRITE_POLL_MS 20
+/* So long events are collected: what changes without end is told once in that
+ * time. */
+#define TELL_MS 2
 
 void helper_stream_shut(struct helper_stream *s)
 {
@@ -45,14 +49,33 @@ void helper_stream_write(struct helper_stream *s, const uint8_t *p, size_t n)
 	}
 }
 
+/* Until there is something to read; what happens in watched folders meanwhile
+ * is told. As poll(2). */
+static int wait_for_input(struct helper_stream *s,
+			  struct helper_session *session)
+{
+	struct pollfd p[2] = { { .fd = s->in, .events = POLLIN },
+			       { .fd = -1, .events = POLLIN } };
+	int ready;
+
+	if (session)
+		p[1].fd = helper_watch_fd(&session->watches);
+	ready = poll(p, 2, SHUT_POLL_MS);
+	if (ready <= 0 || !p[1].revents)
+		return ready;
+	helper_session_tell(session);
+	return p[0].revents ? 1 : poll(p, 1, TELL_MS);
+}
+
 /* -EPIPE at the end, -ETIMEDOUT after a long silence. */
-static ssize_t read_some(struct helper_stream *s, uint8_t *buf, size_t size)
+static ssize_t read_some(struct helper_stream *s,
+			 struct helper_session *session, uint8_t *buf,
+			 size_t size)
 {
 	int64_t end = helper_now_ms() + SILENCE_MS;
 
 	while (!atomic_load(&s->broken)) {
-		struct pollfd pfd = { .fd = s->in, .events = POLLIN };
-		int ready = poll(&pfd, 1, SHUT_POLL_MS);
+		int ready = wait_for_input(s, session);
 		ssize_t n;
 
 		if (ready == 0 && helper_now_ms() > end)
@@ -91,11 +114,16 @@ static int control(struct helper_session *session, const struct wire_header *h,
 {
 	struct wire_reader r =
 		wire_reader_over(body, h->size - WIRE_HEADER_SIZE);
+	struct wire_req_UNWATCH folder;
 	struct wire_req_CANCEL cancel;
 
-	if (h->op != WIRE_OP_CANCEL || wire_dec_req_CANCEL(&r, &cancel) != 0)
+	if (h->op == WIRE_OP_UNWATCH && wire_dec_req_UNWATCH(&r, &folder) == 0)
+		helper_watch_remove(&session->watches, folder.dev, folder.ino);
+	else if (h->op == WIRE_OP_CANCEL &&
+		 wire_dec_req_CANCEL(&r, &cancel) == 0)
+		helper_session_cancel(session, cancel.id);
+	else if (h->op == WIRE_OP_CANCEL || h->op == WIRE_OP_UNWATCH)
 		return -EPROTO;
-	helper_session_cancel(session, cancel.id);
 	return 0;
 }
 
@@ -111,7 +139,7 @@ static int receive(struct helper_session *session,
 		return -EPROTO;
 	helper_session_acked(session, h->ack);
 	if (wire_op_flags(h->op, &flags) && (flags & WIRE_F_O))
-		return h->op == WIRE_OP_CANCEL ? control(session, h, body) : 0;
+		return control(session, h, body);
 	/* twice: what was taken up from a lost stream may still be running */
 	if (atomic_load(&session->queued) + h->size > 2 * WIRE_INFLIGHT_MAX)
 		return -EPROTO;
@@ -172,7 +200,7 @@ static int frame_in(struct reading *in, const struct wire_header *h,
 static int read_frames(struct reading *in, struct wire_parser *parser,
 		       uint8_t *input)
 {
-	ssize_t n = read_some(in->stream, input, INPUT_SIZE);
+	ssize_t n = read_some(in->stream, in->session, input, INPUT_SIZE);
 	const uint8_t *p = input;
 	size_t left = n > 0 ? (size_t)n : 0;
 

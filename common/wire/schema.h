@@ -159,11 +159,10 @@
 #define WIRE_REQ_READ_STREAM(F)                                                \
 	F(u64, handle) F(u64, offset) F(u64, length) F(u32, credit)
 #define WIRE_REP_READ_STREAM(F) F(u64, offset) F(data, data)
-#define WIRE_REQ_WATCH(F) F(u64, base) F(path, path)
-#define WIRE_REP_WATCH(F) F(u64, watch)
-#define WIRE_REQ_UNWATCH(F) F(u64, watch)
+/* a folder by its attributes, as the reply had them that said WATCHED */
+#define WIRE_REQ_UNWATCH(F) F(u64, dev) F(u64, ino)
 #define WIRE_REP_UNWATCH(F) WIRE_NO_FIELDS(F)
-#define WIRE_REQ_EVENT(F) F(u64, watch) F(u32, kind) F(str, name)
+#define WIRE_REQ_EVENT(F) F(u64, dev) F(u64, ino) F(u32, kind) F(str, name)
 #define WIRE_REP_EVENT(F) WIRE_NO_FIELDS(F)
 
 /* One entry of READDIR and SCAN. type is DT_* of readdir(3); plus says that

@@ -48,6 +48,8 @@ enum wire_attr_flag {
 	WIRE_ATTR_MOUNT_ROOT = 1u << 0, /* a mount point: rename gives EBUSY */
 	WIRE_ATTR_VOLATILE = 1u << 1,	/* /proc, /sys, network: never cached */
 	WIRE_ATTR_NO_XATTR = 1u << 2,	/* no extended attribute; unset: unknown */
+	WIRE_ATTR_WATCHED = 1u << 3,	/* a folder: EVENTs say what changes in it
+					 * from before it was read */
 };
 
 struct wire_statfs { /* statvfs(3) */

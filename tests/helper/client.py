@@ -26,6 +26,7 @@ class Client:
         # ids only grow in a session, also over its streams
         self.ids = itertools.count(1000 if resume else 1)
         self.ack = 0
+        self.events = []  # [(dev, ino, kind, name)], as they came
         self.session = session or (int.from_bytes(os.urandom(8), "little"),
                                    int.from_bytes(os.urandom(8), "little"))
         self.hello = self.call(
@@ -54,9 +55,16 @@ class Client:
         return data
 
     def frame(self):
-        size, op, flags, ident, last = wire.HEADER.unpack(
-            self._exact(wire.HEADER.size))
-        return op, flags, ident, last, self._exact(size - wire.HEADER.size)
+        """The next reply's; events before it are put aside."""
+        while True:
+            size, op, flags, ident, last = wire.HEADER.unpack(
+                self._exact(wire.HEADER.size))
+            body = self._exact(size - wire.HEADER.size)
+            if op != wire.OPS["EVENT"]:
+                return op, flags, ident, last, body
+            assert flags == last == 0
+            e = wire.decode("REQ", "EVENT", body)
+            self.events.append((e["dev"], e["ino"], e["kind"], e["name"]))
 
     def replies(self, ident):
         """The bodies of the reply's frames; raises OSError on a status."""

@@ -19,6 +19,7 @@ def root(tmp_path):
 def helper(root):
     """A client of a helper that serves the empty folder @root."""
     process, client = helper_client.inline(root)
+    client.process = process
     yield client
     code, said = helper_client.end(process)
     assert (code, said) == (0, ""), said
