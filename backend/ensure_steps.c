@@ -14,7 +14,7 @@
 #define LOOKS_MAX 4	  /* a target that restarts faster is given up */
 #define CONFLICTS_MAX 5
 #define IMAGE_GRACE_MS 10000 /* one more try of the kubelet */
-#define CONFIG_GRACE_MS 2000
+#define RUNTIME_GRACE_MS 2000
 
 static void try_rung(struct ensure_op *op);
 
@@ -54,6 +54,12 @@ static void succeed(struct ensure_op *op, const struct podfs_json *pod)
 	ensure_finish(op, 0);
 }
 
+static void cannot_run(struct ensure_op *op, const char *why)
+{
+	ensure_fail(op, -EIO, "the helper container %s can't run: %s",
+		    op->helper, why);
+}
+
 /* The helper came to nothing: the next rung, if one is left. */
 static void next_rung(struct ensure_op *op, const char *why)
 {
@@ -70,8 +76,7 @@ static void next_rung(struct ensure_op *op, const char *why)
 		ensure_look(op);
 		return;
 	}
-	ensure_fail(op, -EIO, "the helper container %s can't run: %s",
-		    op->helper, why);
+	cannot_run(op, why);
 }
 
 static void start_grace(struct ensure_op *op, int64_t ms)
@@ -92,10 +97,15 @@ static void helper_dead(struct ensure_op *op,
 			 "image '%s' has no folder that it may write to as "
 			 "this user; use an image with podfs-helper in it",
 			 op->all->c.image);
-	else
+	else if (s->exit_code >= 0 && !s->any_rung)
 		snprintf(why, sizeof(why), "it ended with status %d (%s)",
 			 s->exit_code, s->words);
-	next_rung(op, why);
+	else
+		snprintf(why, sizeof(why), "%s", s->words);
+	if (s->any_rung)
+		cannot_run(op, why);
+	else
+		next_rung(op, why);
 }
 
 static void helper_changed(struct ensure_op *op, const struct podfs_json *pod)
@@ -113,8 +123,8 @@ static void helper_changed(struct ensure_op *op, const struct podfs_json *pod)
 	case PODFS_HELPER_NO_IMAGE:
 		start_grace(op, IMAGE_GRACE_MS);
 		break;
-	case PODFS_HELPER_BAD_CONFIG:
-		start_grace(op, CONFIG_GRACE_MS);
+	case PODFS_HELPER_NOT_MADE:
+		start_grace(op, RUNTIME_GRACE_MS);
 		break;
 	case PODFS_HELPER_BAD_IMAGE:
 		ensure_fail(op, -EIO,
@@ -140,7 +150,7 @@ void ensure_grace_over(struct ensure_op *op)
 	if (op->step != ENSURE_WAIT)
 		return;
 	/* Both kinds share the timer: the words tell which it was. */
-	if (strstr(op->words, "CreateContainer"))
+	if (strstr(op->words, "CreateContainerError"))
 		next_rung(op, op->words);
 	else if (strstr(op->words, "Pull") || strstr(op->words, "Registry"))
 		ensure_fail(op, -EIO,

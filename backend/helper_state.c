@@ -56,15 +56,32 @@ static enum podfs_helper_phase waiting_phase(const char *reason,
 		return names_one_of(message, final, PODFS_ARRAY_LEN(final)) ?
 			       PODFS_HELPER_BAD_IMAGE :
 			       PODFS_HELPER_NO_IMAGE;
-	if (!strcmp(reason, "CreateContainerConfigError") ||
-	    !strcmp(reason, "CreateContainerError"))
+	if (!strcmp(reason, "CreateContainerError"))
 		return lost_target(message) ? PODFS_HELPER_NO_TARGET :
-					      PODFS_HELPER_BAD_CONFIG;
-	/* The container record exists, so the kubelet won't try again. */
-	if (!strcmp(reason, "RunContainerError"))
+					      PODFS_HELPER_NOT_MADE;
+	/* Of the first the spec is the cause, which can't be changed; and where
+	 * a container record exists, the kubelet won't try again. */
+	if (!strcmp(reason, "CreateContainerConfigError") ||
+	    !strcmp(reason, "RunContainerError"))
 		return lost_target(message) ? PODFS_HELPER_NO_TARGET :
 					      PODFS_HELPER_DEAD;
 	return PODFS_HELPER_STARTING;
+}
+
+/* Does another rung help against it? Not where its image lacks the program or
+ * is another machine's, nor where what its environment comes from is missing. */
+static bool at_any_rung(const char *reason, const char *message)
+{
+	static const char *const user[] = { "runAsNonRoot", "non-numeric user",
+					    "run as root" };
+	static const char *const program[] = { "no such file or directory",
+					       "executable file not found",
+					       "exec format error" };
+
+	if (!strcmp(reason, "CreateContainerConfigError"))
+		return !names_one_of(message, user, PODFS_ARRAY_LEN(user));
+	return strstr(message, "exec") &&
+	       names_one_of(message, program, PODFS_ARRAY_LEN(program));
 }
 
 static void copy_words(struct podfs_helper_state *s, const char *reason,
@@ -91,6 +108,7 @@ void podfs_helper_state(const struct podfs_json *pod, const char *name,
 	int64_t code;
 
 	ret->exit_code = -1;
+	ret->any_rung = at_any_rung(reason, message);
 	copy_words(ret, reason, message);
 	if (podfs_json_get_object(state, "running")) {
 		ret->phase = PODFS_HELPER_RUNNING;

@@ -18,7 +18,7 @@ enum podfs_helper_phase {
 	PODFS_HELPER_RUNNING,
 	PODFS_HELPER_NO_IMAGE,	/* retried by the kubelet: may come right */
 	PODFS_HELPER_BAD_IMAGE, /* will not */
-	PODFS_HELPER_BAD_CONFIG, /* CreateContainerConfigError, ...Error */
+	PODFS_HELPER_NOT_MADE,	/* the runtime couldn't: may come right */
 	PODFS_HELPER_NO_TARGET, /* it can't join the target: that one stopped */
 	PODFS_HELPER_DEAD,	/* ended, or could not be run */
 };
@@ -26,6 +26,8 @@ enum podfs_helper_phase {
 struct podfs_helper_state {
 	enum podfs_helper_phase phase;
 	int exit_code;	/* of a dead one; -1 unknown */
+	bool any_rung;	/* of a dead one: it isn't the rights, so one with
+			 * less of them would fare no better */
 	char words[600]; /* the kubelet's: reason and message */
 };
 

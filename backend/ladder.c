@@ -61,6 +61,10 @@ static void write_root(struct podfs_json_writer *w, bool trace)
 	podfs_json_write_object_end(w);
 }
 
+/* Whose a target is that never ran and that only its image tells. Any number
+ * but root's: the kubelet starts no helper whose image is root's, either. */
+#define UNKNOWN_ID 65532
+
 /* The smallest that Pod Security "restricted" admits (facts 4). The group
  * counts as much as the user for /proc/PID/root (facts 5.1). */
 static void write_restricted(struct podfs_json_writer *w,
@@ -68,10 +72,10 @@ static void write_restricted(struct podfs_json_writer *w,
 {
 	bool root = p->has_uid && p->uid == 0;
 
-	if (p->has_uid) {
-		podfs_json_write_int(w, "runAsUser", p->uid);
-		podfs_json_write_int(w, "runAsGroup", p->gid);
-	}
+	podfs_json_write_int(w, "runAsUser",
+			     p->has_uid ? p->uid : UNKNOWN_ID);
+	podfs_json_write_int(w, "runAsGroup",
+			     p->has_gid ? p->gid : UNKNOWN_ID);
 	podfs_json_write_bool(w, "runAsNonRoot", !root);
 	podfs_json_write_bool(w, "allowPrivilegeEscalation", false);
 	podfs_json_write_object(w, "capabilities");
