@@ -171,6 +171,22 @@ def test_no_folder_at_all(by_exec, pod):
     assert time.monotonic() - start < 5  # waiting would not help
 
 
+def test_from_memory(by_exec, pod):
+    """Nowhere to put it, but a perl in the image, which needs no place."""
+    where = pod("memory", f"{images.PREFIX}/postgres:15", securityContext={
+        "readOnlyRootFilesystem": True, "runAsUser": 999})
+    root = by_exec.at(where)
+    assert sorted(os.listdir(root)) == sorted(
+        inside(where, "ls", "-A", "/").decode().split())
+    with pytest.raises(OSError) as e:
+        (root / "new").touch()
+    assert e.value.errno == errno.EROFS
+    assert (root / "etc/passwd").read_bytes() == \
+        inside(where, "cat", "/etc/passwd")
+    assert by_exec.session(where)["rung"] == "plain"
+    assert helpers(where) == []
+
+
 def test_distroless(by_exec, pod):
     where = pod("scratch", f"{images.PREFIX}/distroless:1", None)
     start = time.monotonic()

@@ -266,7 +266,8 @@ struct shell {
 	int fd;
 };
 
-static struct shell start_shell(void)
+/* @path NULL: this process's. */
+static struct shell start_shell_with(const char *path)
 {
 	struct podfs_buf b = PODFS_BUF_INIT(8192);
 	struct shell s;
@@ -279,7 +280,9 @@ static struct shell start_shell(void)
 	if (s.pid == 0) {
 		dup2(pair[1], STDIN_FILENO);
 		dup2(pair[1], STDOUT_FILENO);
-		execlp("sh", "sh", NULL);
+		if (path)
+			setenv("PATH", path, 1);
+		execl("/bin/sh", "sh", NULL);
 		_exit(127);
 	}
 	close(pair[1]);
@@ -287,6 +290,11 @@ static struct shell start_shell(void)
 	assert_int_equal(write(s.fd, b.p, b.len), b.len);
 	podfs_buf_done(&b);
 	return s;
+}
+
+static struct shell start_shell(void)
+{
+	return start_shell_with(NULL);
 }
 
 /* A line, its end included. */
@@ -359,6 +367,84 @@ static void a_script_that_is_cut_off_leaves_nothing(void **state)
 	assert_false(left_behind());
 }
 
+/* A folder of programs: what the script needs, and one that can do more; but
+ * none that makes a folder. */
+static void make_programs(char *dir, const char *more)
+{
+	static const char *const names[] = { "rmdir", "chmod", "rm", "uname",
+					     "head" };
+	char from[64], to[128];
+
+	assert_non_null(mkdtemp(dir));
+	for (size_t i = 0; i < PODFS_ARRAY_LEN(names); i++) {
+		snprintf(from, sizeof(from), "/bin/%s", names[i]);
+		if (access(from, X_OK) != 0)
+			snprintf(from, sizeof(from), "/usr/bin/%s", names[i]);
+		snprintf(to, sizeof(to), "%s/%s", dir, names[i]);
+		assert_int_equal(symlink(from, to), 0);
+	}
+	snprintf(to, sizeof(to), "%s/mkdir", dir);
+	assert_int_equal(symlink("/bin/false", to), 0);
+	if (!more)
+		return;
+	snprintf(from, sizeof(from), "/usr/bin/%s", more);
+	snprintf(to, sizeof(to), "%s/%s", dir, more);
+	assert_int_equal(symlink(from, to), 0);
+}
+
+static void remove_programs(const char *dir)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
+/* Here, too, a script instead of the helper: it is named by its descriptor. */
+static void runs_from_memory(const char *with)
+{
+	static const char program[] =
+		"#!/bin/sh\necho \"$@\"; read -r x; echo \"$x\"\n";
+	char dir[] = "/tmp/podfs-programs-XXXXXX";
+	struct shell s;
+
+	make_programs(dir, with);
+	s = start_shell_with(dir);
+	assert_memory_equal(line_of(&s), "podfs-need ", 11);
+	dprintf(s.fd, "%zu\n%s", strlen(program), program);
+	assert_string_equal(line_of(&s), "podfs-sent\n");
+	dprintf(s.fd, "podfs-go\nfirst bytes\n");
+	assert_string_equal(line_of(&s), "serve --inline --root /\n");
+	assert_string_equal(line_of(&s), "first bytes\n");
+	assert_int_equal(status_of(&s), 0);
+
+	s = start_shell_with(dir); /* and one that is cut off */
+	assert_memory_equal(line_of(&s), "podfs-need ", 11);
+	dprintf(s.fd, "100\nfew bytes");
+	assert_int_equal(status_of(&s), 72);
+	remove_programs(dir);
+}
+
+static void without_a_folder_it_runs_from_memory(void **state)
+{
+	(void)state;
+	runs_from_memory("perl");
+	runs_from_memory("python3");
+}
+
+static void without_either_it_says_what_it_tried(void **state)
+{
+	char dir[] = "/tmp/podfs-programs-XXXXXX";
+	struct shell s;
+
+	(void)state;
+	make_programs(dir, NULL);
+	s = start_shell_with(dir);
+	assert_non_null(strstr(line_of(&s), "/tmp (not writable)"));
+	assert_int_equal(status_of(&s), 71);
+	remove_programs(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -368,6 +454,8 @@ int main(void)
 		cmocka_unit_test(long_lines_are_nobodys),
 		cmocka_unit_test(the_script_runs_what_it_got),
 		cmocka_unit_test(a_script_that_is_cut_off_leaves_nothing),
+		cmocka_unit_test(without_a_folder_it_runs_from_memory),
+		cmocka_unit_test(without_either_it_says_what_it_tried),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
