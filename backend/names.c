@@ -6,16 +6,12 @@
 
 #include "backend/names_inner.h"
 
-/* FNV-1a: tells one container id from the next, nothing more. */
+/* Tells one container id from the next, nothing more. */
 static uint64_t id_hash(const char *s)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	uint64_t h = *s ? podfs_hash(s, strlen(s)) : 0;
 
-	if (!*s)
-		return 0;
-	for (; *s; s++)
-		h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
-	return h ? h : 1;
+	return *s && h == 0 ? 1 : h;
 }
 
 const char *names_container_at(const char *p, struct names_container *ret)

@@ -8,10 +8,11 @@
 
 /* No memory: the element is left out, and its hh.tbl stays NULL. */
 #define HASH_NONFATAL_OOM 1
-#define HASH_FUNCTION HASH_OAT /* the default's falls through its cases */
+#define HASH_FUNCTION PODFS_UTHASH /* a cluster chooses the names */
 #include <uthash.h>
 
 #include "backend/names.h"
+#include "common/base/hash.h"
 
 /* Bounds against a server that never ends its lists. */
 #define NAMES_PODS_MAX 300000

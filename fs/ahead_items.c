@@ -3,13 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/hash.h"
+
 static struct fs_ahead_item **bucket(struct fs_ahead *a, struct wire_str path)
 {
-	uint32_t hash = 2166136261u; /* FNV-1a */
-
-	for (size_t i = 0; i < path.n; i++)
-		hash = (hash ^ (uint8_t)path.p[i]) * 16777619u;
-	return &a->buckets[hash % FS_AHEAD_BUCKETS];
+	return &a->buckets[podfs_hash(path.p, path.n) % FS_AHEAD_BUCKETS];
 }
 
 static struct fs_ahead_item **find(struct fs_ahead *a, struct wire_str path)

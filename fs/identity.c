@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "common/base/hash.h"
 #include "fs/handle.h"
 
 #define BUCKETS_FIRST 1024u
@@ -45,16 +46,12 @@ bool fs_identity_same(const struct fs_node *node, const struct wire_attr *b)
 static uint32_t bucket(const struct fs_nodes *n, const struct podfs_session *s,
 		       const struct wire_attr *a, const struct wire_time *born)
 {
-	uint64_t h = (uint64_t)(uintptr_t)s;
+	/* all but the session are the container's word */
+	const uint64_t key[] = { (uintptr_t)s, a->dev, a->ino,
+				 (uint64_t)born->sec, born->nsec };
 
-	/* all of these are the container's word: with a number it can't know */
-	h ^= n->salt;
-	h = (h ^ a->dev) * 0x9e3779b97f4a7c15ull;
-	h = (h ^ (h >> 32) ^ (uint64_t)born->sec) * 0x9e3779b97f4a7c15ull;
-	h = (h ^ (h >> 32) ^ born->nsec) * 0x9e3779b97f4a7c15ull;
-	h = (h ^ (h >> 29) ^ a->ino) * 0xbf58476d1ce4e5b9ull;
-	h = (h ^ (h >> 32)) * 0x94d049bb133111ebull;
-	return (uint32_t)(h >> 33) & (n->identity_buckets - 1);
+	return (uint32_t)podfs_hash(key, sizeof(key)) &
+	       (n->identity_buckets - 1);
 }
 
 static uint32_t bucket_of(const struct fs_nodes *n, const struct fs_node *x)

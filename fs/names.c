@@ -1,13 +1,14 @@
 /* A table that can't grow leaves the name out, it doesn't end the program. */
 #define HASH_NONFATAL_OOM 1
-/* Its default has a fall-through that clang takes for a mistake. */
-#define HASH_FUNCTION(key, len, hash) HASH_OAT(key, len, hash)
+/* A container chooses the names. */
+#define HASH_FUNCTION PODFS_UTHASH
 #include "fs/names.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/hash.h"
 #include "common/wire/limits.h"
 
 #define KEY_MAX (sizeof(uint64_t) + WIRE_NAME_MAX + 1)

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "common/base/guard.h"
@@ -31,8 +30,6 @@ int fs_nodes_init(struct fs_nodes *n)
 {
 	memset(n, 0, sizeof(*n));
 	pthread_mutex_init(&n->lock, NULL);
-	if (getrandom(&n->salt, sizeof(n->salt), 0) != sizeof(n->salt))
-		return -EIO;
 	n->root = node_new_locked(n, FS_ROOT);
 	if (!n->root || fs_identities_init(n) != 0)
 		return -ENOMEM;

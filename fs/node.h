@@ -75,7 +75,6 @@ struct fs_nodes {
 	struct fs_node *root;
 	struct fs_name *by_name; /* uthash */
 	struct fs_node **by_identity;
-	uint64_t salt; /* of the hash */
 	uint32_t identity_buckets;
 	uint32_t files;
 };

@@ -1,6 +1,6 @@
 """What a false helper can say in place of a reply: each lie makes the bytes of
 its frames from the true one. Shared by liar.py, which tells them, and
-test_hostile.py, which knows their names from here."""
+test_hostile_helper.py, which knows their names from here."""
 
 import itertools
 import struct
