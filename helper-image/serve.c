@@ -64,6 +64,8 @@ int helper_serve_inline(const struct helper_options *opt)
 		.out = STDOUT_FILENO,
 		.root = &root,
 		.read_only = opt->read_only,
+		.pod_uid = opt->pod_uid,
+		.container = opt->container,
 	};
 	int err;
 

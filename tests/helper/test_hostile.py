@@ -4,6 +4,7 @@ import errno
 import os
 import random
 import struct
+import subprocess
 
 import client
 import pytest
@@ -89,13 +90,29 @@ def test_broken_frames_end_the_stream(root, bad):
 def test_first_frame_must_be_hello(root):
     process, c = client.inline(root)
     client.end(process)
-    import subprocess
     p = subprocess.Popen([*client.HELPER.split(), "serve", "--inline",
                           "--root", str(root)], stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     p.stdin.write(wire.frame("PING", 1, b"\0" * 8))
     code, said = client.end(p)
     assert code == 1
+
+
+@pytest.mark.parametrize("pod_uid, container, code", [
+    ("u", "c", 0), ("other", "c", errno.EHOSTUNREACH),
+    ("u", "other", errno.EHOSTUNREACH), ("", "", errno.EHOSTUNREACH)])
+def test_the_stream_of_another_target(root, pod_uid, container, code):
+    p = subprocess.Popen(
+        [*client.HELPER.split(), "serve", "--inline", "--root", str(root),
+         "--pod-uid", "u", "--container", "c"], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        client.Client(p.stdin, p.stdout, pod_uid=pod_uid, container=container)
+        got = 0
+    except Refused as e:
+        got = e.errno
+    assert got == code
+    client.end(p)
 
 
 def test_random_requests_leave_it_alive(helper, root):

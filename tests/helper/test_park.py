@@ -4,6 +4,7 @@ import errno
 import itertools
 import os
 import re
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -77,6 +78,41 @@ def test_another_session_sees_none_of_it(parked, root):
         other.read(h, 0, 1)
     assert e.value.errno == errno.EBADF
     assert c.read(h, 0, 1) == b"x"
+
+
+def test_another_user_is_no_client(parked):
+    """Who shares the pod's file system, as another user: no stream for it."""
+    folder, name = os.path.split(parked.socket)
+    os.chmod(parked.socket, 0o777)
+    os.chmod(folder, 0o711)
+    there = socket.socket(socket.AF_UNIX)
+
+    def connect():
+        os.chdir(folder)
+        os.setresuid(65534, 65534, 65534)
+        there.connect(name)
+    subprocess.run(["true"], preexec_fn=connect, check=True)
+    there.settimeout(20)
+    assert there.recv(1) == b""
+    there.close()
+    assert parked.stream()[1].call("PING", stamp=1) == {"stamp": 1}
+
+
+def test_another_user_is_no_helper(tmp_path):
+    """A socket of the helper's name, made by somebody else."""
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as there:
+        there.bind(path)
+
+        def listen():
+            os.setresuid(65534, 65534, 65534)
+            there.listen(1)  # who listens is who answers, unix(7)
+        subprocess.run(["true"], preexec_fn=listen, check=True)
+        p = subprocess.run([*client.HELPER.split(), "serve", "--socket", path],
+                           stdin=subprocess.DEVNULL, capture_output=True,
+                           timeout=60)
+    assert p.returncode != 0
+    assert b"not permitted" in p.stderr, p.stderr
 
 
 def test_a_change_runs_once(parked, root):
