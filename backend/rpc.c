@@ -30,8 +30,11 @@ void podfs_rpc_init(struct podfs_rpc *r)
 static void detach(struct podfs_rpc *r)
 {
 	free(r->parser_buf);
+	free(r->unpacked);
 	free(r->staged);
 	free(r->sent);
+	r->packs = false;
+	r->unpacked = NULL;
 	r->parser_buf = NULL;
 	r->staged = NULL;
 	r->sent = NULL;
@@ -43,9 +46,10 @@ int podfs_rpc_attach(struct podfs_rpc *r)
 {
 	detach(r); /* of a stream that never opened */
 	r->parser_buf = malloc(WIRE_FRAME_MAX);
+	r->unpacked = malloc(WIRE_BODY_MAX);
 	r->staged = malloc(WIRE_FRAME_MAX);
 	r->sent = calloc(PODFS_RPC_BUCKETS, sizeof(*r->sent));
-	if (!r->parser_buf || !r->staged || !r->sent) {
+	if (!r->parser_buf || !r->unpacked || !r->staged || !r->sent) {
 		detach(r);
 		return -ENOMEM;
 	}
@@ -211,7 +215,6 @@ static void stamp(struct podfs_rpc *r, struct podfs_call *c)
 	h.id = c->rpc.id;
 	count = count_of(r, h.op);
 	count->calls++;
-	count->bytes_out += h.size;
 	if (!c->unawaited && r->awaited++ == 0) {
 		r->trips++;
 		count->trips++;
@@ -246,7 +249,11 @@ size_t podfs_rpc_fill(struct podfs_rpc *r, uint8_t *p, size_t cap)
 			break;
 		stamp(r, c);
 		n = frame_size(c);
-		if (n <= cap - used) {
+		if (r->packs &&
+		    wire_pack(&r->packer, c->frame, n, r->staged, &n)) {
+			r->staged_len = n;
+			r->staged_at = 0;
+		} else if (n <= cap - used) {
 			memcpy(p + used, c->frame, n);
 			used += n;
 		} else {
@@ -255,6 +262,7 @@ size_t podfs_rpc_fill(struct podfs_rpc *r, uint8_t *p, size_t cap)
 			r->staged_len = n;
 			r->staged_at = 0;
 		}
+		count_of(r, (uint16_t)c->op)->bytes_out += n;
 		wire_op_flags((uint16_t)c->op, &flags);
 		if (flags & WIRE_F_O)
 			podfs_rpc_complete(r, c, 0, NULL, 0);
@@ -303,9 +311,12 @@ int podfs_rpc_bytes(struct podfs_rpc *r, const uint8_t *p, size_t n)
 
 		if (got <= 0)
 			return got;
-		if (!(h.flags & WIRE_FLAG_REPLY) || (h.flags & WIRE_FLAG_LZ4))
+		if (!(h.flags & WIRE_FLAG_REPLY) ||
+		    ((h.flags & WIRE_FLAG_LZ4) && !r->packs))
 			return -EBADMSG;
 		count_of(r, h.op)->bytes_in += h.size;
+		if (wire_unpack(&h, &body, r->unpacked) != 0)
+			return -EBADMSG;
 		streams = r->streams;
 		reply(r, &h, body, h.size - WIRE_HEADER_SIZE);
 		/* a handshake that failed has closed the stream, and @p with it */

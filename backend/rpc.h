@@ -9,6 +9,7 @@
 #define PODFS_BACKEND_RPC_H
 
 #include "backend/backend.h"
+#include "common/wire/pack.h"
 
 #define PODFS_RPC_BUCKETS 256
 #define PODFS_RPC_PRIOS 3
@@ -43,7 +44,11 @@ struct podfs_rpc {
 	struct podfs_rpc_list *sent; /* PODFS_RPC_BUCKETS */
 	struct wire_parser parser;
 	uint8_t *parser_buf;
-	uint8_t *staged; /* a frame that is longer than the room for it */
+	bool packs;	   /* LZ4 was agreed on */
+	struct wire_packer packer;
+	uint8_t *unpacked; /* WIRE_BODY_MAX */
+	uint8_t *staged; /* a frame that is longer than the room for it, or was
+			  * packed */
 	size_t staged_len, staged_at;
 
 	struct podfs_op_count counts[WIRE_OP_COUNT];

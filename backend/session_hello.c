@@ -60,6 +60,7 @@ static void ready(struct podfs_session *s, const struct wire_rep_HELLO *m)
 	keep_info(s, m);
 	if (m->inflight_max < s->rpc.inflight_max)
 		s->rpc.inflight_max = m->inflight_max;
+	s->rpc.packs = m->features & WIRE_FEATURE_LZ4;
 	podfs_session_set_state(s, PODFS_SESSION_READY);
 	s->ping_due = false;
 	podfs_timer_set(s->config->loop, &s->watchdog,
@@ -122,7 +123,8 @@ void podfs_session_hello(struct podfs_session *s)
 	struct wire_req_HELLO m = {
 		.version_min = WIRE_VERSION_MIN,
 		.version_max = WIRE_VERSION_MAX,
-		.features = WIRE_FEATURE_RESUME | WIRE_FEATURE_SCAN,
+		.features = WIRE_FEATURE_RESUME | WIRE_FEATURE_SCAN |
+			    WIRE_FEATURE_LZ4,
 		.session_hi = s->id_hi,
 		.session_lo = lo,
 		.frame_max = WIRE_FRAME_MAX,

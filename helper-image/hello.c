@@ -14,7 +14,8 @@
 #include "podfs-version.h"
 
 #define FEATURES                                                               \
-	(WIRE_FEATURE_RESUME | WIRE_FEATURE_SCAN | WIRE_FEATURE_WATCH)
+	(WIRE_FEATURE_RESUME | WIRE_FEATURE_SCAN | WIRE_FEATURE_WATCH |        \
+	 WIRE_FEATURE_LZ4)
 
 static bool same(struct wire_str got, const char *want)
 {
@@ -125,6 +126,7 @@ int helper_hello(struct helper_stream *stream, const struct wire_header *h,
 	/* Before the session may write to this stream, so that the handshake's
 	 * answer is the first frame on it. */
 	send(stream, h, 0, &reply);
+	atomic_store(&s->packs, reply.features & WIRE_FEATURE_LZ4);
 	helper_session_attach(s, stream, watch);
 	*ret = s;
 	return 0;

@@ -189,10 +189,20 @@ void helper_session_reply(struct helper_request *r, uint8_t *frame, size_t len,
 		.status = status,
 	};
 
+	const uint64_t takeover = keep ? ANY_STREAM : r->takeover;
+	uint8_t *packed = NULL;
+
 	wire_header_put(frame, &h);
 	if (keep)
 		remember(r->session, h.id, frame, len);
-	send_frame(r->session, keep ? ANY_STREAM : r->takeover, frame, len);
+	if (len >= WIRE_HEADER_SIZE + WIRE_PACK_MIN &&
+	    atomic_load(&r->session->packs))
+		packed = malloc(len);
+	if (packed && wire_pack(&r->session->packer, frame, len, packed, &len))
+		send_frame(r->session, takeover, packed, len);
+	else
+		send_frame(r->session, takeover, frame, len);
+	free(packed);
 }
 
 void helper_session_finish(struct helper_request *r)

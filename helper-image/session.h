@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "common/wire/frame.h"
+#include "common/wire/pack.h"
 #include "helper-image/handle.h"
 #include "helper-image/lock.h"
 #include "helper-image/root.h"
@@ -48,6 +49,8 @@ struct helper_session {
 	struct helper_user user; /* whose operations they are */
 	struct helper_handles handles;
 	struct helper_locks locks;
+	atomic_bool packs; /* LZ4 was agreed on */
+	struct wire_packer packer; /* of replies */
 	atomic_size_t queued; /* bytes of requests that wait or run */
 
 	pthread_mutex_t output; /* held while a frame is written */

@@ -167,6 +167,7 @@ static int receive(struct helper_session *session,
 struct reading {
 	struct helper_stream *stream;
 	struct helper_session *session; /* NULL before HELLO */
+	uint8_t *unpacked; /* WIRE_BODY_MAX */
 	bool bye;
 	bool forget; /* with BYE: the session ends, too */
 };
@@ -197,6 +198,17 @@ static int frame_in(struct reading *in, const struct wire_header *h,
 				      receive(in->session, in->stream, h, body);
 }
 
+static int plain(struct reading *in, struct wire_header *h,
+		 const uint8_t **body)
+{
+	if (!(h->flags & WIRE_FLAG_LZ4))
+		return 0;
+	if (!in->session || !atomic_load(&in->session->packs) ||
+	    wire_unpack(h, body, in->unpacked) != 0)
+		return -EPROTO;
+	return 0;
+}
+
 static int read_frames(struct reading *in, struct wire_parser *parser,
 		       uint8_t *input)
 {
@@ -214,7 +226,9 @@ static int read_frames(struct reading *in, struct wire_parser *parser,
 
 		if (got <= 0)
 			return got < 0 ? -EPROTO : 0;
-		err = frame_in(in, &h, body);
+		err = plain(in, &h, &body);
+		if (!err)
+			err = frame_in(in, &h, body);
 		if (err)
 			return err;
 	}
@@ -224,11 +238,13 @@ int helper_stream_run(struct helper_stream *s)
 {
 	struct reading in = { .stream = s };
 	struct wire_parser parser;
-	uint8_t *input = malloc(INPUT_SIZE + WIRE_FRAME_MAX);
+	uint8_t *input = malloc(INPUT_SIZE + 2 * WIRE_FRAME_MAX);
 	int err = input ? 0 : -ENOMEM;
 
-	if (input)
+	if (input) {
 		wire_parser_init(&parser, input + INPUT_SIZE, WIRE_FRAME_MAX);
+		in.unpacked = input + INPUT_SIZE + WIRE_FRAME_MAX;
+	}
 	while (!err)
 		err = read_frames(&in, &parser, input);
 	if (in.session) {

@@ -9,6 +9,7 @@
 
 #include "common/wire/frame.h"
 #include "common/wire/msg.h"
+#include "common/wire/pack.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -53,9 +54,29 @@ static void try_entries(const uint8_t *body, size_t len)
 		;
 }
 
+static void try_packing(const struct wire_header *h, const uint8_t *body)
+{
+	static uint8_t frame[WIRE_FRAME_MAX], packed[WIRE_FRAME_MAX],
+		room[WIRE_BODY_MAX];
+	struct wire_packer k = { 0 };
+	struct wire_header back;
+	size_t n;
+
+	wire_header_put(frame, h);
+	memcpy(frame + WIRE_HEADER_SIZE, body, h->size - WIRE_HEADER_SIZE);
+	if (!wire_pack(&k, frame, h->size, packed, &n))
+		return;
+	body = packed + WIRE_HEADER_SIZE;
+	if (n >= h->size || wire_header_get(packed, WIRE_FRAME_MAX, &back) != 0 ||
+	    wire_unpack(&back, &body, room) != 0 || back.size != h->size ||
+	    memcmp(body, frame + WIRE_HEADER_SIZE,
+		   h->size - WIRE_HEADER_SIZE) != 0)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static uint8_t buf[WIRE_FRAME_MAX];
+	static uint8_t buf[WIRE_FRAME_MAX], room[WIRE_BODY_MAX];
 	struct wire_parser parser;
 	size_t step;
 
@@ -71,8 +92,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct wire_header h;
 
 		while (wire_parser_next(&parser, &p, &n, &h, &body) == 1) {
-			size_t len = h.size - WIRE_HEADER_SIZE;
+			size_t len;
 
+			if (wire_unpack(&h, &body, room) != 0)
+				continue;
+			try_packing(&h, body);
+			len = h.size - WIRE_HEADER_SIZE;
 			try_body(h.op, body, len);
 			try_entries(body, len);
 		}

@@ -30,7 +30,8 @@ class Client:
         self.session = session or (int.from_bytes(os.urandom(8), "little"),
                                    int.from_bytes(os.urandom(8), "little"))
         self.hello = self.call(
-            "HELLO", version_min=1, version_max=1, features=0xff,
+            "HELLO", version_min=1, version_max=1,
+            features=fields.pop("features", 0xff),
             session_hi=self.session[0], session_lo=self.session[1],
             resume=resume, frame_max=wire.constant("WIRE_DATA_MAX"),
             inflight_max=1 << 20, **fields)
@@ -60,6 +61,9 @@ class Client:
             size, op, flags, ident, last = wire.HEADER.unpack(
                 self._exact(wire.HEADER.size))
             body = self._exact(size - wire.HEADER.size)
+            if flags & wire.LZ4:
+                body = wire.unpacked(body)
+                flags &= ~wire.LZ4
             if op != wire.OPS["EVENT"]:
                 return op, flags, ident, last, body
             assert flags == last == 0
@@ -99,13 +103,13 @@ class Client:
         return found, part["end"]
 
 
-def inline(root, *args, program=None):
+def inline(root, *args, program=None, **hello):
     """A helper process that serves @root; (process, client)."""
     p = subprocess.Popen([*(program or HELPER).split(), "serve", "--inline",
                           "--root", str(root), *args],
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE)
-    return p, Client(p.stdin, p.stdout)
+    return p, Client(p.stdin, p.stdout, **hello)
 
 
 def end(p):

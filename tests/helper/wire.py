@@ -50,6 +50,34 @@ def constant(name):
     raise KeyError(name)
 
 
+def unpacked(body):
+    """The plain body of a frame with the flag LZ4 (lz4_Block_format.md)."""
+    size, out, at = int.from_bytes(body[:4], "little"), bytearray(), 4
+
+    def length(n):
+        nonlocal at
+        more = 255 if n == 15 else 0
+        while more == 255:
+            more = body[at]
+            at += 1
+            n += more
+        return n
+
+    while True:
+        token = body[at]
+        at += 1
+        literals = length(token >> 4)
+        out += body[at:at + literals]
+        at += literals
+        if at == len(body):
+            assert len(out) == size
+            return bytes(out)
+        back = int.from_bytes(body[at:at + 2], "little")
+        at += 2
+        for _ in range(length(token & 15) + 4):
+            out.append(out[-back])
+
+
 def put(kind, v):
     """A value as it stands in a message, also one that may not."""
     if kind in NUMBERS:

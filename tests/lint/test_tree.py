@@ -30,6 +30,7 @@ HOMES = {
     r"(cjson/)?cJSON\.h": r"backend/json\.c",
     r"yaml\.h": r"backend/(yaml|kubeconfig)[a-z_]*\.c",
     r"fuse.*\.h": r"fs/[a-z_]+\.[ch]",
+    r"lz4.*\.h": r"common/wire/pack\.c",
     r"openssl/.*": r"(cli/digest|backend/[a-z_]*(tls|exec_ws|ws)[a-z_]*)\.c",
 }
 

@@ -69,6 +69,25 @@ def test_podfs_counts_by_kind(mount, trace, files, root):
     assert any(line.split()[:1] == ["READ"] for line in shown.splitlines())
 
 
+@pytest.mark.parametrize("what", ["text", "zeros", "noise"])
+def test_what_gets_smaller_goes_small(trace, files, root, what):
+    data = {"text": b"a line of a log, and what it has to say\n" * 26000,
+            "zeros": bytes(1 << 20),
+            "noise": os.urandom(1 << 20)}[what]
+    (root / "f").write_bytes(data)
+
+    def copy():
+        (files / "copy").write_bytes((files / "f").read_bytes())
+
+    seen = trace(copy)
+    assert (root / "copy").read_bytes() == data
+    for moved in seen["READ"]["bytes_in"], seen["WRITE"]["bytes_out"]:
+        if what == "noise":
+            assert len(data) < moved < len(data) * 1.01
+        else:
+            assert moved < len(data) / 50
+
+
 def ls(path):
     subprocess.run(["ls", "-l", path], check=True, stdout=subprocess.DEVNULL)
 

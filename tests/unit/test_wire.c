@@ -12,6 +12,7 @@
 #include "common/wire/errno.h"
 #include "common/wire/frame.h"
 #include "common/wire/msg.h"
+#include "common/wire/pack.h"
 
 /* A value of each type that differs for each field. */
 static unsigned seed;
@@ -215,6 +216,119 @@ static void test_parser_refuses(void **state)
 	}
 }
 
+static size_t frame_of(uint8_t *p, size_t body)
+{
+	memset(p, 0, WIRE_FRAME_MAX);
+	return make_frame(p, 7, body, 'x');
+}
+
+static void noise(uint8_t *p, size_t n)
+{
+	uint32_t x = 12345;
+
+	while (n--) {
+		x = x * 1664525 + 1013904223;
+		*p++ = (uint8_t)(x >> 24);
+	}
+}
+
+static int unpacked(const uint8_t *frame, uint8_t *room, const uint8_t **body,
+		    struct wire_header *h)
+{
+	assert_int_equal(wire_header_get(frame, WIRE_FRAME_MAX, h), 0);
+	*body = frame + WIRE_HEADER_SIZE;
+	return wire_unpack(h, body, room);
+}
+
+static void test_packed_frames(void **state)
+{
+	static const size_t sizes[] = { WIRE_PACK_MIN, 4096, WIRE_DATA_MAX,
+					WIRE_BODY_MAX };
+	static uint8_t frame[WIRE_FRAME_MAX], packed[WIRE_FRAME_MAX],
+		room[WIRE_BODY_MAX];
+	struct wire_packer k = { 0 };
+	const uint8_t *body;
+	struct wire_header h;
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		size_t len = frame_of(frame, sizes[i]);
+
+		assert_true(wire_pack(&k, frame, len, packed, &n));
+		assert_true(n < 24 + 64 + len / 200); /* runs cost nothing */
+		assert_int_equal(unpacked(packed, room, &body, &h), 0);
+		assert_int_equal(h.size, len);
+		assert_int_equal(h.flags, WIRE_FLAG_REPLY);
+		assert_int_equal(h.id, 7);
+		assert_memory_equal(body, frame + WIRE_HEADER_SIZE, sizes[i]);
+	}
+	/* what isn't packed is left where it is */
+	n = frame_of(frame, WIRE_PACK_MIN - 1);
+	assert_false(wire_pack(&k, frame, n, packed, &n));
+	assert_int_equal(unpacked(frame, room, &body, &h), 0);
+	assert_ptr_equal(body, frame + WIRE_HEADER_SIZE);
+}
+
+/* What doesn't get smaller is tried ever more rarely; what does, always. */
+static void test_packing_gives_up(void **state)
+{
+	static uint8_t frame[WIRE_FRAME_MAX], packed[WIRE_FRAME_MAX];
+	struct wire_packer k = { 0 };
+	size_t len = frame_of(frame, WIRE_DATA_MAX), n;
+	unsigned skipped = 0;
+
+	(void)state;
+	noise(frame + WIRE_HEADER_SIZE, WIRE_DATA_MAX);
+	for (int i = 0; i < 1000; i++)
+		assert_false(wire_pack(&k, frame, len, packed, &n));
+	memset(frame + WIRE_HEADER_SIZE, 0, WIRE_DATA_MAX);
+	while (!wire_pack(&k, frame, len, packed, &n))
+		skipped++;
+	assert_in_range(skipped, 0, 31);
+	for (int i = 0; i < 100; i++)
+		assert_true(wire_pack(&k, frame, len, packed, &n));
+}
+
+static void test_unpacking_refuses(void **state)
+{
+	static uint8_t frame[WIRE_FRAME_MAX], packed[WIRE_FRAME_MAX],
+		copy[WIRE_FRAME_MAX];
+	struct wire_packer k = { 0 };
+	size_t len = frame_of(frame, 4096), n;
+	uint8_t *room = malloc(WIRE_BODY_MAX);
+	const uint8_t *body;
+	struct wire_header h;
+
+	(void)state;
+	noise(frame + WIRE_HEADER_SIZE, 1000);
+	assert_true(wire_pack(&k, frame, len, packed, &n));
+	for (size_t cut = WIRE_HEADER_SIZE; cut < n; cut++) {
+		assert_int_equal(wire_header_get(packed, WIRE_FRAME_MAX, &h), 0);
+		h.size = (uint32_t)cut;
+		memcpy(copy, packed, n);
+		wire_header_put(copy, &h);
+		assert_int_equal(unpacked(copy, room, &body, &h), -EBADMSG);
+	}
+	for (unsigned size = 0; size < 3; size++) {
+		static const uint32_t sizes[] = { 0, 4095, WIRE_BODY_MAX + 1 };
+
+		memcpy(copy, packed, n);
+		for (unsigned b = 0; b < 4; b++)
+			copy[WIRE_HEADER_SIZE + b] =
+				(uint8_t)(sizes[size] >> 8 * b);
+		assert_int_equal(unpacked(copy, room, &body, &h), -EBADMSG);
+	}
+	/* any byte another: refused, or another content of that size */
+	for (size_t at = WIRE_HEADER_SIZE + 4; at < n; at++) {
+		memcpy(copy, packed, n);
+		copy[at] ^= 0xff;
+		if (unpacked(copy, room, &body, &h) == 0)
+			assert_int_equal(h.size, len);
+	}
+	free(room);
+}
+
 static void test_entries(void **state)
 {
 	uint8_t buf[512];
@@ -253,6 +367,9 @@ int main(void)
 		cmocka_unit_test(test_errno_map),
 		cmocka_unit_test(test_parser_at_every_cut),
 		cmocka_unit_test(test_parser_refuses),
+		cmocka_unit_test(test_packed_frames),
+		cmocka_unit_test(test_packing_gives_up),
+		cmocka_unit_test(test_unpacking_refuses),
 		cmocka_unit_test(test_entries),
 	};
 
