@@ -1,7 +1,6 @@
-#include "backend/exec_ws.h"
+#include "backend/exec_ws_inner.h"
 
 #include <errno.h>
-#include <libwebsockets.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -9,48 +8,11 @@
 #include <string.h>
 
 #include "backend/auth_copy.h"
-#include "backend/exec_frame.h"
-#include "backend/exec_url.h"
 #include "common/base/guard.h"
 #include "common/base/log.h"
 
-/* The server hands on at most 32 KiB a message, and takes what a process reads
- * from a pipe of 64 KiB: larger messages gain nothing (kubernetes-facts 1.5). */
-#define MESSAGE_MAX 32768
 #define RX_BUFFER 65536
-#define CONNECT_TIMEOUT_S 20
 #define PING_S 25
-#define PROTOCOL "podfs-exec"
-
-struct identity { /* a vhost: libwebsockets keeps TLS identities there */
-	struct identity *next;
-	struct lws_vhost *vhost;
-	uint64_t generation;
-	unsigned streams;
-	char ip[256]; /* the server's, if its certificate must name one */
-};
-
-struct podfs_exec_hub {
-	struct podfs_loop *loop;
-	struct lws_context *context;
-	struct lws_vhost *pump_vhost;
-	struct identity *identities;
-};
-
-struct exec_stream {
-	struct podfs_transport base;
-	struct podfs_exec_hub *hub;
-	struct identity *identity;
-	struct lws *wsi;
-	struct podfs_exec_refusal *refusal;
-	struct podfs_exec_input input;
-	struct podfs_auth *auth; /* its headers, wiped when sent */
-	bool opening;  /* inside podfs_exec_open() */
-	bool detached; /* the session wants to hear no more */
-	bool ended, opened;
-	struct podfs_err why; /* while opening */
-	uint8_t message[LWS_PRE + 1 + MESSAGE_MAX];
-};
 
 /* ---- the loop inside libwebsockets' ---------------------------------------- */
 
@@ -83,8 +45,9 @@ static void identity_put(struct podfs_exec_hub *h, struct identity *id)
 	free(id);
 }
 
-static void stream_free(struct exec_stream *s)
+void exec_ws_free(struct exec_stream *s)
 {
+	podfs_tunnel_free(s->tunnel);
 	podfs_auth_free(s->auth);
 	identity_put(s->hub, s->identity);
 	free(s);
@@ -92,6 +55,7 @@ static void stream_free(struct exec_stream *s)
 
 static void finish(struct exec_stream *s, const char *closed)
 {
+	const char *tunnel = s->tunnel ? podfs_tunnel_trouble(s->tunnel) : NULL;
 	struct podfs_err why = PODFS_ERR_INIT;
 
 	if (s->ended)
@@ -99,8 +63,9 @@ static void finish(struct exec_stream *s, const char *closed)
 	s->ended = true;
 	podfs_exec_input_verdict(&s->input, closed, &why);
 	if (!s->opened)
-		podfs_err_set(&why, -EIO, "can't open an exec stream: %s",
-			      closed);
+		podfs_err_set(&why, -EIO, "can't open an exec stream: %s%s",
+			      tunnel ? "the proxy: " : "",
+			      tunnel ? tunnel : closed);
 	if (s->opening)
 		s->why = why;
 	else if (!s->detached)
@@ -135,7 +100,7 @@ static void want_read(struct podfs_transport *t, int on)
 		lws_rx_flow_control(s->wsi, on ? 1 : 0);
 }
 
-static const struct podfs_transport_ops exec_ops = {
+const struct podfs_transport_ops exec_ws_ops = {
 	.want_write = want_write,
 	.want_read = want_read,
 	.close = stream_close,
@@ -258,7 +223,7 @@ static int on_ws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 		lws_set_opaque_user_data(wsi, NULL);
 		s->wsi = NULL;
 		if (!s->opening)
-			stream_free(s);
+			exec_ws_free(s);
 		return 0;
 	default:
 		return 0;
@@ -277,13 +242,13 @@ static int on_pump(struct lws *wsi, enum lws_callback_reasons reason,
 	return 0;
 }
 
-static const struct lws_protocols protocols[] = {
-	{ PROTOCOL, on_ws, 0, RX_BUFFER, 0, NULL, 0 },
+const struct lws_protocols exec_ws_protocols[] = {
+	{ EXEC_PROTOCOL, on_ws, 0, RX_BUFFER, 0, NULL, 0 },
 	{ "podfs-loop", on_pump, 0, 0, 0, NULL, 0 },
 	{ NULL, NULL, 0, 0, 0, NULL, 0 },
 };
 
-static const lws_retry_bo_t keepalive = {
+const lws_retry_bo_t exec_ws_keepalive = {
 	.secs_since_valid_ping = PING_S,
 	/* A blocked stdin stops the server's pongs: the session's own watchdog
 	 * judges, this only ends what is dead beyond doubt. */
@@ -301,7 +266,7 @@ int podfs_exec_hub_new(struct podfs_loop *l, struct podfs_exec_hub **ret)
 	lws_set_log_level(LLL_ERR | LLL_WARN, lws_log);
 	h->loop = l;
 	info.port = CONTEXT_PORT_NO_LISTEN;
-	info.protocols = protocols;
+	info.protocols = exec_ws_protocols;
 	info.user = h;
 	info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
 		       LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
@@ -312,7 +277,7 @@ int podfs_exec_hub_new(struct podfs_loop *l, struct podfs_exec_hub **ret)
 		h->pump_vhost = lws_create_vhost(h->context, &info);
 	}
 	fd.filefd = podfs_loop_fd(l);
-	if (!h->pump_vhost ||
+	if (!h->pump_vhost || podfs_tunnels_new(l, &h->tunnels) < 0 ||
 	    !lws_adopt_descriptor_vhost(h->pump_vhost, LWS_ADOPT_RAW_FILE_DESC,
 					fd, "podfs-loop", NULL)) {
 		podfs_exec_hub_free(h);
@@ -331,170 +296,10 @@ void podfs_exec_hub_free(struct podfs_exec_hub *h)
 		podfs_loop_set_waiter(h->loop, NULL, NULL);
 	if (h->context)
 		lws_context_destroy(h->context);
+	podfs_tunnels_free(h->tunnels);
 	for (struct identity *next; h->identities; h->identities = next) {
 		next = h->identities->next;
 		free(h->identities);
 	}
 	free(h);
-}
-
-/* ---- opening ----------------------------------------------------------------- */
-
-static struct identity *identity_get(struct podfs_exec_hub *h,
-				     const struct podfs_exec_request *r,
-				     const char *proxy,
-				     const char *verify_name)
-{
-	struct lws_context_creation_info info = { 0 };
-	struct identity *id = h->identities;
-
-	if (id && id->generation == r->auth->generation)
-		return id;
-	id = calloc(1, sizeof(*id));
-	if (!id)
-		return NULL;
-	id->generation = r->auth->generation;
-	if (!r->insecure && podfs_exec_is_ip(verify_name))
-		snprintf(id->ip, sizeof(id->ip), "%s", verify_name);
-	info.port = CONTEXT_PORT_NO_LISTEN;
-	info.vhost_name = PROTOCOL;
-	info.protocols = protocols;
-	info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
-	info.alpn = "http/1.1"; /* the server would pick HTTP/2 */
-	info.retry_and_idle_policy = &keepalive;
-	info.http_proxy_address = proxy;
-	if (r->auth->ca_pem) {
-		info.client_ssl_ca_mem = r->auth->ca_pem;
-		info.client_ssl_ca_mem_len =
-			(unsigned)strlen(r->auth->ca_pem) + 1;
-		info.options |= LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
-	}
-	if (r->auth->cert_pem && r->auth->key_pem) {
-		info.client_ssl_cert_mem = r->auth->cert_pem;
-		info.client_ssl_cert_mem_len =
-			(unsigned)strlen(r->auth->cert_pem) + 1;
-		info.client_ssl_key_mem = r->auth->key_pem;
-		info.client_ssl_key_mem_len =
-			(unsigned)strlen(r->auth->key_pem) + 1;
-	}
-	id->next = h->identities; /* first: require_ip() looks there */
-	h->identities = id;
-	id->vhost = lws_create_vhost(h->context, &info);
-	if (!id->vhost) {
-		h->identities = id->next;
-		free(id);
-		return NULL;
-	}
-	return id;
-}
-
-static int connect_flags(const struct podfs_exec_url *where,
-			 const struct podfs_exec_request *r, bool ip)
-{
-	int flags = where->tls ? LCCSCF_USE_SSL : 0;
-
-	if (ip)
-		flags |= LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK;
-	if (r->insecure)
-		flags |= LCCSCF_ALLOW_SELFSIGNED | LCCSCF_ALLOW_INSECURE |
-			 LCCSCF_ALLOW_EXPIRED |
-			 LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK;
-	return flags;
-}
-
-static int connect_stream(struct exec_stream *s, const struct podfs_exec_url *where,
-			  const struct podfs_exec_request *r,
-			  const char *verify_name, const char *path)
-{
-	struct lws_client_connect_info info = { 0 };
-
-	info.context = s->hub->context;
-	info.vhost = s->identity->vhost;
-	info.address = where->host;
-	info.port = where->port;
-	info.path = path;
-	info.host = verify_name;
-	info.origin = verify_name;
-	info.ssl_connection =
-		connect_flags(where, r, s->identity->ip[0] != '\0');
-	info.protocol = r->subprotocol;
-	info.local_protocol_name = PROTOCOL;
-	info.alpn = "http/1.1";
-	info.opaque_user_data = s;
-	info.retry_and_idle_policy = &keepalive;
-	info.pwsi = &s->wsi;
-	if (!lws_client_connect_via_info(&info))
-		return -EIO;
-	if (s->wsi)
-		lws_set_timeout(s->wsi, PENDING_TIMEOUT_AWAITING_CONNECT_RESPONSE,
-				CONNECT_TIMEOUT_S);
-	return 0;
-}
-
-/* NULL: no TLS identity can be made of what the kubeconfig gave. */
-static struct exec_stream *
-stream_new(struct podfs_exec_hub *h, const struct podfs_exec_request *r,
-	   const char *proxy, const char *verify_name, bool tls)
-{
-	struct exec_stream *s = calloc(1, sizeof(*s));
-
-	if (s)
-		s->identity = identity_get(h, r, proxy, verify_name);
-	if (!s || !s->identity) {
-		free(s);
-		return NULL;
-	}
-	s->identity->streams++;
-	s->base.ops = &exec_ops;
-	s->hub = h;
-	podfs_exec_input_init(&s->input);
-	if (tls) /* credentials go over TLS only */
-		s->auth = podfs_auth_copy(r->auth);
-	return s;
-}
-
-int podfs_exec_open(struct podfs_exec_hub *h,
-		    const struct podfs_exec_request *r,
-		    const struct podfs_sink *sink,
-		    struct podfs_exec_refusal *refusal,
-		    struct podfs_transport **ret, struct podfs_err *err)
-{
-	PODFS_CLEANUP_FREE char *path = NULL;
-	struct exec_stream *s;
-	struct podfs_exec_url where;
-	char proxy[600];
-	const char *verify;
-	int status;
-
-	if (podfs_exec_url_split(r->server, &where) != 0)
-		return podfs_err_set(err, -EINVAL, "no server URL: %s",
-				     r->server);
-	status = podfs_exec_proxy(r->proxy, proxy, sizeof(proxy), err);
-	if (status)
-		return status;
-	if (asprintf(&path, "%s%s", where.prefix, r->path) < 0)
-		return podfs_err_set(err, -ENOMEM, "out of memory");
-	verify = r->tls_server_name ? r->tls_server_name : where.host;
-	s = stream_new(h, r, proxy, verify, where.tls);
-	explicit_bzero(proxy, sizeof(proxy));
-	if (!s)
-		return podfs_err_set(err, -EINVAL,
-				     "TLS: client certificate, key or CA not "
-				     "usable");
-	s->base.sink = *sink;
-	s->refusal = refusal;
-	s->opening = true;
-	status = connect_stream(s, &where, r, verify, path);
-	s->opening = false;
-	if (!status && !s->ended) {
-		*ret = &s->base;
-		return 0;
-	}
-	podfs_err_set(err, -EIO, "%s",
-		      s->why.text[0] ? s->why.text : "can't connect");
-	if (s->wsi)
-		stream_close(&s->base); /* goes with its connection */
-	else
-		stream_free(s);
-	return -EIO;
 }

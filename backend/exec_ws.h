@@ -1,7 +1,7 @@
 /*
  * Exec streams: Kubernetes' channels inside a WebSocket.
  *
- * exec_ws.c is the only home of libwebsockets. Thread: the I/O thread; the hub
+ * exec_ws*.c are the only home of libwebsockets. Thread: the I/O thread; the hub
  * is made before it runs and freed after.
  * Source: kubernetes-facts section 1; RFC 6455; KEP-4006.
  */
@@ -25,7 +25,7 @@ struct podfs_exec_request {
 	const char *server; /* scheme://host[:port][/prefix] */
 	const char *path;   /* "/api/v1/...?command=...", encoded */
 	const char *subprotocol; /* "v4.channel.k8s.io" or v5 */
-	const char *proxy; /* http://[user:password@]host:port, or NULL */
+	const char *proxy; /* URL or NULL */
 	const char *tls_server_name; /* or NULL: the server's host */
 	bool insecure;
 	const struct podfs_auth *auth; /* copied as far as it is needed */

@@ -1,26 +1,19 @@
 /*
- * HTTP by libcurl, whose only home this is.
+ * HTTP by libcurl, whose home is here and in rest_tunnel.c.
  */
 #include "backend/rest_inner.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include <curl/curl.h>
 
 #include "backend/rest.h"
 #include "backend/rest_answer.h"
+#include "backend/rest_curl.h"
 #include "common/base/guard.h"
-
-#define CONNECT_TIMEOUT_MS 10000
-/* Unanswered bytes of a link that went dead without a word. */
-#define TCP_DEAD_MS 20000
 
 struct rest_row {
 	CURLM *multi;
@@ -36,29 +29,7 @@ struct rest_exchange {
 	char error[CURL_ERROR_SIZE];
 };
 
-static pthread_once_t global_once = PTHREAD_ONCE_INIT;
-
-static void global_init(void)
-{
-	curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 /* ---- called by curl ----------------------------------------------------- */
-
-/* Sockets must not reach exec plugins, and a dead link must end. */
-static curl_socket_t open_socket(void *arg, curlsocktype purpose,
-				 struct curl_sockaddr *a)
-{
-	unsigned dead = TCP_DEAD_MS;
-	int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-
-	if (fd < 0)
-		return CURL_SOCKET_BAD;
-	if (a->family == AF_INET || a->family == AF_INET6)
-		setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead,
-			   sizeof(dead));
-	return fd;
-}
 
 long rest_exchange_http(const struct rest_exchange *x)
 {
@@ -125,15 +96,6 @@ static int set_headers(struct rest_exchange *x, const char *host)
 	return r;
 }
 
-static void set_pem(CURL *e, CURLoption what, const char *pem)
-{
-	struct curl_blob blob = { .data = (void *)(uintptr_t)pem,
-				  .len = strlen(pem),
-				  .flags = CURL_BLOB_COPY };
-
-	curl_easy_setopt(e, what, &blob);
-}
-
 static void set_tls(struct rest_exchange *x)
 {
 	const struct podfs_auth *a = x->spec.auth;
@@ -145,32 +107,14 @@ static void set_tls(struct rest_exchange *x)
 		curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);
 	}
 	if (a->ca_pem) {
-		set_pem(e, CURLOPT_CAINFO_BLOB, a->ca_pem);
-		set_pem(e, CURLOPT_PROXY_CAINFO_BLOB, a->ca_pem);
+		rest_curl_pem(e, CURLOPT_CAINFO_BLOB, a->ca_pem);
 		/* A blob replaces curl's file of roots but not its folder. */
 		curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
-		curl_easy_setopt(e, CURLOPT_PROXY_CAPATH, NULL);
 	}
 	if (a->cert_pem && a->key_pem) {
-		set_pem(e, CURLOPT_SSLCERT_BLOB, a->cert_pem);
-		set_pem(e, CURLOPT_SSLKEY_BLOB, a->key_pem);
+		rest_curl_pem(e, CURLOPT_SSLCERT_BLOB, a->cert_pem);
+		rest_curl_pem(e, CURLOPT_SSLKEY_BLOB, a->key_pem);
 	}
-}
-
-static void set_proxy(struct rest_exchange *x)
-{
-	const char *proxy = x->spec.proxy;
-	char socks[512];
-
-	/* As Go does it: the proxy resolves the name. */
-	if (proxy && !strncmp(proxy, "socks5://", 9)) {
-		snprintf(socks, sizeof(socks), "socks5h://%s", proxy + 9);
-		proxy = socks;
-	}
-	/* "" and not NULL: the environment was already looked at, by the same
-	 * rules as kubectl's, which are not curl's. */
-	curl_easy_setopt(x->easy, CURLOPT_PROXY, proxy ? proxy : "");
-	curl_easy_setopt(x->easy, CURLOPT_NOPROXY, "");
 }
 
 /* The URL names the host as TLS shall see it; tls-server-name then differs
@@ -202,20 +146,12 @@ static void set_behaviour(struct rest_exchange *x)
 	CURL *e = x->easy;
 
 	curl_easy_setopt(e, CURLOPT_PRIVATE, x);
-	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-	/* A name server that hangs must not hold up the end. */
-	curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
+	rest_curl_connects(e);
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(e, CURLOPT_USERAGENT, podfs_user_agent());
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
-	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
-			 (long)CONNECT_TIMEOUT_MS);
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)x->spec.timeout_ms);
-	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, 10L);
-	curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, 5L);
-	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, x->error);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, x);
@@ -245,7 +181,8 @@ int rest_exchange_new(struct rest_row *row,
 	}
 	set_behaviour(x);
 	set_tls(x);
-	set_proxy(x);
+	rest_curl_proxy(x->easy, spec->proxy, spec->auth,
+			spec->k->insecure_skip_tls_verify);
 	curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->headers);
 	if (spec->body) {
 		curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE,
@@ -330,7 +267,7 @@ int rest_row_new(struct rest_row **ret)
 
 	if (!r)
 		return -ENOMEM;
-	pthread_once(&global_once, global_init);
+	rest_curl_init();
 	r->multi = curl_multi_init();
 	if (!r->multi) {
 		free(r);

@@ -15,6 +15,7 @@
 /* The helper's socket may not be there yet when the container runs. */
 #define RETRY_FIRST_MS 50
 #define RETRY_MAX_MS 5000
+#define QUIET_FAILURES 3
 /* So long a helper keeps handles and locks for a stream that is gone, and the
  * session comes back for them, asked or not. */
 #define RESUME_MS 600000
@@ -91,6 +92,11 @@ void podfs_session_drop_stream(struct podfs_session *s, const char *why)
 		s->resume_until = podfs_now_ms() + RESUME_MS;
 	if (s->had_hello && s->state == PODFS_SESSION_READY)
 		podfs_warn("session", "%s/%s/%s: stream lost: %s",
+			   s->target.ref.ns, s->target.ref.pod,
+			   s->target.ref.container, why);
+	/* the first tries may come before the helper's socket is there */
+	if (!s->had_hello && s->failures == QUIET_FAILURES)
+		podfs_warn("session", "%s/%s/%s: no stream to the helper yet: %s",
 			   s->target.ref.ns, s->target.ref.pod,
 			   s->target.ref.container, why);
 	for (unsigned i = 0; i < s->failures && wait < RETRY_MAX_MS; i++)

@@ -171,36 +171,6 @@ static void test_urls(void **state)
 	assert_false(podfs_exec_is_ip("10.0.0.example"));
 }
 
-static void check_proxy(const char *url, int code, const char *want)
-{
-	struct podfs_err err = PODFS_ERR_INIT;
-	char got[64];
-
-	assert_int_equal(podfs_exec_proxy(url, got, sizeof(got), &err), code);
-	if (code == 0)
-		assert_string_equal(got, want);
-	else
-		assert_null(strstr(err.text, "secret"));
-}
-
-static void test_proxies(void **state)
-{
-	check_proxy(NULL, 0, "");
-	check_proxy("http://p:3128", 0, "p:3128");
-	check_proxy("http://p", 0, "p:80");
-	check_proxy("p:3128/", 0, "p:3128");
-	check_proxy("HTTP://[::1]:8/", 0, "[::1]:8");
-	check_proxy("http://us%40er:p%3Aw%25@p:1", 0, "us@er:p:w%@p:1");
-	check_proxy("http://a@b:secret@p:1", 0, "a@b:secret@p:1");
-	check_proxy("socks5://a:secret@p:1", -EOPNOTSUPP, NULL);
-	check_proxy("https://p", -EOPNOTSUPP, NULL);
-	check_proxy("http://a:secret%4@p", -EINVAL, NULL);
-	check_proxy("http://a:secret%0A@p", -EINVAL, NULL);
-	check_proxy("http://a:secret@", -EINVAL, NULL);
-	check_proxy("http://a23456789a23456789a23456789a23456789a23456789"
-		    "a23456789a23456789@p", -ENAMETOOLONG, NULL);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,7 +180,6 @@ int main(void)
 		cmocka_unit_test(test_too_much),
 		cmocka_unit_test(test_strange_words),
 		cmocka_unit_test(test_urls),
-		cmocka_unit_test(test_proxies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
