@@ -1,13 +1,18 @@
 """The way to the API server by a real proxy: lists, watches, exec streams."""
 
 import os
+import pathlib
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
 import yaml
 
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "fake"))
+
+from proxies import Proxy  # noqa: E402
 from podfs_mount import (LAYOUT, POSTGRES, Mount, helper_image,  # noqa: F401
                          one_node, run)
 
@@ -87,6 +92,28 @@ def test_no_proxy_counts_for_both(proxy, helper_image, tmp_path):  # noqa: F811
     works(tmp_path, {"HTTPS_PROXY": dead, "http_proxy": dead,
                      "https_proxy": dead, "NO_PROXY": "10.0.0.0/8"})
     assert connects() == 0
+
+
+@pytest.fixture(params=["https", "socks5"])
+def other(request, tmp_path):
+    """A proxy with a password, whose certificate is of the cluster's CA."""
+    pair = tmp_path / "pair.pem"
+    pair.write_text("".join((LAYOUT.pki / f"apiserver.{kind}").read_text()
+                            for kind in ("key", "crt")))
+    with Proxy(request.param, USER, PASSWORD, pair) as p:
+        yield p
+
+
+def test_of_other_kinds(other, helper_image, tmp_path):  # noqa: F811
+    works(tmp_path, {}, **{"proxy-url": other.url()})
+    assert other.stood >= 2
+    assert len(set(other.asked)) == 1  # the API server
+
+
+def test_of_other_kinds_in_the_environment(other, helper_image,  # noqa: F811
+                                           tmp_path):
+    works(tmp_path, {"https_proxy": other.url()})
+    assert other.stood >= 2
 
 
 def test_another_kind_says_so(helper_image, tmp_path):  # noqa: F811
