@@ -47,12 +47,12 @@ void podfs_exec_input_piece(struct podfs_exec_input *in, const uint8_t *p,
 {
 	*ret = p;
 	*ret_len = 0;
-	if (first) {
-		in->channel = n > 0 ? p[0] : -1;
-		if (n > 0) {
-			p++;
-			n--;
-		}
+	if (first)
+		in->channel = -1;
+	if (in->channel < 0 && n > 0) {
+		in->channel = p[0];
+		p++;
+		n--;
 	}
 	if (n > 0 && in->channel == PODFS_EXEC_STDOUT) {
 		*ret = p;

@@ -25,7 +25,7 @@ enum podfs_exec_channel {
 #define PODFS_EXEC_STATUS_MAX 8192
 
 struct podfs_exec_input {
-	int channel; /* of the message that is being received; -1: none */
+	int channel; /* of the message that is being received; -1: not yet known */
 	char errors[PODFS_EXEC_STDERR_KEPT];
 	size_t errors_len;
 	char status[PODFS_EXEC_STATUS_MAX];
@@ -35,7 +35,8 @@ struct podfs_exec_input {
 
 void podfs_exec_input_init(struct podfs_exec_input *in);
 
-/* A piece of a message; only the first one carries the channel's number. Gives
+/* A piece of a message, whose first byte is the channel's number; pieces may be
+ * empty, the first too (RFC 6455 5.4). Gives
  * the part that is stdout's, or none (*ret_len 0). */
 void podfs_exec_input_piece(struct podfs_exec_input *in, const uint8_t *p,
 			    size_t n, bool first, bool final,
