@@ -233,6 +233,20 @@ int podfs_session_get(struct podfs_backend *b, const struct podfs_ref *ref,
 	return err;
 }
 
+static void say_what_it_waits_for(const struct podfs_backend *b,
+				  const struct podfs_session *s,
+				  struct podfs_session_info *i)
+{
+	char words[sizeof(i->waits_for)] = "";
+
+	if (i->state == PODFS_SESSION_ENSURE && i->waiting_ms &&
+	    b->way->ops->waits_for)
+		b->way->ops->waits_for(b->way, &s->target, words,
+				       sizeof(words));
+	if (words[0])
+		strcpy(i->waits_for, words);
+}
+
 void podfs_backend_sessions(struct podfs_backend *b,
 			    void (*fn)(void *arg,
 				       const struct podfs_session_info *i),
@@ -243,6 +257,7 @@ void podfs_backend_sessions(struct podfs_backend *b,
 		struct podfs_session_info info;
 
 		podfs_session_info(s, &info);
+		say_what_it_waits_for(b, s, &info);
 		fn(arg, &info);
 	}
 	pthread_mutex_unlock(&b->lock);

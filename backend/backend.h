@@ -280,6 +280,12 @@ struct podfs_session_info {
 			 * way */
 	struct podfs_op_count counts[WIRE_OP_COUNT]; /* wire_op_at() */
 	uint64_t dropped; /* what a peer sent and was refused */
+	/* us, from the last handshake or ping to its reply; 0: not yet */
+	uint64_t round_trip_us;
+	/* Something waits, and nothing was completed for so long; ms, 0: no.
+	 * And what it waits for, for people; "" nothing. */
+	uint64_t waiting_ms;
+	char waits_for[PODFS_ERR_TEXT_MAX];
 	bool read_only;
 	char error[PODFS_ERR_TEXT_MAX]; /* the last one, "" if none */
 };

@@ -325,6 +325,13 @@ void podfs_cluster_ensure_cancel(struct podfs_cluster *c,
 	podfs_ensures_cancel(c->ensures, e);
 }
 
+void podfs_cluster_waits_for(struct podfs_cluster *c,
+			     const struct podfs_target *target, char *ret,
+			     size_t size)
+{
+	podfs_ensures_waits_for(c->ensures, target, ret, size);
+}
+
 /* ---- for the exec stream ---------------------------------------------------------- */
 
 int podfs_cluster_exec_where(struct podfs_cluster *c,

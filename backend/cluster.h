@@ -55,6 +55,10 @@ void podfs_cluster_ensure(struct podfs_cluster *c,
 			  struct podfs_ensure *e);
 void podfs_cluster_ensure_cancel(struct podfs_cluster *c,
 				 struct podfs_ensure *e);
+/* As podfs_way_ops.waits_for(). */
+void podfs_cluster_waits_for(struct podfs_cluster *c,
+			     const struct podfs_target *target, char *ret,
+			     size_t size);
 
 /* Where and as whom to exec. Any thread; the auth of the last REST request, so
  * that it never waits; the holder frees. -EAGAIN when there is none yet. */

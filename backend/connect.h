@@ -58,6 +58,10 @@ struct podfs_way_ops {
 		    const struct podfs_helper *h, const struct podfs_sink *sink,
 		    struct podfs_transport **ret, struct podfs_err *err);
 	void (*free)(struct podfs_way *w);
+	/* What ensure() of @target waits for at this moment, for people; "" no
+	 * such is under way. Any thread. NULL where there is nothing to say. */
+	void (*waits_for)(struct podfs_way *w, const struct podfs_target *target,
+			  char *ret, size_t size);
 };
 
 /* The command's way: each stream is a new process of config->via_command, whose

@@ -46,18 +46,20 @@ static bool node_has(const struct podfs_json *node, const char *full)
 
 static void check_image(struct doctor *d, const struct podfs_json *node)
 {
+	bool own = d->config->image_has_helper || !d->config->image;
 	char full[600];
 
 	full_name(d->image, full, sizeof(full));
 	if (node && node_has(node, full))
 		doctor_ok(d, "image", "%s is on the node", full);
-	else if (!d->config->image)
+	else if (own && !strchr(d->image, '/'))
 		doctor_warn(d, "image",
 			    "bring it there, or to a registry, with `podfs "
 			    "image`; or mount --image busybox: any image with "
 			    "sh and cat will do",
 			    "%s %s: no registry has it by itself", full,
-			    node ? "isn't among those that the node names" :
+			    node ? "isn't among those that the node named "
+			       "last, perhaps minutes ago" :
 				   "may not be on the node, which can't be "
 				   "looked at");
 	else
@@ -65,7 +67,8 @@ static void check_image(struct doctor *d, const struct podfs_json *node)
 			    "nothing, if the node may pull it: the first "
 			    "access waits for that",
 			    "%s %s", full,
-			    node ? "isn't among those that the node names" :
+			    node ? "isn't among those that the node named "
+			       "last, perhaps minutes ago" :
 				   "may not be on the node, which can't be "
 				   "looked at");
 }

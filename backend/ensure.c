@@ -68,6 +68,39 @@ static void op_unref(struct ensure_op *op)
 
 /* ---- the control thread -------------------------------------------------------- */
 
+void ensure_waits(struct ensure_op *op, const char *fmt, ...)
+{
+	char text[PODFS_ERR_TEXT_MAX];
+	bool news;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	pthread_mutex_lock(&op->all->lock);
+	news = strcmp(op->waits_for, text) != 0;
+	strcpy(op->waits_for, text);
+	pthread_mutex_unlock(&op->all->lock);
+	if (news)
+		podfs_info("rest", "%s/%s/%s: waits: %s", op->ref.ns,
+			   op->ref.pod, op->ref.container, text);
+}
+
+void podfs_ensures_waits_for(struct podfs_ensures *s,
+			     const struct podfs_target *target, char *ret,
+			     size_t size)
+{
+	const struct podfs_ref *ref = &target->ref;
+
+	ret[0] = '\0';
+	pthread_mutex_lock(&s->lock);
+	for (struct ensure_op *op = s->ops; op; op = op->next)
+		if (strcmp(op->pod_uid, target->pod_uid) == 0 &&
+		    strcmp(op->ref.container, ref->container) == 0)
+			snprintf(ret, size, "%s", op->waits_for);
+	pthread_mutex_unlock(&s->lock);
+}
+
 void ensure_finish(struct ensure_op *op, int status)
 {
 	struct podfs_ensures *s = op->all;

@@ -65,6 +65,11 @@ void podfs_ensures_pod(struct podfs_ensures *s, const struct podfs_json *pod,
 /* A list is through: pods that it didn't show are gone. */
 void podfs_ensures_listed(struct podfs_ensures *s);
 
+/* As podfs_way_ops.waits_for(). Any thread. */
+void podfs_ensures_waits_for(struct podfs_ensures *s,
+			     const struct podfs_target *target, char *ret,
+			     size_t size);
+
 /* Helper containers added since the start. Any thread. */
 uint64_t podfs_ensures_created(const struct podfs_ensures *s);
 

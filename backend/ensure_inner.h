@@ -56,6 +56,7 @@ struct ensure_op {
 	enum wire_rung given; /* the rung of the helper that is waited for */
 	char helper[PODFS_NAME_MAX + 1];
 	char words[PODFS_ERR_TEXT_MAX]; /* what it waits for, or was refused */
+	char waits_for[PODFS_ERR_TEXT_MAX]; /* under the lock: for others */
 	int status;
 	struct podfs_helper result;
 	struct podfs_err err;
@@ -75,7 +76,10 @@ void ensure_look(struct ensure_op *op);
 void ensure_show(struct ensure_op *op, const struct podfs_json *pod);
 void ensure_grace_over(struct ensure_op *op);
 
-/* ensure.c: the end, once; nothing may be done with @op after it. */
+/* ensure.c: what it waits for from here on. The log has it at once. */
+void ensure_waits(struct ensure_op *op, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* The end, once; nothing may be done with @op after it. */
 void ensure_finish(struct ensure_op *op, int status);
 /* Fails with these words; whoever shows them says of which container. */
 void ensure_fail(struct ensure_op *op, int status, const char *fmt, ...)

@@ -116,11 +116,16 @@ static void helper_changed(struct ensure_op *op, const struct podfs_json *pod)
 	snprintf(op->words, sizeof(op->words), "%s", s.words);
 	switch (s.phase) {
 	case PODFS_HELPER_STARTING:
+		ensure_waits(op, "helper container %s starts (%s); its image "
+			     "%s may have to be pulled", op->helper, s.words,
+			     op->all->c.image);
 		break;
 	case PODFS_HELPER_RUNNING:
 		succeed(op, pod);
 		break;
 	case PODFS_HELPER_NO_IMAGE:
+		ensure_waits(op, "pulling image %s: %s", op->all->c.image,
+			     s.words);
 		start_grace(op, IMAGE_GRACE_MS);
 		break;
 	case PODFS_HELPER_NOT_MADE:
@@ -458,6 +463,7 @@ static void looked(void *arg, const struct podfs_rest_result *r)
 		snprintf(op->words, sizeof(op->words),
 			 "the container isn't running yet (%s)",
 			 op->info.words);
+		ensure_waits(op, "%s", op->words);
 		return;
 	}
 	if (op->all->c.in_target)

@@ -59,6 +59,13 @@ static int way_open(struct podfs_way *w, const struct podfs_target *target,
 	return podfs_exec_conn_open(x, target, h, sink, ret, err);
 }
 
+static void way_waits_for(struct podfs_way *w,
+			  const struct podfs_target *target, char *ret,
+			  size_t size)
+{
+	podfs_cluster_waits_for(way_of(w)->cluster, target, ret, size);
+}
+
 static void way_free(struct podfs_way *w)
 {
 	struct podfs_exec_way *x = way_of(w);
@@ -74,6 +81,7 @@ static const struct podfs_way_ops ops = {
 	.ensure_cancel = way_ensure_cancel,
 	.open = way_open,
 	.free = way_free,
+	.waits_for = way_waits_for,
 };
 
 int podfs_exec_way_new(struct podfs_loop *l, struct podfs_cluster *c,

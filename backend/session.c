@@ -198,6 +198,10 @@ static void take_in(struct podfs_session *s, struct podfs_call *c)
 void podfs_session_publish(struct podfs_session *s)
 {
 	pthread_mutex_lock(&s->lock);
+	if (s->rpc.calls == 0)
+		s->stalled_at = 0;
+	else if (s->stalled_at == 0 || s->info.calls != s->rpc.completed)
+		s->stalled_at = podfs_now_ms();
 	s->info.state = s->state;
 	s->info.calls = s->rpc.completed;
 	s->info.inflight = s->rpc.calls;
@@ -254,10 +258,37 @@ static void on_wake(struct podfs_task *t)
 	podfs_session_put(s);
 }
 
+static const char *waits_for(const struct podfs_session_info *i)
+{
+	switch (i->state) {
+	case PODFS_SESSION_ENSURE:
+		return "a helper";
+	case PODFS_SESSION_CONNECT:
+		return "a stream to the helper";
+	case PODFS_SESSION_HELLO:
+		return "the helper's greeting";
+	case PODFS_SESSION_READY:
+		return "the helper's answer";
+	case PODFS_SESSION_LOST:
+		return "the next try after a lost stream";
+	case PODFS_SESSION_IDLE:
+	case PODFS_SESSION_DEAD:
+	default:
+		return "";
+	}
+}
+
 void podfs_session_info(struct podfs_session *s,
 			struct podfs_session_info *ret)
 {
+	int64_t stalled_at;
+
 	pthread_mutex_lock(&s->lock);
 	*ret = s->info;
+	stalled_at = s->stalled_at;
 	pthread_mutex_unlock(&s->lock);
+	if (!stalled_at)
+		return;
+	ret->waiting_ms = (uint64_t)(podfs_now_ms() - stalled_at);
+	snprintf(ret->waits_for, sizeof(ret->waits_for), "%s", waits_for(ret));
 }

@@ -54,6 +54,7 @@ struct podfs_session {
 	int64_t started_at;   /* of this try to get READY */
 	int64_t resume_until; /* come back for the helper's state till then */
 	int64_t last_received;
+	int64_t asked_us;     /* the handshake or ping under way left then */
 	bool ping_due;
 
 	struct podfs_task wake; /* submitted or cancelled */
@@ -66,6 +67,7 @@ struct podfs_session {
 	bool target_running;
 	char target_id[sizeof(((struct podfs_helper *)0)->target_id)];
 	struct podfs_session_info info;
+	int64_t stalled_at; /* ms; nothing was completed since; 0: all was */
 
 	struct podfs_session *next; /* the backend's list, under its lock */
 };

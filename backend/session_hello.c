@@ -25,6 +25,22 @@ struct hello_call {
 	uint8_t frame[PODFS_CALL_HEADROOM + 512];
 };
 
+static int64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* The handshake, or a ping: none of both waits for a disk. */
+static void answered(struct podfs_session *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->info.round_trip_us = (uint64_t)(now_us() - s->asked_us);
+	pthread_mutex_unlock(&s->lock);
+}
+
 static void keep_info(struct podfs_session *s, const struct wire_rep_HELLO *m)
 {
 	size_t n = m->helper_version.n;
@@ -58,6 +74,7 @@ static void ready(struct podfs_session *s, const struct wire_rep_HELLO *m)
 	s->refusals = 0;
 	s->fail_until = 0;
 	keep_info(s, m);
+	answered(s);
 	if (m->inflight_max < s->rpc.inflight_max)
 		s->rpc.inflight_max = m->inflight_max;
 	s->rpc.packs = m->features & WIRE_FEATURE_LZ4;
@@ -139,6 +156,7 @@ void podfs_session_hello(struct podfs_session *s)
 	};
 	struct wire_writer w;
 
+	s->asked_us = now_us();
 	if (!h) {
 		podfs_session_drop_stream(s, "out of memory");
 		return;
@@ -209,16 +227,20 @@ bool podfs_session_bye(struct podfs_session *s, void (*done)(void *arg),
 
 struct ping_call {
 	struct podfs_call call;
+	struct podfs_session *session;
 	uint8_t frame[PODFS_CALL_HEADROOM + 16];
 };
 
 static void ping_done(struct podfs_call *c, int status, const uint8_t *body,
 		      size_t len)
 {
-	(void)status;
+	struct ping_call *p = podfs_container_of(c, struct ping_call, call);
+
 	(void)body;
 	(void)len;
-	free(podfs_container_of(c, struct ping_call, call));
+	if (status == 0)
+		answered(p->session);
+	free(p);
 }
 
 /* Data, not a WebSocket ping: those don't re-arm the server's 4 hours of
@@ -233,6 +255,8 @@ static void ping(struct podfs_session *s)
 		return;
 	w = wire_writer_over(p->frame + PODFS_CALL_HEADROOM, 16);
 	wire_enc_req_PING(&w, &m);
+	p->session = s;
+	s->asked_us = now_us();
 	p->call.op = WIRE_OP_PING;
 	p->call.frame = p->frame;
 	p->call.body_len = (size_t)(w.p - w.start);

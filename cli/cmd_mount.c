@@ -134,6 +134,7 @@ static int way_up(struct running *run, struct mount_options *o,
 		.entry_timeout = o->attr_timeout,
 		.refused = o->refused.p,
 		.status = status_json_write,
+		.metrics = status_metrics_write,
 		.status_arg = &run->status,
 	};
 	int r = mountpoint_prepare(o->mountpoint, &run->at, err);
@@ -153,6 +154,7 @@ static int way_up(struct running *run, struct mount_options *o,
 	if (r < 0)
 		return r;
 	run->status.backend = run->backend;
+	run->status.fs = run->fs;
 	/* before the mount: from its first moment there is someone to ask */
 	r = runfile_write(run->at.path, run->at.mode);
 	if (r < 0)

@@ -86,6 +86,9 @@ static void session(void *arg, const struct podfs_session_info *i)
 	podfs_jw_number(o, "trips", i->trips);
 	trace(o, i);
 	podfs_jw_number(o, "dropped", i->dropped);
+	podfs_jw_number(o, "round_trip_us", i->round_trip_us);
+	podfs_jw_number(o, "waiting_ms", i->waiting_ms);
+	podfs_jw_text(o, "waits_for", i->waits_for);
 	podfs_jw_truth(o, "read_only", i->read_only);
 	podfs_jw_text(o, "error", i->error);
 	podfs_jw_put(o, "}");
@@ -109,6 +112,15 @@ static void daemon_part(struct podfs_json_writer *o, const struct status_source 
 	podfs_jw_truth(o, "read_only", s->config->read_only);
 }
 
+static void memory_part(struct podfs_json_writer *o, const struct status_source *s)
+{
+	struct podfs_fs_info i;
+
+	podfs_fs_info(s->fs, &i);
+	podfs_jw_number(o, "nodes", i.nodes);
+	podfs_jw_number(o, "handles", i.handles);
+}
+
 static void cluster_part(struct podfs_json_writer *o, const struct podfs_backend_info *i)
 {
 	podfs_jw_text(o, "server", i->server);
@@ -120,6 +132,7 @@ static void cluster_part(struct podfs_json_writer *o, const struct podfs_backend
 	podfs_jw_number(o, "pods", i->pods);
 	podfs_jw_number(o, "containers", i->containers);
 	podfs_jw_number(o, "requests", i->requests);
+	podfs_jw_number(o, "helpers", i->helpers);
 	podfs_jw_text(o, "error", i->error);
 }
 
@@ -134,6 +147,7 @@ char *status_json_write(void *arg, size_t *ret_len)
 	podfs_jw_put(&o, "{");
 	daemon_part(&o, s);
 	cluster_part(&o, &info);
+	memory_part(&o, s);
 	podfs_jw_key(&o, "sessions");
 	podfs_jw_put(&o, "[");
 	o.first = true;

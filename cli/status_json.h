@@ -8,9 +8,11 @@
 #include <stddef.h>
 
 #include "backend/backend.h"
+#include "fs/fs.h"
 
 struct status_source {
 	struct podfs_backend *backend; /* set before the mount is served */
+	struct podfs_fs *fs;
 	const char *mountpoint;
 	const struct podfs_backend_config *config;
 };
@@ -18,5 +20,8 @@ struct status_source {
 /* A podfs_fs_config.status: @arg is a struct status_source. Thread: any.
  * The caller frees; NULL where memory is short. */
 char *status_json_write(void *arg, size_t *ret_len);
+
+/* The same for podfs_fs_config.metrics, in Prometheus's text format. */
+char *status_metrics_write(void *arg, size_t *ret_len);
 
 #endif

@@ -89,11 +89,11 @@ void fs_stat_virtual(const struct podfs_fs *fs, const struct fs_node *node,
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->st_ino = mix(fs->salt, node->id);
-	ret->st_mode = node->kind == FS_STATUS	  ? S_IFREG | 0400 :
+	ret->st_mode = fs_is_document(node->kind)  ? S_IFREG | 0400 :
 		       node->kind == FS_META	  ? S_IFDIR | 0500 :
 		       node->kind == FS_CONTAINER ? S_IFDIR | 0755 :
 						    S_IFDIR | 0555;
-	ret->st_nlink = node->kind == FS_STATUS ? 1 : 2;
+	ret->st_nlink = fs_is_document(node->kind) ? 1 : 2;
 	ret->st_uid = fs->uid;
 	ret->st_gid = fs->gid;
 	ret->st_size = (off_t)size;

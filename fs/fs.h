@@ -24,9 +24,10 @@ struct podfs_fs_config {
 	/* Programs that may not set off a helper container, besides the known
 	 * indexers; ended by NULL, borrowed. NULL: none. */
 	const char *const *refused;
-	/* Writes the status document (JSON) for /.podfs/status.json; owner of
-	 * *ret: fs, with free(). Any thread. */
+	/* Write /.podfs/status.json (JSON) and /.podfs/metrics (Prometheus's
+	 * text); owner of what they return: fs, with free(). Any thread. */
 	char *(*status)(void *arg, size_t *ret_len);
+	char *(*metrics)(void *arg, size_t *ret_len);
 	void *status_arg;
 };
 
@@ -45,6 +46,13 @@ int podfs_fs_run(struct podfs_fs *fs);
 
 /* Any thread and signal handlers: makes podfs_fs_run() return. */
 void podfs_fs_stop(struct podfs_fs *fs);
+
+/* What it keeps in memory. Any thread. */
+struct podfs_fs_info {
+	uint64_t nodes;	  /* names, files and folders that the kernel knows */
+	uint64_t handles; /* open files and folders */
+};
+void podfs_fs_info(struct podfs_fs *fs, struct podfs_fs_info *ret);
 
 /* The log of changes goes on in the file that its path names by now. The same. */
 void podfs_fs_reopen_audit(struct podfs_fs *fs);

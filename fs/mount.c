@@ -308,6 +308,14 @@ void podfs_fs_stop(struct podfs_fs *fs)
 	fuse_session_exit(fs->session);
 }
 
+void podfs_fs_info(struct podfs_fs *fs, struct podfs_fs_info *ret)
+{
+	pthread_mutex_lock(&fs->nodes.lock);
+	ret->nodes = fs->nodes.slots.used;
+	ret->handles = fs->handles.slots.used;
+	pthread_mutex_unlock(&fs->nodes.lock);
+}
+
 void podfs_fs_reopen_audit(struct podfs_fs *fs)
 {
 	if (fs->audit)

@@ -25,11 +25,18 @@ enum fs_kind {
 	FS_ROOT,
 	FS_META,	/* /.podfs */
 	FS_STATUS,	/* /.podfs/status.json */
+	FS_METRICS,	/* /.podfs/metrics */
 	FS_NAMESPACE,
 	FS_POD,
 	FS_CONTAINER, /* the root of a container's files */
 	FS_FILE,      /* anything below it */
 };
+
+/* A file of the daemon's own: written when it is opened. */
+static inline bool fs_is_document(enum fs_kind kind)
+{
+	return kind == FS_STATUS || kind == FS_METRICS;
+}
 
 struct fs_name;
 struct fs_handle;

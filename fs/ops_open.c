@@ -303,7 +303,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct podfs_fs *fs = fs_of(req);
 	struct fs_node *node = fs_node_get(&fs->nodes, ino);
 
-	if (node && node->kind == FS_STATUS)
+	if (node && fs_is_document(node->kind))
 		fs_virtual_open(req, node, fi);
 	else
 		open_node(req, node, fi, 0);

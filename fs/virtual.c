@@ -12,6 +12,7 @@
 
 #define META_NAME ".podfs"
 #define STATUS_NAME "status.json"
+#define METRICS_NAME "metrics"
 
 static enum fs_kind kind_below(enum fs_kind kind)
 {
@@ -39,13 +40,15 @@ static int find(struct podfs_fs *fs, struct fs_node *node, const char *name,
 		*ret_kind = FS_META;
 	else if (node->kind == FS_META && strcmp(name, STATUS_NAME) == 0)
 		*ret_kind = FS_STATUS;
-	else if (node->kind == FS_META || node->kind == FS_STATUS)
+	else if (node->kind == FS_META && strcmp(name, METRICS_NAME) == 0)
+		*ret_kind = FS_METRICS;
+	else if (node->kind == FS_META || fs_is_document(node->kind))
 		return -ENOENT;
 	else
 		*ret_kind = kind_below(node->kind);
 	if (strlen(name) > PODFS_NAME_MAX)
 		return -ENOENT;
-	if (*ret_kind == FS_META || *ret_kind == FS_STATUS) {
+	if (*ret_kind == FS_META || fs_is_document(*ret_kind)) {
 		strcpy(ret->name, name);
 		return 0;
 	}
@@ -102,8 +105,9 @@ static bool try_lookup(fuse_req_t req, struct fs_node *node, const char *name,
 		fs_stat_virtual(fs, child, 0, &e.attr);
 	/* told by the notifier when it changes */
 	e.entry_timeout = fs->config.entry_timeout;
-	e.attr_timeout = kind == FS_STATUS || known ? 0 :
-						      fs->config.attr_timeout;
+	e.attr_timeout = fs_is_document(kind) || known ?
+				 0 :
+				 fs->config.attr_timeout;
 	if (fuse_reply_entry(req, &e) != 0)
 		fs_node_forget(&fs->nodes, child->id, 1);
 	fs_node_put(&fs->nodes, child);
@@ -134,7 +138,8 @@ void fs_virtual_getattr(fuse_req_t req, struct fs_node *node)
 	if (node == fs->nodes.root)
 		st.st_ino = FUSE_ROOT_ID;
 	fuse_reply_attr(req, &st,
-			node->kind == FS_STATUS ? 0 : fs->config.attr_timeout);
+			fs_is_document(node->kind) ? 0 :
+						     fs->config.attr_timeout);
 	fs_node_put(&fs->nodes, node);
 }
 
@@ -168,11 +173,13 @@ static bool collect(void *arg, const struct podfs_entry *e)
 static int list(struct podfs_fs *fs, struct fs_node *node, struct fs_listing *l)
 {
 	struct collecting c = { .l = l };
-	struct podfs_entry status = { .name = STATUS_NAME };
+	static const struct podfs_entry status = { .name = STATUS_NAME };
+	static const struct podfs_entry metrics = { .name = METRICS_NAME };
 	int err;
 
 	if (node->kind == FS_META) {
 		collect(&c, &status);
+		collect(&c, &metrics);
 		return c.failed ? -ENOMEM : 0;
 	}
 	err = podfs_tree_list(fs->backend,
@@ -243,13 +250,15 @@ void fs_virtual_open(fuse_req_t req, struct fs_node *node,
 {
 	struct podfs_fs *fs = fs_of(req);
 	struct fs_listing *l = fs_listing_new();
+	char *(*write)(void *arg, size_t *ret_len) =
+		node->kind == FS_STATUS ? fs->config.status :
+					  fs->config.metrics;
 	int err = l ? 0 : -ENOMEM;
 
 	if ((fi->flags & O_ACCMODE) != O_RDONLY)
 		err = -EACCES;
-	if (!err && fs->config.status)
-		l->text = fs->config.status(fs->config.status_arg,
-					    &l->text_len);
+	if (!err && write)
+		l->text = write(fs->config.status_arg, &l->text_len);
 	if (!err && !l->text)
 		err = -EIO;
 	fi->direct_io = 1; /* its size is not known before it is read */

@@ -14,7 +14,7 @@ export PODFS_BUILD
 
 # A version manager's python may stand before the one that has Debian's pytest.
 python=python3
-"$python" -c 'import pytest, yaml' 2>/dev/null || python=/usr/bin/python3
+"$python" -c 'import pytest, yaml, prometheus_client' 2>/dev/null || python=/usr/bin/python3
 
 say() { printf '%s\n' "$*"; }
 die() {

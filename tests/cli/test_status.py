@@ -1,0 +1,80 @@
+"""podfs status and /.podfs, in words, as JSON and for Prometheus."""
+
+import json
+import re
+import stat
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from conftest import NAME
+
+
+def test_in_words(podfs, mount, point):
+    (mount / "etc/hostname").read_text()
+    done = podfs.run("status")
+    assert done.returncode == 0
+    (line,) = [s for s in done.stdout.splitlines() if f"  {NAME}: " in s]
+    assert re.search(r": ready, .*\d+ calls, .*round trip [0-9.]+ ms$", line)
+    assert "names and files known" in done.stdout
+
+
+def test_output_json(podfs, mount):
+    (mount / "etc/hostname").read_text()
+    assert podfs.run("status", "-o", "json").stdout.startswith('[{"version"')
+    for args in (["-ojson"], ["--output=json"], ["--json"]):
+        json.loads(podfs.run("status", *args).stdout)
+
+
+def test_watch_shows_rates(podfs, mount):
+    (mount / "etc/hostname").read_text()
+    done = podfs.run("status", "--watch", "--count", "3")
+    assert done.returncode == 0
+    assert done.stdout.count(f"  {NAME}: ready") == 3
+    # of the second look and the third; not a terminal: nothing is cleared
+    assert len(re.findall(r"^    \d+ calls/s, in [0-9.]+ [KMG]?i?B/s, out "
+                          r"[0-9.]+ [KMG]?i?B/s, \d+ under way$",
+                          done.stdout, re.M)) == 2
+    assert "\033" not in done.stdout
+
+
+def metrics(point):
+    text = (point / ".podfs/metrics").read_text()
+    families = list(text_string_to_metric_families(text))
+    names = [f.name for f in families]
+    assert len(names) == len(set(names))
+    for family in families:
+        assert family.documentation and family.type in ("gauge", "counter")
+        assert family.samples or family.name.startswith("podfs_container_") \
+            or family.name == "podfs_requests", family
+    return {(s.name, s.labels.get("kind", s.labels.get("container", ""))):
+            s.value for f in families for s in f.samples}
+
+
+def test_metrics(podfs, mount, point):
+    before = metrics(point)
+    assert before[("podfs_build_info", "")] == 1
+    assert ("podfs_container_ready", "postcont") not in before
+    (mount / "etc/hostname").read_text()
+    after = metrics(point)
+    assert after[("podfs_container_ready", "postcont")] == 1
+    assert after[("podfs_container_operations_total", "postcont")] > 0
+    assert after[("podfs_container_received_bytes_total", "postcont")] > 0
+    assert 0 < after[("podfs_container_round_trip_seconds", "postcont")] < 60
+    assert any(name == "podfs_requests_total" and kind
+               for name, kind in after)
+    assert after[("podfs_nodes", "")] > before[("podfs_nodes", "")]
+
+
+def test_the_documents_are_files_for_their_owner(mount, point):
+    folder = point / ".podfs"
+    assert sorted(p.name for p in folder.iterdir()) == ["metrics",
+                                                        "status.json"]
+    for path in folder.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o400
+
+
+def test_the_round_trip_is_in_the_document(podfs, mount, point):
+    (mount / "etc/hostname").read_text()
+    (session,) = podfs.document(point)["sessions"]
+    assert session["round_trip_us"] > 0
+    assert session["waiting_ms"] == 0 and session["waits_for"] == ""
