@@ -1,0 +1,87 @@
+"""What the jobs work on: made here, and sent into the pod once."""
+
+import io
+import random
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+from podfs_mount import LAYOUT, inside, programs
+
+PLACE = "tmp/bench"  # in the container
+MEGA = 1 << 20
+WORDS = ("static int return struct if else for while buffer error value next "
+         "name size list lock path read write node handle session reply "
+         "request bytes offset flags state index count").split()
+
+
+def text(rng, size):
+    """So many bytes that compress as sources do."""
+    out = io.StringIO()
+    while out.tell() < size:
+        out.write("\t" * rng.randrange(4) + " ".join(
+            rng.choice(WORDS) + str(rng.randrange(1000)) * (rng.random() < .3)
+            for _ in range(rng.randrange(2, 9))) + ";\n")
+    return out.getvalue()[:size].encode()
+
+
+def add(tar, name, content):
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    tar.addfile(info, io.BytesIO(content))
+
+
+def tree(tar, top, folders, files, total):
+    """@files of @total bytes in @folders."""
+    rng = random.Random(1)
+    stock = text(rng, 4 * MEGA)
+    sizes = [rng.expovariate(1) for _ in range(files)]
+    scale = total / sum(sizes)
+    for i, size in enumerate(sizes):
+        at = rng.randrange(len(stock) // 2)
+        add(tar, f"{top}/d{i % folders % 20:02}/e{i % folders:03}/f{i}.c",
+            stock[at:at + min(int(size * scale), 2 * MEGA)])
+
+
+def work_tree(tar, top):
+    with tempfile.TemporaryDirectory() as folder:
+        rng = random.Random(2)
+        for i in range(300):
+            path = Path(folder) / f"d{i % 20}" / f"f{i}.c"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(text(rng, 4000))
+        git = ["git", "-C", folder, "-c", "user.name=b", "-c", "user.email=b"]
+        for argv in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
+            subprocess.run(git + argv, check=True)
+        tar.add(folder, top)
+
+
+def send(where, write):
+    """What @write(tar) puts into an archive, unpacked in the container."""
+    ns, pod, container = where
+    p = subprocess.Popen(
+        [programs.kubectl(), "--kubeconfig", LAYOUT.kubeconfig(), "exec", "-i",
+         "-n", ns, pod, "-c", container, "--", "tar", "x", "-C", f"/{PLACE}"],
+        stdin=subprocess.PIPE)
+    with p.stdin, tarfile.open(fileobj=p.stdin, mode="w|") as tar:
+        write(tar)
+    assert p.wait(120) == 0
+
+
+def make(where):
+    inside(where, "mkdir", "-p", f"/{PLACE}/in")
+
+    def write(tar):
+        tree(tar, "big", 822, 6523, 112 * MEGA)
+        tree(tar, "small", 80, 654, 12 * MEGA)
+        tree(tar, "thousand", 20, 1000, 4 * MEGA)
+        work_tree(tar, "git")
+        tar.add("/usr/lib/openssh/sftp-server", "sftp-server")
+
+    send(where, write)
+    inside(where, "sh", "-c", f"""
+        cd /{PLACE} && head -c 200M /dev/urandom >noise
+        head -c 100M noise >noise100
+        cat big/*/*/* >text; cat big/*/*/* >>text; truncate -s 200M text
+        echo line >edited""", timeout=120)
