@@ -36,24 +36,24 @@ void helper_root_done(struct helper_root *r)
 	r->pidfd = -1;
 }
 
-/* A piece of a path that the kernel takes: shorter than PATH_MAX. */
+/* A piece of a path that the kernel takes: shorter than PATH_MAX, and a single
+ * component where openat2 is missing. An error of openat2 is never an occasion
+ * for openat: of several components that one follows the links on the way, and
+ * a container can bring any error about (a FUSE file system of its own). */
 static int open_piece(const struct helper_root *r, int base, const char *piece,
 		      int flags)
 {
 	struct open_how how;
 	int fd;
 
-	if (!r->no_openat2) {
-		memset(&how, 0, sizeof(how));
-		how.flags = (unsigned)(flags | O_NOFOLLOW | O_CLOEXEC);
-		how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS;
-		fd = (int)syscall(SYS_openat2, base, piece, &how, sizeof(how));
-		/* EPERM: a seccomp profile older than the call; it can't come
-		 * from O_PATH, and for other flags the walk below says it */
-		if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
-			return fd >= 0 ? fd : -errno;
+	if (r->no_openat2) {
+		fd = openat(base, piece, flags | O_NOFOLLOW | O_CLOEXEC);
+		return fd >= 0 ? fd : -errno;
 	}
-	fd = openat(base, piece, flags | O_NOFOLLOW | O_CLOEXEC);
+	memset(&how, 0, sizeof(how));
+	how.flags = (unsigned)(flags | O_NOFOLLOW | O_CLOEXEC);
+	how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS;
+	fd = (int)syscall(SYS_openat2, base, piece, &how, sizeof(how));
 	return fd >= 0 ? fd : -errno;
 }
 
@@ -73,6 +73,8 @@ static size_t piece_len(const struct helper_root *r, const char *p, size_t n)
 	return cut;
 }
 
+/* A seccomp profile that is older than the call refuses it with EPERM, an old
+ * kernel with ENOSYS. */
 static bool kernel_has_openat2(const struct helper_root *r)
 {
 	static int known; /* 0 not asked, 1 yes, -1 no; racing is harmless */
