@@ -25,6 +25,7 @@ struct podfs_fs {
 	struct podfs_backend *backend; /* set before the mount, never changed */
 	struct fuse_session *session;
 	bool mounted;
+	atomic_bool init_reply; /* is what is written next */
 	bool allow_other;
 	uint64_t salt; /* of the inode numbers that users see */
 	uid_t uid;     /* the mounter's, owner of the cluster's folders */

@@ -15,6 +15,7 @@
 #include "common/base/guard.h"
 #include "common/base/log.h"
 #include "fs/audit.h"
+#include "fs/device.h"
 #include "common/wire/limits.h"
 #include "fs/fs_internal.h"
 #include "fs/names.h"
@@ -29,7 +30,7 @@
 
 static void init(void *userdata, struct fuse_conn_info *conn)
 {
-	const struct podfs_fs *fs = userdata;
+	struct podfs_fs *fs = userdata;
 	static const unsigned wanted =
 		FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO |
 		FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS |
@@ -56,6 +57,7 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 	conn->max_background = BACKGROUND_MAX;
 	conn->congestion_threshold = CONGESTION;
 	conn->time_gran = 1;
+	fs_device_init(fs, conn->capable & FUSE_CAP_PARALLEL_DIROPS);
 }
 
 const struct fuse_lowlevel_ops fs_operations = {
@@ -245,7 +247,9 @@ int podfs_fs_mount(struct podfs_fs *fs, struct podfs_backend *b,
 				     "and may this user mount (fusermount3)?",
 				     fs->config.mountpoint);
 	fs->mounted = true;
-	status = fs_interrupts_start(&fs->interrupts);
+	status = fs_device_use(fs);
+	if (!status)
+		status = fs_interrupts_start(&fs->interrupts);
 	if (!status)
 		status = fs_parking_start(fs);
 	if (!status)

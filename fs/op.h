@@ -39,9 +39,12 @@ struct fs_op {
 	atomic_bool answered;
 
 	/* the interrupts' lock */
-	struct fs_op *waiting_next;
+	struct fs_op *waiting_next, *waiting_prev;
 	bool waiting;
-	int64_t interrupted_at; /* ms */
+	int64_t interrupted_at; /* ms; 0: not */
+	int64_t watched_at;	/* ms */
+	unsigned watched_round;
+	enum fs_untold untold; /* set before it is sent */
 	pid_t pid;
 	bool changes; /* the container, though its kind doesn't say so */
 	bool waits; /* for a lock: any signal ends that, as fcntl(2) says */

@@ -121,6 +121,7 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		size = WIRE_READ_MAX; /* more than max_read never comes */
 	op->size = size;
 	op->offset = (uint64_t)off;
+	op->untold = FS_UNTOLD_READ;
 	op->call.part = read_part;
 	op->call.restart = read_restart;
 	FS_SEND(op, READ, .handle = op->remote, .offset = (uint64_t)off,

@@ -63,6 +63,9 @@ static void keep(struct fs_handle *h, struct fs_op *op,
 {
 	int flags = op->fi.flags;
 
+	pthread_mutex_lock(&op->fs->nodes.lock);
+	h->pid = op->pid;
+	pthread_mutex_unlock(&op->fs->nodes.lock);
 	h->audit = podfs_steal_ptr(&op->audit_file);
 	h->size = a->size;
 	h->mtime = a->mtime;

@@ -157,6 +157,7 @@ void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size,
 		write_free(w);
 		return;
 	}
+	op->untold = fi->writepage ? FS_UNTOLD_PAGES : FS_TOLD;
 	fs_interrupts_watch(&op->fs->interrupts, op);
 	first = w->in_turn ? 1 : n;
 	w->next = first;

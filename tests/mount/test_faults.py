@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from conftest import HELPER, Mount, abort
+from conftest import HELPER, Mount, abort, liar
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "helper"))
 import client  # noqa: E402
@@ -36,6 +36,23 @@ def test_kill_9_while_the_helper_hangs(mount):
     finally:
         os.kill(helper, signal.SIGCONT)
     assert (mount.files / "f").read_text() == "x"
+
+
+def test_one_name_waits_alone(tmp_path):
+    """The kernel asks for others of the same folder meanwhile."""
+    with liar(tmp_path, "LOOKUP", "held", "--timeout", "300") as mount:
+        for name in "ab":
+            (mount.root / name).touch()
+        os.stat(mount.files)
+        (tmp_path / "LIE").touch()
+        with contextlib.ExitStack() as stack:
+            stack.callback((tmp_path / "LIE").unlink)
+            first = subprocess.Popen(["stat", mount.files / "a"],
+                                     stdout=subprocess.DEVNULL)
+            time.sleep(0.5)
+            subprocess.run(["stat", mount.files / "b"], timeout=60, check=True)
+            assert first.poll() is None
+        assert first.wait(60) == 0
 
 
 def test_stop_while_the_helper_hangs(tmp_path):

@@ -1,0 +1,200 @@
+"""A helper that answers nothing: whoever waits for it can be killed, and so can
+the next who opens the file."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import killing
+from conftest import Mount, abort, liar
+from pipe_mount import PROGRAM as PODFS
+
+SOON = 10  # seconds; the claim is 0.1, with the machine to itself
+BIG = 8 << 20
+PROGRAM = pathlib.Path(killing.__file__)
+
+
+def fill(root):
+    """What killing.py wants to find."""
+    root.mkdir()
+    with open(root / "big", "wb") as f:
+        f.truncate(BIG)
+    (root / "f").write_bytes(b"f" * 10000)
+    (root / "other").touch()
+    (root / "empty").mkdir()
+    (root / "many").mkdir()
+    # more than comes with the open
+    for i in range(2000):
+        (root / "many" / f"{'n' * 100}{i}").touch()
+    os.symlink("f", root / "link")
+
+
+class Victim:
+    def __init__(self, op, path):
+        self.op = op
+        self.p = subprocess.Popen([sys.executable, "-S", PROGRAM, op, path],
+                                  stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE)
+
+    def said(self, word):
+        assert self.p.stdout.readline().decode().strip() == word, self.op
+
+    def start(self):
+        self.p.stdin.write(b"\n")
+        self.p.stdin.flush()
+        self.said("now")
+
+    def dies(self, sig=signal.SIGKILL):
+        """In milliseconds, or why it isn't as it should be."""
+        if self.p.poll() is not None:
+            return f"it came back: {self.p.stdout.read()}"
+        start = time.monotonic()
+        self.p.send_signal(sig)
+        try:
+            status = self.p.wait(SOON)
+        except subprocess.TimeoutExpired:
+            stack = pathlib.Path(f"/proc/{self.p.pid}/stack").read_text()
+            return f"it hangs in {stack}"
+        took = time.monotonic() - start
+        if status != -sig or self.p.stdout.read():
+            return f"it came back: {status}"
+        return round(1000 * took)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.p.kill()
+
+
+@contextlib.contextmanager
+def frozen(mount):
+    helper = mount.helper_pid()
+    os.kill(helper, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # it was ended
+            os.kill(helper, signal.SIGCONT)
+
+
+@pytest.fixture(scope="module")
+def mount(tmp_path_factory):
+    # soon nothing that is known of the names serves
+    m = Mount(tmp_path_factory.mktemp("killed"), "--attr-timeout", "0.1")
+    os.listdir(m.files)
+    yield m
+    said = m.log.read_text()
+    try:
+        assert m.stop() == 0, m.log.read_text()
+    finally:
+        abort(m.point)
+    for word in ("runtime error", "AddressSanitizer", "ThreadSanitizer"):
+        assert word not in said + m.log.read_text(), m.log.read_text()
+
+
+def wait_all(victims):
+    for v in victims:
+        v.start()
+    time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def killed(mount):
+    """Of each operation: how its program died, and that of the next open."""
+    with contextlib.ExitStack() as stack:
+        for op in killing.OPS:
+            fill(mount.root / op)
+        first, after = [[stack.enter_context(
+            Victim(next_ or op, mount.files / op)) for op in killing.OPS]
+            for next_ in (None, "open_again")]
+        for v in first + after:
+            v.said("ready")
+        time.sleep(0.3)
+        with frozen(mount):
+            wait_all(first)
+            died = [v.dies() for v in first]
+            wait_all(after)
+            return {v.op: (d, a.dies())
+                    for v, d, a in zip(first, died, after)}
+
+
+@pytest.mark.parametrize("op", killing.OPS)
+def test_in_any_operation(mount, killed, op):
+    print("ms:", killed[op])
+    assert all(isinstance(took, int) for took in killed[op]), killed[op]
+    assert len(os.listdir(mount.files / op)) >= 5  # it goes on
+
+
+@pytest.mark.parametrize("op", ["exit", "mmap_dirty"])
+def test_by_another_signal(mount, op):
+    """The kernel doesn't tell of the exit as it does of SIGKILL."""
+    name = f"{op}-by-another"
+    fill(mount.root / name)
+    with Victim(op, mount.files / name) as victim:
+        victim.said("ready")
+        time.sleep(0.3)
+        with frozen(mount):
+            wait_all([victim])
+            took = victim.dies(signal.SIGTERM)
+            print("ms:", took)
+            assert isinstance(took, int), took
+
+
+def test_while_a_read_never_ends(tmp_path):
+    """The page that it waits for is not in the way of the next open, though the
+    file is another by then and the kernel forgets its pages."""
+    with liar(tmp_path, "READ", "held", "--timeout", "300") as mount:
+        file = mount.root / "f"
+        file.write_bytes(bytes(100_000))
+        os.listdir(mount.files)
+        with Victim("map", mount.files / "f") as reader:
+            reader.said("ready")
+            (tmp_path / "LIE").touch()
+            try:
+                wait_all([reader])
+                took = reader.dies()
+                print("ms:", took)
+                assert isinstance(took, int), took
+                file.write_bytes(b"new" * 40_000)
+                # a program of its own: should it hang, it is not this one
+                head = subprocess.run(["head", "-c", "3", mount.files / "f"],
+                                      capture_output=True, timeout=60)
+                assert head.stdout == b"new"
+            finally:
+                (tmp_path / "LIE").unlink()
+
+
+@pytest.mark.parametrize("command", [[PODFS, "umount"],
+                                     [PODFS, "umount", "-f"],
+                                     ["umount", "-f"]])
+def test_umount(tmp_path, command):
+    mount = Mount(tmp_path)
+    fill(mount.root / "d")
+    try:
+        os.listdir(mount.files)
+        with Victim("mmap_dirty", mount.files / "d") as waits, \
+                Victim("write", mount.files / "d") as writes:
+            waits.said("ready")
+            writes.said("ready")
+            time.sleep(1.1)
+            with frozen(mount):
+                wait_all([waits, writes])
+                start = time.monotonic()
+                # the system's says "busy", but those who wait are free
+                subprocess.run([*command, mount.point], timeout=60)
+                assert waits.p.wait(SOON) == 1
+                assert writes.p.wait(SOON) == 1
+                # -f doesn't ask
+                assert mount.daemon.wait(60) in (0, -signal.SIGKILL)
+                print("ms:", round(1000 * (time.monotonic() - start)))
+        assert not os.path.ismount(mount.point)
+        assert os.listdir(mount.point) == []
+    finally:
+        abort(mount.point)
