@@ -19,6 +19,7 @@
 /* Pulling an image onto a node takes its time; kubectl waits for ever. */
 #define START_TIMEOUT_S 60
 #define OP_TIMEOUT_S 30
+#define SYNC_TIMES 4 /* as long for a disk */
 
 /* For helpers to hear that the sessions end; a dead link must not hold up an
  * umount. */
@@ -66,6 +67,7 @@ int podfs_backend_start(const struct podfs_backend_config *config,
 			struct podfs_backend **ret, struct podfs_err *err)
 {
 	struct podfs_backend *b = calloc(1, sizeof(*b));
+	unsigned op_timeout;
 	int status;
 
 	if (!b)
@@ -75,6 +77,7 @@ int podfs_backend_start(const struct podfs_backend_config *config,
 	b->read_only_namespaces = config->read_only_namespaces;
 	b->n_read_only_namespaces = config->n_read_only_namespaces;
 	pthread_mutex_init(&b->lock, NULL);
+	op_timeout = config->op_timeout ? config->op_timeout : OP_TIMEOUT_S;
 	b->session_config = (struct podfs_session_config){
 		.as_user = config->as_user,
 		.uid = config->uid,
@@ -82,9 +85,11 @@ int podfs_backend_start(const struct podfs_backend_config *config,
 		.start_timeout_ms = 1000 * (config->start_timeout ?
 						    config->start_timeout :
 						    START_TIMEOUT_S),
-		.op_timeout_ms = 1000 * (config->op_timeout ?
-						 config->op_timeout :
-						 OP_TIMEOUT_S),
+		.op_timeout_ms = 1000 * op_timeout,
+		.data_timeout_ms = 1000 * config->data_timeout,
+		.sync_timeout_ms = 1000 * (config->sync_timeout ?
+						   config->sync_timeout :
+						   SYNC_TIMES * op_timeout),
 		.dead = session_dead,
 		.arg = b,
 	};

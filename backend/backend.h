@@ -70,7 +70,9 @@ struct podfs_backend_config {
 	bool start_none; /* only what runs already: else -ENOENT */
 	/* seconds; 0: the default of that class (docs/architecture.md) */
 	unsigned start_timeout; /* helper container running and HELLO */
-	unsigned op_timeout;	/* one file operation */
+	unsigned op_timeout;	/* one file operation, but: */
+	unsigned data_timeout;	/* that reads, writes or copies */
+	unsigned sync_timeout;	/* fsync(2), close(2) */
 
 	enum podfs_via via;
 	/* PODFS_VIA_COMMAND: for /bin/sh, which gets the names by {namespace},
@@ -186,7 +188,7 @@ struct podfs_call {
 	enum wire_op op;
 	enum wire_prio prio;
 	uint32_t epoch;	    /* of the handles in the body; 0: holds none */
-	uint32_t timeout_ms; /* 0: the backend's op_timeout */
+	uint32_t timeout_ms; /* 0: the backend's for its class */
 	int64_t since;	    /* CLOCK_MONOTONIC, ms: its time counts from then;
 			     * 0: from when it is submitted */
 	bool unawaited;	    /* nobody waits for it: no trip */

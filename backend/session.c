@@ -170,11 +170,37 @@ static int refusal(const struct podfs_session *s, const struct podfs_call *c,
 	return 0;
 }
 
+/* Of the operation's class. What carries data waits behind other data on a slow
+ * link, what syncs for a disk. */
+static uint32_t timeout_ms(const struct podfs_session_config *c,
+			   enum wire_op op)
+{
+	uint32_t own = 0;
+
+	switch ((unsigned)op) {
+	case WIRE_OP_READ:
+	case WIRE_OP_WRITE:
+	case WIRE_OP_FALLOCATE:
+	case WIRE_OP_COPY_FILE_RANGE:
+	case WIRE_OP_SCAN:
+	case WIRE_OP_READ_STREAM:
+		own = c->data_timeout_ms;
+		break;
+	case WIRE_OP_FLUSH:
+	case WIRE_OP_FSYNC:
+		own = c->sync_timeout_ms;
+		break;
+	default:
+		break;
+	}
+	return own ? own : c->op_timeout_ms;
+}
+
 static void take_in(struct podfs_session *s, struct podfs_call *c)
 {
 	int64_t now = podfs_now_ms();
 	uint32_t timeout = c->timeout_ms ? c->timeout_ms :
-					   s->config->op_timeout_ms;
+					   timeout_ms(s->config, c->op);
 	int err = refusal(s, c, now);
 	int64_t deadline;
 

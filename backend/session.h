@@ -24,6 +24,8 @@ struct podfs_session_config {
 	uint32_t uid, gid;
 	unsigned start_timeout_ms;
 	unsigned op_timeout_ms;
+	unsigned data_timeout_ms; /* reads, writes and the like; 0: as above */
+	unsigned sync_timeout_ms; /* fsync(2), close(2); 0: as above */
 	/* Told on the I/O thread when the pod is gone: nobody need find the
 	 * session any more. */
 	void (*dead)(void *arg, struct podfs_session *s);

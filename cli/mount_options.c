@@ -24,6 +24,8 @@ enum id {
 	LOG_LEVEL,
 	LOG_FILE,
 	TIMEOUT,
+	DATA_TIMEOUT,
+	SYNC_TIMEOUT,
 	START_TIMEOUT,
 	ATTR_TIMEOUT,
 	MAX_RUNG,
@@ -47,6 +49,8 @@ static const struct option longs[] = {
 	{ "log-level", required_argument, NULL, LOG_LEVEL },
 	{ "log-file", required_argument, NULL, LOG_FILE },
 	{ "timeout", required_argument, NULL, TIMEOUT },
+	{ "data-timeout", required_argument, NULL, DATA_TIMEOUT },
+	{ "sync-timeout", required_argument, NULL, SYNC_TIMEOUT },
 	{ "start-timeout", required_argument, NULL, START_TIMEOUT },
 	{ "attr-timeout", required_argument, NULL, ATTR_TIMEOUT },
 	{ "max-rung", required_argument, NULL, MAX_RUNG },
@@ -281,6 +285,12 @@ static int set(struct mount_options *o, int id, const char *value)
 		return CLI_OK;
 	case TIMEOUT:
 		return set_timeout("timeout", value, &o->backend.op_timeout);
+	case DATA_TIMEOUT:
+		return set_timeout("data-timeout", value,
+				   &o->backend.data_timeout);
+	case SYNC_TIMEOUT:
+		return set_timeout("sync-timeout", value,
+				   &o->backend.sync_timeout);
 	case START_TIMEOUT:
 		return set_timeout("start-timeout", value,
 				   &o->backend.start_timeout);

@@ -49,11 +49,13 @@ static void long_and_short_say_the_same(void **state)
 	assert_int_equal(PARSE(&a, "mount", "--context", "c", "--namespace",
 			       "n1", "-n", "n2", "--read-only", "--timeout",
 			       "7", "--attr-timeout=0.25", "--image", "i",
+			       "--data-timeout", "8", "--sync-timeout", "9",
 			       "--log-level", "debug", "/m"),
 			 CLI_OK);
 	assert_int_equal(PARSE(&b, "mount", "/m", "-o",
 			       "context=c,namespace=n1,namespace=n2,ro",
 			       "-otimeout=6.5,attr-timeout=0.25,image=i",
+			       "-odata-timeout=8,sync-timeout=9",
 			       "-o", "log-level=debug"),
 			 CLI_OK);
 	for (struct mount_options *o = &a; o; o = o == &a ? &b : NULL) {
@@ -64,6 +66,8 @@ static void long_and_short_say_the_same(void **state)
 		assert_string_equal(o->backend.namespaces[1], "n2");
 		assert_true(o->backend.read_only);
 		assert_int_equal(o->backend.op_timeout, 7);
+		assert_int_equal(o->backend.data_timeout, 8);
+		assert_int_equal(o->backend.sync_timeout, 9);
 		assert_true(o->attr_timeout > 0.24 && o->attr_timeout < 0.26);
 		assert_string_equal(o->backend.image, "i");
 		assert_false(o->backend.image_has_helper);

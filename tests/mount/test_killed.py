@@ -40,7 +40,8 @@ class Victim:
         self.op = op
         self.p = subprocess.Popen([sys.executable, "-S", PROGRAM, op, path],
                                   stdin=subprocess.PIPE,
-                                  stdout=subprocess.PIPE)
+                                  stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE)
 
     def said(self, word):
         assert self.p.stdout.readline().decode().strip() == word, self.op
@@ -53,7 +54,7 @@ class Victim:
     def dies(self, sig=signal.SIGKILL):
         """In milliseconds, or why it isn't as it should be."""
         if self.p.poll() is not None:
-            return f"it came back: {self.p.stdout.read()}"
+            return f"it came back: {self.p.stderr.read()}"
         start = time.monotonic()
         self.p.send_signal(sig)
         try:
@@ -63,7 +64,7 @@ class Victim:
             return f"it hangs in {stack}"
         took = time.monotonic() - start
         if status != -sig or self.p.stdout.read():
-            return f"it came back: {status}"
+            return f"it came back: {status} {self.p.stderr.read()}"
         return round(1000 * took)
 
     def __enter__(self):
@@ -196,5 +197,35 @@ def test_umount(tmp_path, command):
                 print("ms:", round(1000 * (time.monotonic() - start)))
         assert not os.path.ismount(mount.point)
         assert os.listdir(mount.point) == []
+    finally:
+        abort(mount.point)
+
+
+@pytest.mark.parametrize("option,op", [
+    ("--timeout", "stat"), ("--data-timeout", "read_direct"),
+    ("--sync-timeout", "fsync")])
+def test_deadlines(tmp_path, option, op):
+    """Each class has its own: one is short, and only that ends."""
+    long = {"--timeout": "300", "--data-timeout": "300",
+            "--sync-timeout": "300"}
+    options = [x for pair in {**long, option: "1"}.items() for x in pair]
+    # a read asks for attributes that are old
+    mount = Mount(tmp_path, *options, "--attr-timeout", "300")
+    fill(mount.root / "d")
+    try:
+        with contextlib.ExitStack() as stack:
+            victims = {o: stack.enter_context(Victim(o, mount.files / "d"))
+                       for o in ("stat", "read_direct", "fsync")}
+            for v in victims.values():
+                v.said("ready")
+            with frozen(mount):
+                for v in victims.values():
+                    v.start()
+                ended = victims.pop(op).p
+                assert ended.wait(60) == 1
+                assert b"Errno 5" in ended.stderr.read()
+            for v in victims.values():
+                assert v.p.wait(60) == 0, v.p.stderr.read()
+        assert mount.stop() == 0
     finally:
         abort(mount.point)
