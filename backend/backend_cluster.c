@@ -83,9 +83,12 @@ static void on_container(void *arg, const char *pod_uid, const char *container,
 
 	pthread_mutex_lock(&b->lock);
 	for (struct podfs_session *s = b->sessions; s; s = s->next)
-		if (strcmp(s->target.pod_uid, pod_uid) == 0 &&
-		    strcmp(s->target.ref.container, container) == 0)
+		if (strcmp(s->target.pod_uid, pod_uid) != 0)
+			continue;
+		else if (strcmp(s->target.ref.container, container) == 0)
 			podfs_session_target_is(s, target_id, running);
+		else
+			podfs_session_helper_is(s, container, running);
 	pthread_mutex_unlock(&b->lock);
 }
 

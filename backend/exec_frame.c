@@ -102,7 +102,11 @@ void podfs_exec_input_verdict(const struct podfs_exec_input *in,
 		podfs_err_set(ret, -EPIPE, "the helper's stream ended");
 		return;
 	}
-	podfs_err_set(ret, -EIO, "exec failed: %s%s%s", st.message,
+	/* 126 and 127: there is no such program, or it can't be run; POSIX 2.8.2 */
+	podfs_err_set(ret,
+		      st.exit_code == 126 || st.exit_code == 127 ? -ENOEXEC :
+								   -EIO,
+		      "exec failed: %s%s%s", st.message,
 		      in->errors_len ? "; stderr: " : "",
 		      in->errors_len ? errors_of(in).text : "");
 }

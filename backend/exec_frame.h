@@ -43,7 +43,8 @@ void podfs_exec_input_piece(struct podfs_exec_input *in, const uint8_t *p,
 			    const uint8_t **ret, size_t *ret_len);
 
 /* Why the stream ended, from its status, its stderr and @closed (what the
- * connection itself says, may be ""). -EPIPE for success, -EIO otherwise. */
+ * connection itself says, may be ""). -EPIPE for success, -ENOEXEC where the
+ * program can't be run there, -EIO otherwise. */
 void podfs_exec_input_verdict(const struct podfs_exec_input *in,
 			      const char *closed, struct podfs_err *ret);
 

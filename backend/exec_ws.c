@@ -10,6 +10,7 @@
 #include "backend/auth_copy.h"
 #include "common/base/guard.h"
 #include "common/base/log.h"
+#include "common/base/quote.h"
 
 #define RX_BUFFER 65536
 #define PING_S 25
@@ -162,6 +163,18 @@ static int receive(struct exec_stream *s, const uint8_t *p, size_t n)
 	return s->detached ? -1 : 0;
 }
 
+/* RFC 6455 5.5.1: a code, and words for people. */
+static void keep_close(struct exec_stream *s, const uint8_t *p, size_t n)
+{
+	struct podfs_quoted words = { "" };
+	int code = n < 2 ? 1005 : p[0] << 8 | p[1]; /* 1005: it named none */
+
+	if (n > 2)
+		words = podfs_quote_n((const char *)p + 2, n - 2);
+	snprintf(s->close, sizeof(s->close), "closed by the server, %d%s%s",
+		 code, n > 2 ? " " : "", words.text);
+}
+
 static void refused(struct exec_stream *s, const char *why)
 {
 	int http = s->wsi ? (int)lws_http_client_http_response(s->wsi) : 0;
@@ -215,8 +228,11 @@ static int on_ws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
 		refused(s, in);
 		return 0;
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+		keep_close(s, in, len);
+		return 0;
 	case LWS_CALLBACK_CLIENT_CLOSED:
-		finish(s, "connection closed");
+		finish(s, s->close[0] ? s->close : "connection closed");
 		return 0;
 	case LWS_CALLBACK_WSI_DESTROY:
 		finish(s, "connection lost");

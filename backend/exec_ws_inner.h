@@ -45,6 +45,7 @@ struct exec_stream {
 	bool detached; /* the session wants to hear no more */
 	bool ended, opened;
 	struct podfs_err why; /* while opening */
+	char close[300]; /* what the server closed with; "": it didn't */
 	uint8_t message[LWS_PRE + 1 + MESSAGE_MAX];
 };
 

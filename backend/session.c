@@ -119,6 +119,20 @@ void podfs_session_target_is(struct podfs_session *s, const char *target_id,
 	wake(s);
 }
 
+void podfs_session_helper_is(struct podfs_session *s, const char *container,
+			     bool running)
+{
+	bool mine;
+
+	pthread_mutex_lock(&s->lock);
+	mine = strcmp(s->info.helper, container) == 0;
+	if (mine)
+		s->helper_gone = !running;
+	pthread_mutex_unlock(&s->lock);
+	if (mine)
+		wake(s);
+}
+
 static void wake(struct podfs_session *s)
 {
 	podfs_session_ref(s); /* the task's */

@@ -67,6 +67,7 @@ struct podfs_session {
 	bool dead;    /* the pod is gone, or the backend stops */
 	bool target_told;
 	bool target_running;
+	bool helper_gone; /* the container of info.helper runs no more */
 	char target_id[sizeof(((struct podfs_helper *)0)->target_id)];
 	struct podfs_session_info info;
 	int64_t stalled_at; /* ms; nothing was completed since; 0: all was */
@@ -85,6 +86,11 @@ void podfs_session_kill(struct podfs_session *s);
 /* What the target is now. Another container than the helper was made for, or
  * none: the helper died with it. Thread: any. */
 void podfs_session_target_is(struct podfs_session *s, const char *target_id,
+			     bool running);
+
+/* Whether a container of the pod runs, which may be the helper's. Where that
+ * one ended, nobody comes back for what was open there. Thread: any. */
+void podfs_session_helper_is(struct podfs_session *s, const char *container,
 			     bool running);
 
 /* Tells the helper that it may forget this session: nobody comes back for its

@@ -169,6 +169,8 @@ static void on_closed(void *arg, const struct podfs_err *why)
 	if (why->code == -EACCES || why->code == -EPROTO ||
 	    why->code == -EOPNOTSUPP)
 		podfs_session_refuse(s, why->code, why->text);
+	else if (!s->had_hello && why->code == -ENOEXEC)
+		podfs_session_refuse(s, -EIO, why->text);
 	else if (!s->had_hello && now - s->started_at > s->config->start_timeout_ms)
 		podfs_session_refuse(s, -EIO, why->text);
 }
@@ -248,19 +250,42 @@ void podfs_session_ensured(struct podfs_ensure *e, int status,
 	s->helper = *h;
 	pthread_mutex_lock(&s->lock);
 	snprintf(s->info.helper, sizeof(s->info.helper), "%s", h->container);
+	s->helper_gone = false;
 	pthread_mutex_unlock(&s->lock);
 	connect_helper(s);
+}
+
+/* A stream that is open closes by itself; without one there is nobody to come
+ * back to, and those who have something open there are told at once. */
+static void see_helper(struct podfs_session *s)
+{
+	bool gone;
+
+	pthread_mutex_lock(&s->lock);
+	gone = s->helper_gone;
+	pthread_mutex_unlock(&s->lock);
+	if (!gone || !s->had_hello)
+		return;
+	podfs_warn("session", "%s/%s/%s: helper container %s ended",
+		   s->target.ref.ns, s->target.ref.pod,
+		   s->target.ref.container, s->helper.container);
+	said(s, "the helper's container ended");
+	podfs_session_epoch_ended(s);
+	podfs_timer_cancel(s->config->loop, &s->retry);
+	podfs_rpc_fail_handles(&s->rpc, -ESTALE);
 }
 
 /* ---- advance --------------------------------------------------------------- */
 
 void podfs_session_advance(struct podfs_session *s)
 {
-	bool work = s->rpc.calls > 0;
+	bool work;
 
 	switch (s->state) {
 	case PODFS_SESSION_IDLE:
 	case PODFS_SESSION_LOST:
+		see_helper(s);
+		work = s->rpc.calls > 0;
 		if (s->ensuring || s->retry.armed)
 			return;
 		if (!work) {

@@ -4,6 +4,9 @@ between."""
 import contextlib
 import itertools
 import os
+import pathlib
+import threading
+import time
 
 import pytest
 
@@ -134,3 +137,70 @@ def test_pings_are_answered(api, tool, tmp_path, files):
         same(app, files)
     (stream,) = streams
     assert stream.pongs[-1:] == [b"ping 2"]  # RFC 6455 5.5.3: the last is due
+
+
+# ---- back-pressure ---------------------------------------------------------------
+
+def memory_of(point):
+    """KiB of the daemon that serves @point."""
+    for proc in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (proc / "cmdline").read_bytes().split(b"\0")[-2:-1] == [
+                    os.fsencode(point)]:
+                for line in (proc / "status").read_text().splitlines():
+                    if line.startswith("VmHWM:"):
+                        return int(line.split()[1])
+    raise AssertionError("no daemon")
+
+
+@pytest.mark.own_memory
+def test_a_server_that_takes_nothing(api, tool, tmp_path, files):
+    """Writers wait, and what they write is not held in memory."""
+    stuck, go = threading.Event(), threading.Event()
+
+    class Slow(Serving):
+        def step(self):
+            if stuck.is_set():
+                go.wait(60)
+            return super().step()
+
+    content = os.urandom(8 << 20)
+
+    def write(path):
+        path.write_bytes(content)
+
+    with container(api, tool, tmp_path, lambda s: Slow(s, files).run()) as app:
+        assert (app / "small-2").read_text() == "22"
+        before = memory_of(tmp_path / "k8s")
+        stuck.set()
+        writers = [threading.Thread(target=write, args=(app / f"w{i}",))
+                   for i in range(6)]
+        for w in writers:
+            w.start()
+        time.sleep(2)
+        grown = memory_of(tmp_path / "k8s") - before
+        go.set()
+        for w in writers:
+            w.join()
+        assert all((files / f"w{i}").read_bytes() == content
+                   for i in range(6))
+    print(grown, "KiB")
+    assert grown < 24 << 10
+
+
+@pytest.mark.own_memory
+def test_a_server_that_floods(api, tool, tmp_path, files):
+    """What nobody asked for is dropped, not kept."""
+    def play(stream):
+        for _ in range(60):
+            stream.message(STDERR, b"word " * 50000, cuts=(1, 100000))
+            stream.message(77, b"none " * 50000)
+            stream.frame(PING, b"ping")
+        Serving(stream, files).run()
+
+    with container(api, tool, tmp_path, play) as app:
+        before = memory_of(tmp_path / "k8s")
+        assert (app / "small-2").read_text() == "22"
+        grown = memory_of(tmp_path / "k8s") - before
+    print(grown, "KiB")
+    assert grown < 12 << 10

@@ -123,7 +123,7 @@ static void on_cut(struct podfs_task *task)
 
 	if (is_gone(t))
 		return;
-	podfs_err_set(&err, -EIO, "cut");
+	podfs_err_set(&err, t->how == FAKE_NO_PROGRAM ? -ENOEXEC : -EIO, "cut");
 	t->closed = true;
 	t->base.sink.closed(t->base.sink.arg, &err);
 	is_gone(t);
@@ -136,7 +136,7 @@ static void on_write(struct podfs_task *task)
 
 	if (is_gone(t) || t->how == FAKE_MUTE)
 		return;
-	if (t->how == FAKE_OPEN_THEN_CLOSE)
+	if (t->how == FAKE_OPEN_THEN_CLOSE || t->how == FAKE_NO_PROGRAM)
 		podfs_loop_post(t->f->loop, &t->cut);
 	else
 		serve(t);

@@ -17,6 +17,7 @@ enum fake_stream {
 	FAKE_REFUSE_WITH_JUNK, /* behind the reply */
 	FAKE_NEVER_OPEN,
 	FAKE_MUTE,
+	FAKE_NO_PROGRAM, /* closes with -ENOEXEC */
 };
 
 struct fake_way {

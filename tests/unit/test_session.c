@@ -258,7 +258,63 @@ static void test_handles_in_a_container_that_ended(void **state)
 	assert_int_equal(late.status, -ESTALE);
 }
 
+/* Nobody knocks at a helper that is gone; who has something open there hears of
+ * it at once, and the next user gets another. */
+static void test_a_helper_that_ended(void **state)
+{
+	struct env *e = *state;
+	struct one open, o;
+
+	make_ready(e);
+	podfs_session_helper_is(e->session, "another", false);
+	fake_way_cut(&e->way);
+	run_for(e, 300);
+	assert_int_equal(e->way.opens, 2); /* it came back for its state */
+	podfs_session_helper_is(e->session, "h", false);
+	run_for(e, 50);
+	assert_int_equal(e->way.opens, 2);
+	fake_way_cut(&e->way);
+	run_for(e, 300);
+	assert_int_equal(e->way.opens, 2);
+	submit_in(e, &open, OP_MS, 1);
+	run_for(e, 50);
+	assert_true(open.done);
+	assert_int_equal(open.status, -ESTALE);
+	e->way.knows = false;
+	assert_int_equal(ask(e, &o), 0);
+	assert_int_equal(e->way.ensures, 2);
+	assert_int_equal(podfs_session_epoch(e->session), 2);
+}
+
+static void test_what_was_open_in_a_helper_that_ended(void **state)
+{
+	struct env *e = *state;
+	struct one open;
+
+	make_ready(e);
+	e->way.answers_only_hello = true;
+	submit_in(e, &open, 10 * OP_MS, 1);
+	run_for(e, 50);
+	podfs_session_helper_is(e->session, "h", false);
+	fake_way_cut(&e->way);
+	run_for(e, 300);
+	assert_true(open.done);
+	assert_int_equal(open.status, -ESTALE);
+}
+
 /* ---- handshakes ------------------------------------------------------------- */
+
+/* It won't come right by asking again. */
+static void test_a_program_that_cannot_run(void **state)
+{
+	struct env *e = *state;
+	struct one o;
+
+	e->way.n_streams = 1;
+	e->way.stream[0] = FAKE_NO_PROGRAM;
+	assert_int_equal(ask(e, &o), -EIO);
+	assert_int_equal(e->way.opens, 1);
+}
 
 static void test_cut_before_the_reply_of_hello(void **state)
 {
@@ -373,6 +429,9 @@ int main(void)
 		T(test_an_idle_session_comes_back),
 		T(test_a_container_that_ended),
 		T(test_handles_in_a_container_that_ended),
+		T(test_a_helper_that_ended),
+		T(test_what_was_open_in_a_helper_that_ended),
+		T(test_a_program_that_cannot_run),
 		T(test_cut_before_the_reply_of_hello),
 		T(test_bytes_behind_a_refused_hello),
 		T(test_a_stream_that_never_opens),

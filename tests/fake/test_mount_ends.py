@@ -1,0 +1,225 @@
+"""Exec streams that end in each way they can: at the start, and under files
+that are in use."""
+
+import errno
+import os
+import struct
+import subprocess
+import threading
+import time
+
+import pytest
+
+from apiserver import helper_state
+from execserver import (BINARY, CLOSE, CONTINUED, PING, STATUS, STDERR,
+                        STDOUT, TEXT, Gone, Serving, helper_on)
+from test_mount_stream import EXEC, container, files  # noqa: F401
+
+
+def until(check, seconds=30):
+    end = time.monotonic() + seconds
+    while not (got := check()):
+        assert time.monotonic() < end, "took too long"
+        time.sleep(0.02)
+    return got
+
+
+# ---- under files in use -----------------------------------------------------------
+
+def cut(stream):
+    raise Gone
+
+
+def half_a_message(stream):
+    stream.frame(BINARY, bytes((STDOUT,)) + b"half", fin=False)
+    raise Gone
+
+
+def half_a_frame(stream):
+    stream.raw(bytes((0x80 | BINARY, 126)) + struct.pack(">H", 1000) + b"\1ab")
+    raise Gone
+
+
+def header_only(stream):
+    stream.raw(bytes((0x80 | BINARY, 127, 0, 0)))
+    raise Gone
+
+
+def too_large(stream):
+    stream.raw(bytes((0x80 | BINARY, 127)) + struct.pack(">Q", 1 << 62))
+    stream.raw(bytes((STDOUT,)) + bytes(100000))
+
+
+def of_no_opcode(stream):
+    stream.frame(3, b"what is that")
+
+
+def continued_from_nothing(stream):
+    stream.frame(CONTINUED, bytes((STDOUT,)) + b"from nowhere")
+
+
+def with_reserved_bits(stream):
+    stream.raw(bytes((0xf0 | BINARY, 2, STDOUT, 65)))
+
+
+def ping_in_pieces(stream):
+    stream.frame(PING, b"a", fin=False)
+    stream.frame(CONTINUED, b"b")
+
+
+def large_ping(stream):
+    stream.frame(PING, b"p" * 300)
+
+
+def close_of_one_byte(stream):
+    stream.frame(CLOSE, b"\3")
+
+
+def nonsense_for_the_helper(stream):
+    stream.message(STDOUT, b"\xff" * 5000)
+
+
+def text_of_no_characters(stream):
+    stream.frame(TEXT, bytes((STDOUT,)) + b"\xff" * 5000)
+
+
+def ended(code):
+    return pytest.param(lambda stream: stream.exit(code), id=f"exit-{code}")
+
+
+def closed(code):
+    return pytest.param(
+        lambda stream: stream.close(code, b"because of\nthis"), id=str(code))
+
+
+@pytest.mark.parametrize("end", [
+    cut, half_a_message, half_a_frame, header_only, too_large, of_no_opcode,
+    continued_from_nothing, with_reserved_bits, ping_in_pieces, large_ping,
+    close_of_one_byte, nonsense_for_the_helper, text_of_no_characters,
+    ended(0), ended(137), closed(1000), closed(1001), closed(1011),
+    closed(4000)])
+def test_under_files(api, tool, tmp_path, files, end):  # noqa: F811
+    """Who asks in this moment has the answer all the same."""
+    now = threading.Event()
+    streams = []
+
+    def send(stream, data):
+        if now.is_set() and stream is streams[0]:
+            end(stream)
+            while True:  # what else the client has to say is not heard
+                stream.exactly(1)
+        stream.message(STDOUT, data)
+
+    def play(stream):
+        streams.append(stream)
+        Serving(stream, files, send).run()
+
+    with container(api, tool, tmp_path, play) as app:
+        assert (app / "small-1").read_text() == "1"
+        now.set()
+        assert (app / "small-2").read_text() == "22"
+        assert (app / "small-3").read_text() == "333"
+        assert len(streams) == 2
+        log = (tmp_path / "podfs.log").read_text()
+    assert "db/one/app: stream lost: " in log
+
+
+@pytest.mark.parametrize("code", [1001, 1011, 4000])
+def test_the_servers_words(api, tool, tmp_path, files, code):  # noqa: F811
+    def play(stream):
+        Serving(stream, files, lambda s, data: s.close(
+            code, b"go\naway")).run()
+
+    with container(api, tool, tmp_path, play) as app:
+        ls = subprocess.Popen(["ls", app])
+        log = tmp_path / "podfs.log"
+        want = rf"closed by the server, {code} 'go\x0aaway'"
+        until(lambda: want in log.read_text())
+        ls.kill()
+        ls.wait()
+
+
+# ---- at the start ------------------------------------------------------------------
+
+@pytest.mark.parametrize("code", [126, 127])
+def test_a_program_that_cannot_run(api, tool, tmp_path, files,  # noqa: F811
+                                   code):
+    """Not asked for again and again: it won't be there the next time."""
+    opened = []
+
+    def play(stream):
+        opened.append(stream)
+        stream.message(STDERR, b"first\nexec: /podfs-helper: no such ")
+        stream.message(STDERR, b"file\n", cuts=(2,))
+        stream.exit(code)
+
+    with container(api, tool, tmp_path, play) as app:
+        with pytest.raises(OSError) as e:
+            os.listdir(app)
+        assert e.value.errno == errno.EIO
+        assert len(opened) == 1
+    log = (tmp_path / "podfs.log").read_text()
+    assert f"non-zero exit code: {code}" in log
+    assert "exec: /podfs-helper: no such file" in log
+    assert "first" not in log
+
+
+def no_status(stream):
+    stream.message(STATUS, b"no JSON", cuts=(2,))
+    stream.close(1000)
+
+
+def a_large_status(stream):
+    stream.message(STATUS, b'{"status":"' + b"x" * 100000, cuts=(1, 5000))
+    stream.close(1000)
+
+
+@pytest.mark.parametrize("end", [
+    cut, no_status, a_large_status, ended(1), closed(1000), of_no_opcode,
+    too_large, nonsense_for_the_helper])
+def test_a_start_that_comes_right(api, tool, tmp_path, files,  # noqa: F811
+                                  end):
+    """The helper's socket may not be there yet when its container runs."""
+    def play(stream):
+        end(stream)
+        while True:
+            stream.exactly(1)
+
+    with container(api, tool, tmp_path, play, play, helper_on(files)) as app:
+        assert (app / "small-2").read_text() == "22"
+
+
+# ---- its container -----------------------------------------------------------------
+
+def test_a_helper_that_ended(api, tool, tmp_path, files):  # noqa: F811
+    """It is not knocked at; who had a file open there hears of it, and who
+    comes next gets another helper."""
+    running = set()
+    streams = []
+
+    def start(a, target, c):
+        running.add(c["name"])
+        helper_state(a, target, c["name"], running={"startedAt": "now"})
+
+    def play(stream):
+        streams.append(stream)
+        Serving(stream, files).run()
+
+    api.on_patch = start
+    with container(api, tool, tmp_path, play) as app:
+        with open(app / "there", "rb", buffering=0) as f:
+            assert f.read(1)
+            (name,) = running
+            with api.lock:
+                one = api.objects["pods"][("db", "one")]
+            helper_state(api, one, name, terminated={
+                "exitCode": 137, "reason": "OOMKilled"})
+            log = tmp_path / "podfs.log"
+            streams[0].sock.shutdown(2)
+            until(lambda: f"helper container {name} ended" in log.read_text())
+            with pytest.raises(OSError):
+                os.pread(f.fileno(), 1, 1 << 19)
+            assert api.count(EXEC) == 1
+        assert (app / "small-2").read_text() == "22"
+        assert len(running) == 2
+        assert len(streams) == 2
