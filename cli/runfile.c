@@ -92,16 +92,21 @@ int runfile_write(const char *mountpoint, mode_t mode)
 	char path[PATH_MAX], fresh[PATH_MAX + 8];
 	unsigned long long started;
 	FILE *f;
-	int r = name(mountpoint, true, path, sizeof(path));
+	int fd, r = name(mountpoint, true, path, sizeof(path));
 
 	if (r == 0)
 		r = start_time(getpid(), &started);
 	if (r < 0)
 		return r;
 	snprintf(fresh, sizeof(fresh), "%s.new", path);
-	f = fopen(fresh, "we");
-	if (!f)
-		return -errno;
+	fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	f = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!f) {
+		r = -errno;
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
 	fprintf(f, "%d %llu %o\n%s\n", (int)getpid(), started, (unsigned)mode,
 		mountpoint);
 	if (fclose(f) != 0 || rename(fresh, path) < 0)
