@@ -180,8 +180,26 @@ bool fs_ahead_find(struct fs_op *op, struct wire_str path, bool folder,
 	return taken || (there && fs_found_ahead(op, &item));
 }
 
+/* What is larger isn't fetched yet: who opens one file isn't made to wait for
+ * those beside it. */
+static uint32_t file_max_locked(struct fs_ahead *a, int pid, bool folder)
+{
+	uint32_t max = FS_AHEAD_FILE_FIRST;
+
+	if (folder)
+		return FS_AHEAD_FILE_MAX;
+	if (a->row_pid != pid)
+		a->row = 0;
+	else
+		a->row++;
+	a->row_pid = pid;
+	for (unsigned i = 0; i < a->row && max < FS_AHEAD_FILE_MAX; i++)
+		max *= 4;
+	return max;
+}
+
 bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
-		   int64_t age_ms)
+		   uint64_t size, int64_t age_ms)
 {
 	struct fs_ahead *a = &op->node->tree->ahead;
 	struct fs_ahead_item *item;
@@ -190,6 +208,7 @@ bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
 	int64_t now = fs_now_ms();
 	bool walks, taken = false;
 	struct wire_str root;
+	uint32_t max;
 
 	pthread_mutex_lock(&a->lock);
 	fs_ahead_drop_older_locked(a, now - age_ms);
@@ -197,6 +216,7 @@ bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
 	if (folder)
 		see_locked(a, path, op->pid, now);
 	walks = walk_root_locked(a, path, op->pid, now, &root);
+	max = file_max_locked(a, op->pid, folder);
 	if (folder && a->scan && fs_ahead_scan_is_over(a->scan, path)) {
 		fs_ahead_scan_free(a->scan);
 		a->scan = NULL;
@@ -206,9 +226,11 @@ bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
 		a->scan->last_used = now;
 		if (fs_ahead_scan_wanted_locked(a))
 			send = a->scan;
-	} else if (!item && walks && now >= a->off_until) {
+	} else if (!item && walks && size <= max && now >= a->off_until) {
 		/* for who doesn't walk it may be stuck on a dead disk */
 		bool more = a->scan && a->scan->pid == op->pid &&
+			    (!a->scan->under_way ||
+			     size <= a->scan->file_max) &&
 			    fs_ahead_scan_brings(a->scan, path, folder);
 
 		if (!more)
@@ -218,6 +240,8 @@ bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
 			send = a->scan;
 		taken = (more || send) && wait_locked(a, op, path, now);
 	}
+	if (a->scan && !folder)
+		a->scan->file_max_next = max;
 	if (send)
 		fs_ahead_scan_next(send, taken, now);
 	pthread_mutex_unlock(&a->lock);

@@ -26,8 +26,10 @@ struct fs_op;
 struct fs_tree;
 struct fs_ahead_scan;
 
-/* Files of more bytes aren't fetched. */
-#define FS_AHEAD_FILE_MAX 65536u
+/* Files of more bytes aren't fetched; of more than the first not before some
+ * were opened in a row. */
+#define FS_AHEAD_FILE_FIRST (64u << 10)
+#define FS_AHEAD_FILE_MAX (1u << 20)
 
 struct fs_ahead_item {
 	struct fs_ahead_item *next;	 /* of the same bucket */
@@ -63,7 +65,9 @@ struct fs_ahead {
 	unsigned next_seen;
 	struct fs_op *waiting; /* for what the scan is yet to bring */
 	struct fs_ahead_scan *scan; /* under way, or to be gone on with; or NULL */
-	unsigned useless; /* pieces in a row of which nothing was used */
+	int row_pid;	  /* who opened files of a walk last ... */
+	unsigned row;	  /* ... and how many before that */
+	size_t wasted; /* bytes that grew old unused since the last piece */
 	int64_t off_until; /* ms: it was of no use, or refused */
 };
 
@@ -73,10 +77,11 @@ void fs_ahead_done(struct fs_ahead *a);
 /*
  * @op opens the folder or file at @path to read it, and is ready to be sent.
  * True: it was answered, or will be or sent. Otherwise the caller sends it.
- * @age_ms: how old what was fetched may be.
+ * @size: the file's, as far as is known. @age_ms: how old what was fetched may
+ * be.
  */
 bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
-		   int64_t age_ms);
+		   uint64_t size, int64_t age_ms);
 /* The same for @op that looks up @path, which was a folder, or a file, when it
  * was last seen. What was fetched stays, for its open. */
 bool fs_ahead_find(struct fs_op *op, struct wire_str path, bool folder,

@@ -95,6 +95,7 @@ void fs_ahead_drop_older_locked(struct fs_ahead *a, int64_t than)
 		struct wire_str path = { .p = a->oldest->path,
 					 .n = a->oldest->path_len };
 
+		a->wasted += a->oldest->len;
 		fs_ahead_item_free(fs_ahead_get_locked(a, path));
 	}
 }

@@ -144,12 +144,21 @@ static int take_entries(struct fs_ahead_scan *s, const struct wire_rep_SCAN *m)
 	return 0;
 }
 
+/* Also in several frames, each with the same attributes. */
 static int take_content(struct fs_ahead_scan *s, const struct wire_rep_SCAN *m)
 {
-	if (m->data.n != m->attr.size || !s->content)
+	if (!s->content || m->attr.size > s->file_max ||
+	    s->entries_len > m->attr.size ||
+	    m->data.n > m->attr.size - s->entries_len)
 		return -EIO;
-	s->entries_len = 0;
 	return take_entries(s, m);
+}
+
+/* False: a file that was written to while it was read. */
+static bool is_whole(const struct fs_ahead_scan *s,
+		     const struct wire_rep_SCAN *m)
+{
+	return m->kind == WIRE_SCAN_FOLDER || s->entries_len == m->attr.size;
 }
 
 /* In order, and of the tree that was asked for: what a helper sends may be
@@ -162,11 +171,12 @@ static int check(struct fs_ahead_scan *s, const struct wire_rep_SCAN *m,
 	s->received += len;
 	if (s->received > (size_t)s->budget + PIECE_OVER)
 		return -EIO;
-	if (!fs_ahead_scan_covers(s, m->path) || order < 0 ||
-	    (order == 0 && !s->at_comes &&
-	     (m->kind != WIRE_SCAN_FOLDER || !s->entries_len)))
+	if (!fs_ahead_scan_covers(s, m->path) || order < 0)
 		return -EIO;
-	return 0;
+	/* further frames of what is under way, and nothing else between them */
+	if (s->entries_len > 0)
+		return order == 0 && m->kind == s->kind ? 0 : -EIO;
+	return order == 0 && !s->at_comes ? -EIO : 0;
 }
 
 static void came_to(struct fs_ahead_scan *s, struct wire_str path)
@@ -194,8 +204,10 @@ static int on_part(struct podfs_call *c, const uint8_t *body, size_t len)
 		err = m.kind == WIRE_SCAN_FOLDER ? take_entries(s, &m) :
 		      m.kind == WIRE_SCAN_FILE	 ? take_content(s, &m) :
 						   -EIO;
-	if (!err)
+	if (!err) {
 		came_to(s, m.path);
+		s->kind = m.kind;
+	}
 	if (!err && m.end) {
 		const struct fs_ahead_item like = {
 			.folder = m.kind == WIRE_SCAN_FOLDER,
@@ -205,9 +217,10 @@ static int on_part(struct podfs_call *c, const uint8_t *body, size_t len)
 			.changes = s->changes,
 		};
 
-		fs_ahead_add_locked(a, m.path, &like,
-				    podfs_steal_ptr(&s->entries),
-				    s->entries_len);
+		if (is_whole(s, &m))
+			fs_ahead_add_locked(a, m.path, &like,
+					    podfs_steal_ptr(&s->entries),
+					    s->entries_len);
 		s->entries_len = 0;
 		served = leave_locked(a, &m.path);
 	}
@@ -324,6 +337,7 @@ struct fs_ahead_scan *fs_ahead_scan_new(struct fs_op *op, struct wire_str root,
 
 void fs_ahead_scan_next(struct fs_ahead_scan *s, bool awaited, int64_t now)
 {
+	struct fs_ahead *a = &s->tree->ahead;
 	struct wire_req_SCAN m = { .base = WIRE_BASE_ROOT,
 				   .path = root_of(s),
 				   .resume = s->at_comes ? WIRE_RESUME_AT :
@@ -333,10 +347,15 @@ void fs_ahead_scan_next(struct fs_ahead_scan *s, bool awaited, int64_t now)
 		wire_writer_over(s->frame + PODFS_CALL_HEADROOM,
 				 sizeof(s->frame) - PODFS_CALL_HEADROOM);
 
-	if (s->budget < PIECE_MAX)
+	/* what nobody asked for while it was new was too much */
+	if (a->wasted > s->budget / 2 && s->budget > PIECE_FIRST)
+		s->budget /= 4;
+	else if (s->budget < PIECE_MAX)
 		s->budget *= 4;
+	a->wasted = 0;
 	m.budget = s->budget;
-	m.inline_max = s->content ? FS_AHEAD_FILE_MAX : 0;
+	s->file_max = s->content ? s->file_max_next : 0;
+	m.inline_max = s->file_max;
 	wire_enc_req_SCAN(&w, &m);
 	memset(&s->call, 0, sizeof(s->call));
 	wire_writer_done(&w, &s->call.body_len);

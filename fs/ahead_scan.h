@@ -27,11 +27,14 @@ struct fs_ahead_scan {
 	bool at_comes; /* ... or, before the first piece, where it begins */
 	uint16_t at_len;
 	uint32_t budget;   /* of this piece, bytes */
+	uint32_t file_max; /* larger files don't come with it, ... */
+	uint32_t file_max_next; /* ... with the next */
 	size_t received;   /* of it */
 	size_t used;	   /* items since it was asked for */
 	unsigned changes;  /* the tree's, when it was asked for */
 	int64_t last_used; /* ms */
-	uint8_t *entries;  /* of a folder that comes in several frames */
+	uint8_t kind;	   /* of what came last: enum wire_scan */
+	uint8_t *entries;  /* of a folder or file that comes in several frames */
 	size_t entries_len;
 	uint8_t frame[PODFS_CALL_HEADROOM + 2 * (WIRE_PATH_MAX + 2) + 64];
 };

@@ -26,7 +26,7 @@
 #define LAST_POLL_MS 20
 /* The kernel offers 128 KiB whatever is asked for in INIT; sequential reads
  * over a slow link want more in flight. */
-#define READ_AHEAD_KIB 1024
+#define READ_AHEAD_KIB 2048
 
 static void init(void *userdata, struct fuse_conn_info *conn)
 {

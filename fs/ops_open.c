@@ -234,11 +234,12 @@ bool fs_opened_ahead(struct fs_op *op, struct fs_ahead_item *item)
 
 /* What only reads, and is small: a walk may have brought it. */
 static bool may_be_ahead(struct podfs_fs *fs, const struct fs_node *node,
-			 uint32_t flags)
+			 uint32_t flags, uint64_t *ret_size)
 {
 	const struct wire_attr *a = &node->attr;
 	bool small;
 
+	*ret_size = 0;
 	if (flags & WIRE_OPEN_DIRECTORY)
 		return true;
 	if ((flags & ~(uint32_t)(WIRE_OPEN_NOATIME | WIRE_OPEN_KILLPRIV)) !=
@@ -248,6 +249,7 @@ static bool may_be_ahead(struct podfs_fs *fs, const struct fs_node *node,
 	small = node->attr_known && S_ISREG(a->mode) &&
 		a->size <= FS_AHEAD_FILE_MAX &&
 		!(a->flags & WIRE_ATTR_VOLATILE);
+	*ret_size = a->size;
 	pthread_mutex_unlock(&fs->nodes.lock);
 	return small;
 }
@@ -260,6 +262,7 @@ static void open_node(fuse_req_t req, struct fs_node *node,
 	struct wire_req_OPEN m = { .flags = 0 };
 	struct wire_writer w;
 	struct fs_loc loc;
+	uint64_t size;
 	int err;
 
 	if (!op)
@@ -294,8 +297,9 @@ static void open_node(fuse_req_t req, struct fs_node *node,
 	w = fs_op_body(op);
 	wire_enc_req_OPEN(&w, &m);
 	if (fs_op_ready(op, &w) &&
-	    !(loc.base == WIRE_BASE_ROOT && may_be_ahead(fs, node, op->flags) &&
-	      fs_ahead_take(op, m.path, op->flags & WIRE_OPEN_DIRECTORY,
+	    !(loc.base == WIRE_BASE_ROOT &&
+	      may_be_ahead(fs, node, op->flags, &size) &&
+	      fs_ahead_take(op, m.path, op->flags & WIRE_OPEN_DIRECTORY, size,
 			    (int64_t)(fs->config.attr_timeout * 1000))))
 		podfs_session_submit(op->session, &op->call);
 	fs_loc_done(&loc);

@@ -21,6 +21,7 @@
 #define NAMES_MAX 2048u
 #define DEPTH_MAX 64u
 #define BUDGET_MAX (8u << 20)
+#define INLINE_MAX (1u << 20) /* of a file's content */
 /* Scans at one time, of all sessions: the workers are for who waits. */
 #define SCANS_MAX 2
 
@@ -181,12 +182,32 @@ static int open_quietly(int fd, const char *name, int flags)
 	return ret;
 }
 
+/* In frames of WIRE_DATA_MAX. One that gets shorter meanwhile ends early, which
+ * tells the client. */
+static void send_pieces(struct scan *s, int fd, const struct wire_attr *attr)
+{
+	uint64_t at = 0;
+	bool end;
+
+	do {
+		uint8_t *data = frame_begin(s, WIRE_SCAN_FILE, attr);
+		const uint64_t rest = attr->size - at;
+		const size_t want = rest < WIRE_DATA_MAX ? (size_t)rest :
+							   WIRE_DATA_MAX;
+		ssize_t n = pread(fd, data, want, (off_t)at);
+
+		if (n > 0)
+			s->o->reply.p += n;
+		at += n > 0 ? (uint64_t)n : 0;
+		end = n < (ssize_t)want || at == attr->size;
+		frame_send(s, data, end);
+	} while (!end);
+}
+
 static void send_content(struct scan *s, int dir, const char *name)
 {
 	PODFS_CLEANUP_FD int fd = -1;
 	struct wire_attr attr;
-	uint8_t *data;
-	ssize_t n;
 
 	/* looked at before it is opened: a FIFO would notice */
 	if (helper_attr_of(dir, name, &attr) != 0 || !S_ISREG(attr.mode) ||
@@ -196,14 +217,7 @@ static void send_content(struct scan *s, int dir, const char *name)
 	if (fd < 0 || helper_attr_of(fd, "", &attr) != 0 ||
 	    !S_ISREG(attr.mode) || attr.size > s->inline_max)
 		return;
-	data = frame_begin(s, WIRE_SCAN_FILE, &attr);
-	n = pread(fd, data, (size_t)attr.size, 0);
-	if (n != (ssize_t)attr.size) { /* being written to */
-		s->o->reply.p = s->o->reply.start;
-		return;
-	}
-	s->o->reply.p += n;
-	frame_send(s, data, true);
+	send_pieces(s, fd, &attr);
 	passed(s);
 }
 
@@ -325,8 +339,7 @@ int helper_op_SCAN(struct helper_op *o)
 	s->o = o;
 	s->resume = m.resume;
 	s->after = m.after;
-	s->inline_max = m.inline_max < WIRE_DATA_MAX ? m.inline_max :
-						       WIRE_DATA_MAX;
+	s->inline_max = m.inline_max < INLINE_MAX ? m.inline_max : INLINE_MAX;
 	s->left = m.budget < BUDGET_MAX ? m.budget : BUDGET_MAX;
 	if (__atomic_add_fetch(&scans, 1, __ATOMIC_RELAXED) > SCANS_MAX)
 		err = -EBUSY;

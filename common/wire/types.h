@@ -123,7 +123,7 @@ enum wire_resume { /* where a SCAN begins */
 
 enum wire_scan { /* what a frame of SCAN's reply holds */
 	WIRE_SCAN_FOLDER = 0, /* entries of the folder @path; end: the last */
-	WIRE_SCAN_FILE = 1,   /* content of the file @path, all of it */
+	WIRE_SCAN_FILE = 1,   /* content of the file @path; end: the last */
 	WIRE_SCAN_STOP = 2,   /* the last frame: went up to @path; end: all */
 };
 

@@ -20,12 +20,17 @@ def scan(helper, path="", after=None, inline_max=0, budget=MANY, at=None):
                          budget=budget)
     last = parts.pop()
     assert last["kind"] == STOP
-    found = []
+    found, open_file = [], None
     for part in parts:
         path = part["path"].decode()
         if part["kind"] == FILE:
-            found.append((FILE, path, part["data"]))
+            if open_file == path:
+                found[-1] = (FILE, path, found[-1][2] + part["data"])
+            else:
+                found.append((FILE, path, part["data"]))
+            open_file = None if part["end"] else path
             continue
+        assert open_file is None
         names = [e["name"].decode() for e in wire.entries(part["data"])]
         if found and found[-1][:2] == (FOLDER, path):
             names = found.pop()[2] + names
@@ -118,6 +123,24 @@ def test_a_folder_of_several_frames(helper, root):
         (root / name).touch()
     (found,), _, _ = scan(helper)
     assert found == (FOLDER, "", names)
+
+
+@pytest.mark.parametrize("budget", [0, MANY])
+def test_files_of_several_frames(helper, root, budget):
+    """A piece ends behind a whole one."""
+    sizes = 65535, 65536, 65537, 200000, 1 << 20, (1 << 20) + 1
+    content = {f"f{i}": os.urandom(size) for i, size in enumerate(sizes)}
+    for name, data in content.items():
+        (root / name).write_bytes(data)
+    content.pop("f5")  # too large
+    after, got = None, {}
+    for _ in range(10):
+        found, after, end = scan(helper, after=after, inline_max=1 << 30,
+                                 budget=budget)
+        got |= {path: data for kind, path, data in found if kind == FILE}
+        if end:
+            break
+    assert got == content
 
 
 def test_too_deep_is_left_out(helper, root):

@@ -55,6 +55,21 @@ def trips(mount, function):
     return count() - before, got
 
 
+def test_larger_files_come_with_the_walk(patient):
+    """8 MB in 40 files: one by one they took two trips each."""
+    content = {}
+    (patient.root / "large").mkdir()
+    for i in range(40):
+        data = os.urandom(1000) * (70 + i * 6) + b"end\n"
+        content[f"f{i:02}"] = data
+        (patient.root / "large" / f"f{i:02}").write_bytes(data)
+    n, _ = trips(patient, lambda: output("grep", "-r", "none",
+                                         cwd=patient.files / "large"))
+    assert n <= 20
+    for name, data in content.items():
+        assert (patient.files / "large" / name).read_bytes() == data
+
+
 @pytest.mark.parametrize("argv, most", [
     (["ls", "-lR"], 8), (["find", ".", "-ls"], 8), (["grep", "-r", "7"], 14),
     (["du", "-a"], 8), (["tar", "cf", "-", "."], 14)])
