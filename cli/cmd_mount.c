@@ -209,6 +209,7 @@ static int serve(struct mount_options *o, int report)
 	else
 		r = log_sink_setup(o->log_file, o->foreground, o->log_level,
 				   &err);
+	daemon_drop_capabilities();
 	if (r == 0 && o->audit) {
 		run.audit = path_absolute(o->audit);
 		if (!run.audit)

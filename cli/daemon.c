@@ -3,14 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "common/base/guard.h"
+#include "common/base/log.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define HAVE_LEAK_CHECK 1
@@ -100,4 +104,34 @@ void daemon_harden(void)
 #ifndef HAVE_LEAK_CHECK /* it looks at its own process as a debugger does */
 	prctl(PR_SET_DUMPABLE, 0);
 #endif
+}
+
+#define BIT(capability) (UINT64_C(1) << (capability))
+/* To mount and to take the mount off; kubeconfigs, keys and mount points of
+ * others; a plugin that is to end; who asks, where /proc hides processes. */
+#define KEPT                                                                   \
+	(BIT(CAP_SYS_ADMIN) | BIT(CAP_DAC_OVERRIDE) |                          \
+	 BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_FOWNER) | BIT(CAP_KILL) |          \
+	 BIT(CAP_SYS_PTRACE))
+
+void daemon_drop_capabilities(void)
+{
+	struct __user_cap_header_struct h = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3];
+
+	if (geteuid() != 0)
+		return; /* what a user was given he was given on purpose */
+	if (syscall(SYS_capget, &h, d) != 0) {
+		podfs_warn("cli", "capabilities: %m");
+		return;
+	}
+	for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		d[i].permitted &= (uint32_t)(KEPT >> (32 * i));
+		d[i].effective = d[i].permitted;
+		d[i].inheritable = 0;
+	}
+	if (syscall(SYS_capset, &h, d) != 0)
+		podfs_warn("cli", "capabilities: %m");
 }

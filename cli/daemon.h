@@ -21,4 +21,9 @@ void daemon_failed(int report, const struct podfs_err *err);
 /* This process holds credentials: no core dump, no debugger of the same user. */
 void daemon_harden(void);
 
+/* Of root's capabilities those that serving a mount needs. What it starts (a
+ * plugin, a command that leads to a container) is root again, by its exec.
+ * Thread: before others are started. */
+void daemon_drop_capabilities(void);
+
 #endif
