@@ -155,7 +155,7 @@ void ensure_grace_over(struct ensure_op *op)
 	if (op->step != ENSURE_WAIT)
 		return;
 	/* Both kinds share the timer: the words tell which it was. */
-	if (strstr(op->words, "CreateContainerError"))
+	if (strstr(op->words, "CreateContainer"))
 		next_rung(op, op->words);
 	else if (strstr(op->words, "Pull") || strstr(op->words, "Registry"))
 		ensure_fail(op, -EIO,

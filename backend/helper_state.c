@@ -56,7 +56,9 @@ static enum podfs_helper_phase waiting_phase(const char *reason,
 		return names_one_of(message, final, PODFS_ARRAY_LEN(final)) ?
 			       PODFS_HELPER_BAD_IMAGE :
 			       PODFS_HELPER_NO_IMAGE;
-	if (!strcmp(reason, "CreateContainerError"))
+	/* and the kubelet may not have seen yet what a variable comes from */
+	if (!strcmp(reason, "CreateContainerError") ||
+	    strcasestr(message, "failed to sync"))
 		return lost_target(message) ? PODFS_HELPER_NO_TARGET :
 					      PODFS_HELPER_NOT_MADE;
 	/* Of the first the spec is the cause, which can't be changed; and where
