@@ -1,6 +1,6 @@
 /*
- * One search for a helper. For ensure.c (its life) and ensure_steps.c (what it
- * does) only.
+ * One search for a helper. For ensure.c (its life), ensure_steps.c (what it
+ * does) and ensure_wait.c (what becomes of the helper) only.
  */
 #ifndef PODFS_BACKEND_ENSURE_INNER_H
 #define PODFS_BACKEND_ENSURE_INNER_H
@@ -51,6 +51,7 @@ struct ensure_op {
 	unsigned conflicts;
 	bool sent_in;
 	bool graced;
+	int64_t ended_at; /* when its target was first seen ended; 0: it isn't */
 	bool missed; /* the pod changed while an answer was under way */
 	bool checks; /* looks for what became of the helper it waits for */
 	enum wire_rung given; /* the rung of the helper that is waited for */
@@ -74,6 +75,12 @@ struct podfs_ensures {
 /* ensure_steps.c */
 void ensure_look(struct ensure_op *op);
 void ensure_show(struct ensure_op *op, const struct podfs_json *pod);
+/* A refused dry run costs nothing; a refused name stays in the pod for ever. */
+void ensure_try_rung(struct ensure_op *op);
+
+/* ensure_wait.c */
+void ensure_succeed(struct ensure_op *op, const struct podfs_json *pod);
+void ensure_helper_changed(struct ensure_op *op, const struct podfs_json *pod);
 void ensure_grace_over(struct ensure_op *op);
 
 /* ensure.c: what it waits for from here on. The log has it at once. */

@@ -7,16 +7,13 @@
 #include "backend/patch.h"
 #include "backend/pods.h"
 #include "backend/rest_answer.h"
-#include "backend/sendin.h"
 #include "common/base/guard.h"
 #include "common/base/log.h"
 
-#define LOOKS_MAX 4	  /* a target that restarts faster is given up */
 #define CONFLICTS_MAX 5
-#define IMAGE_GRACE_MS 10000 /* one more try of the kubelet */
-#define RUNTIME_GRACE_MS 2000
-
-static void try_rung(struct ensure_op *op);
+/* A target that ended and is to start again: where the kubelet backs off, it
+ * says so at once or, with volumes of some types, half a minute later. */
+#define ENDED_GRACE_MS 10000
 
 static void send(struct ensure_op *op, const struct podfs_rest_request *q)
 {
@@ -36,140 +33,13 @@ static char *pod_path(const struct ensure_op *op, const char *rest)
 	return path;
 }
 
-/* ---- the helper container is there ---------------------------------------------- */
-
-static void succeed(struct ensure_op *op, const struct podfs_json *pod)
-{
-	const struct podfs_json *status =
-		podfs_pod_status(pod, op->ref.container);
-	struct podfs_helper *h = &op->result;
-
-	snprintf(h->container, sizeof(h->container), "%s", op->helper);
-	h->in_target = op->all->c.in_target;
-	snprintf(h->target_id, sizeof(h->target_id), "%s",
-		 podfs_json_get_text(status, "containerID"));
-	h->rung = op->given;
-	h->sent_in = op->sent_in;
-	snprintf(h->arch, sizeof(h->arch), "%s", op->info.arch);
-	ensure_finish(op, 0);
-}
-
-static void cannot_run(struct ensure_op *op, const char *why)
-{
-	ensure_fail(op, -EIO, "the helper container %s can't run: %s",
-		    op->helper, why);
-}
-
-/* The helper came to nothing: the next rung, if one is left. */
-static void next_rung(struct ensure_op *op, const char *why)
-{
-	podfs_info("rest", "%s/%s/%s: helper %s (%s): %s", op->ref.ns,
-		   op->ref.pod, op->ref.container, op->helper,
-		   wire_rung_name(op->given), why);
-	if (op->rung + 1 < op->n_rungs) {
-		op->rung++;
-		try_rung(op);
-		return;
-	}
-	/* It was someone else's: an own one may do better. */
-	if (op->n_rungs == 0 && op->looks < LOOKS_MAX) {
-		ensure_look(op);
-		return;
-	}
-	cannot_run(op, why);
-}
-
-static void start_grace(struct ensure_op *op, int64_t ms)
-{
-	if (op->graced)
-		return;
-	op->graced = true;
-	podfs_timer_set(op->all->c.loop, &op->grace, podfs_now_ms() + ms);
-}
-
-static void helper_dead(struct ensure_op *op,
-			const struct podfs_helper_state *s)
-{
-	char why[PODFS_ERR_TEXT_MAX];
-
-	if (op->sent_in && s->exit_code == PODFS_SENDIN_EXIT_NO_DIR)
-		snprintf(why, sizeof(why),
-			 "image '%s' has no folder that it may write to as "
-			 "this user; use an image with podfs-helper in it",
-			 op->all->c.image);
-	else if (s->exit_code >= 0 && !s->any_rung)
-		snprintf(why, sizeof(why), "it ended with status %d (%s)",
-			 s->exit_code, s->words);
-	else
-		snprintf(why, sizeof(why), "%s", s->words);
-	if (s->any_rung)
-		cannot_run(op, why);
-	else
-		next_rung(op, why);
-}
-
-static void helper_changed(struct ensure_op *op, const struct podfs_json *pod)
-{
-	struct podfs_helper_state s;
-
-	podfs_helper_state(pod, op->helper, &s);
-	snprintf(op->words, sizeof(op->words), "%s", s.words);
-	switch (s.phase) {
-	case PODFS_HELPER_STARTING:
-		ensure_waits(op, "helper container %s starts (%s); its image "
-			     "%s may have to be pulled", op->helper, s.words,
-			     op->all->c.image);
-		break;
-	case PODFS_HELPER_RUNNING:
-		succeed(op, pod);
-		break;
-	case PODFS_HELPER_NO_IMAGE:
-		ensure_waits(op, "pulling image %s: %s", op->all->c.image,
-			     s.words);
-		start_grace(op, IMAGE_GRACE_MS);
-		break;
-	case PODFS_HELPER_NOT_MADE:
-		start_grace(op, RUNTIME_GRACE_MS);
-		break;
-	case PODFS_HELPER_BAD_IMAGE:
-		ensure_fail(op, -EIO,
-			    "image '%s' of the helper can't be had: %s "
-			    "(another: --image)", op->all->c.image, s.words);
-		break;
-	case PODFS_HELPER_NO_TARGET:
-		if (op->looks < LOOKS_MAX)
-			ensure_look(op);
-		else
-			ensure_fail(op, -EIO, "the target restarts too often: "
-				    "%s", s.words);
-		break;
-	case PODFS_HELPER_DEAD:
-	default:
-		helper_dead(op, &s);
-		break;
-	}
-}
-
-void ensure_grace_over(struct ensure_op *op)
-{
-	if (op->step != ENSURE_WAIT)
-		return;
-	/* Both kinds share the timer: the words tell which it was. */
-	if (strstr(op->words, "CreateContainer"))
-		next_rung(op, op->words);
-	else if (strstr(op->words, "Pull") || strstr(op->words, "Registry"))
-		ensure_fail(op, -EIO,
-			    "image '%s' of the helper can't be had: %s "
-			    "(another: --image)", op->all->c.image, op->words);
-	else /* it came right; the deadline watches on */
-		op->graced = false;
-}
+/* ---- what the watch shows ------------------------------------------------------- */
 
 void ensure_show(struct ensure_op *op, const struct podfs_json *pod)
 {
 	switch (op->step) {
 	case ENSURE_WAIT:
-		helper_changed(op, pod);
+		ensure_helper_changed(op, pod);
 		break;
 	case ENSURE_TARGET:
 		ensure_look(op);
@@ -214,7 +84,7 @@ static void wait_for(struct ensure_op *op, const char *name,
 	if (look_again(op, true))
 		return;
 	op->step = ENSURE_WAIT;
-	helper_changed(op, pod);
+	ensure_helper_changed(op, pod);
 }
 
 /* ---- dry run and patch ------------------------------------------------------------ */
@@ -243,7 +113,7 @@ static void refused(struct ensure_op *op, const struct podfs_rest_result *r)
 		ensure_fail(op, -ENOENT, "the pod was deleted");
 	} else if (r->http == 409 && op->conflicts < CONFLICTS_MAX) {
 		op->conflicts++;
-		try_rung(op);
+		ensure_try_rung(op);
 	} else if (r->http == 403 || r->http == 422 || r->http == 400) {
 		/* Pod Security, a policy or a webhook: less may be admitted. */
 		snprintf(op->words, sizeof(op->words), "%s", s->message);
@@ -253,7 +123,7 @@ static void refused(struct ensure_op *op, const struct podfs_rest_result *r)
 				    wire_rung_name(op->rungs[op->rung].rung),
 				    s->message);
 			op->rung++;
-			try_rung(op);
+			ensure_try_rung(op);
 		} else {
 			ensure_fail(op, -EACCES,
 				    "the cluster admits no helper container, "
@@ -349,7 +219,7 @@ static void send_patch(struct ensure_op *op, bool dry)
 }
 
 /* A refused dry run costs nothing; a refused name stays in the pod for ever. */
-static void try_rung(struct ensure_op *op)
+void ensure_try_rung(struct ensure_op *op)
 {
 	podfs_timer_cancel(op->all->c.loop, &op->grace);
 	send_patch(op, true);
@@ -399,7 +269,7 @@ static void climb(struct ensure_op *op)
 			    s->budget.per_minute, (int)(wait / 1000) + 1);
 		return;
 	}
-	try_rung(op);
+	ensure_try_rung(op);
 }
 
 /* The target serves itself: it runs, or there is nothing to be had. */
@@ -411,7 +281,30 @@ static void in_target(struct ensure_op *op)
 		return;
 	}
 	op->given = WIRE_RUNG_PLAIN;
-	succeed(op, op->pod);
+	ensure_succeed(op, op->pod);
+}
+
+/* False: the target is as good as stopped, whatever it is to become. */
+static bool wait_for_target(struct ensure_op *op)
+{
+	int64_t now = podfs_now_ms();
+
+	if (!op->info.ended)
+		op->ended_at = 0;
+	else if (op->ended_at == 0)
+		op->ended_at = now;
+	else if (now - op->ended_at >= ENDED_GRACE_MS)
+		return false;
+	if (look_again(op, false))
+		return true;
+	if (op->info.ended)
+		podfs_timer_set(op->all->c.loop, &op->grace,
+				op->ended_at + ENDED_GRACE_MS);
+	op->step = ENSURE_TARGET;
+	snprintf(op->words, sizeof(op->words),
+		 "the container isn't running yet (%s)", op->info.words);
+	ensure_waits(op, "%s", op->words);
+	return true;
 }
 
 static void looked(void *arg, const struct podfs_rest_result *r)
@@ -457,14 +350,9 @@ static void looked(void *arg, const struct podfs_rest_result *r)
 		return;
 	}
 	if (op->info.state == PODFS_TARGET_STARTING) {
-		if (look_again(op, false))
+		if (wait_for_target(op))
 			return;
-		op->step = ENSURE_TARGET;
-		snprintf(op->words, sizeof(op->words),
-			 "the container isn't running yet (%s)",
-			 op->info.words);
-		ensure_waits(op, "%s", op->words);
-		return;
+		op->info.state = PODFS_TARGET_STOPPED;
 	}
 	if (op->all->c.in_target)
 		in_target(op);

@@ -111,6 +111,7 @@ static void read_state(struct podfs_podinfo *p)
 	snprintf(p->words, sizeof(p->words), "%s%s%s",
 		 ended ? "ended" : "waiting", *reason ? ": " : "",
 		 *reason ? podfs_quote(reason).text : "");
+	p->ended = ended != NULL;
 	if (ended)
 		p->state = starts_again(p, ended) ? PODFS_TARGET_STARTING :
 						    PODFS_TARGET_STOPPED;

@@ -24,6 +24,7 @@ struct podfs_podinfo {
 	const struct podfs_json *spec;	 /* the target's */
 	const struct podfs_json *status; /* the target's; may be NULL */
 	enum podfs_target_state state;
+	bool ended; /* and where it is "starting", not started again yet */
 	const char *target_id; /* containerID; "" none */
 	char words[320];       /* the state, for people */
 	/* Whose process namespace to enter: the target itself, or the one that

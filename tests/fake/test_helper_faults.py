@@ -158,6 +158,19 @@ def test_a_stopped_target_shows_its_volumes(api, tool):
     assert "targetContainerName" not in added
 
 
+def test_a_target_that_ended_and_is_not_started_again(api, tool):
+    """Nor does the kubelet say that it backs off."""
+    ended = pod("ended")
+    ended["spec"]["containers"][0]["volumeMounts"] = [
+        {"name": "d", "mountPath": "/data"}]
+    ended["status"]["containerStatuses"][0]["state"] = {
+        "terminated": {"exitCode": 3, "reason": "Error"}}
+    api.add(namespace("db"), ended)
+    api.on_patch = runs
+    code, out, _ = tool.run("--timeout", "60", "ensure", "db", "ended", "app")
+    assert code == 0 and "rung volumes" in out, out
+
+
 def test_diagnose_gives_the_servers_words(api, tool):
     small(api)
     path = "/api/v1/namespaces/db/pods/one/exec"
