@@ -133,6 +133,7 @@ def up(layout: Layout):
     if not healthy(layout):  # minutes perhaps: not under the lock
         build.node()
         build.containerd()
+        build.runc()
         images.build()
     with build.locked(layout.run.parent):
         if healthy(layout):
@@ -143,7 +144,7 @@ def up(layout: Layout):
         namespaces.up(layout)
         pki.make(layout)
         pki.kubeconfigs(layout)
-        config.write(layout)
+        config.write(layout, build.runc())
         _start(layout)
         ensure_pods(layout)
         (layout.run / "complete").touch()

@@ -41,6 +41,11 @@ state = "{state}"
       runtime_type = "io.containerd.runc.v2"
       [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
         SystemdCgroup = false
+    [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.userns]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.userns.options]
+        SystemdCgroup = false
+        BinaryName = "{runc}"
   [plugins.'io.containerd.cri.v1.runtime'.cni]
     bin_dirs = ["/usr/lib/cni"]
     conf_dir = "{cni}"
@@ -59,7 +64,7 @@ CNI = """\
 """
 
 
-def write(layout):
+def write(layout, runc):
     cni = layout.etc / "cni"
     cni.mkdir(parents=True, exist_ok=True)
     layout.state.mkdir(parents=True, exist_ok=True)
@@ -69,7 +74,7 @@ def write(layout):
         KUBELET.format(socket=layout.socket, run=layout.run))
     (layout.etc / "containerd.toml").write_text(CONTAINERD.format(
         root=layout.run / "containerd", state=layout.state / "state",
-        socket=layout.socket, cni=cni))
+        socket=layout.socket, cni=cni, runc=runc))
 
 
 def etcd(layout, bins):

@@ -15,6 +15,7 @@ from podfs_mount import (LAYOUT, PROGRAM, Mount, alive,  # noqa: F401
                          drop_namespace, drop_pod,
                          helper_image, helpers, inside, k8s, kubectl, one_node,
                          make_pod, pod_of, run, until)
+from podfs_pods import seems_to_run
 
 
 @pytest.fixture
@@ -236,26 +237,19 @@ def crowd(cluster):
     """200 pods that seem to run, on a node that isn't there."""
     names = [f"crowd-{i:03}" for i in range(200)]
 
-    def pods(status):
-        return json.dumps({"apiVersion": "v1", "kind": "List", "items": [{
-            "apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": name, "namespace": "crowd"},
-            "spec": {"nodeName": "ghost", "enableServiceLinks": False,
-                     "automountServiceAccountToken": False,
-                     "containers": [{"name": "app", "image": "none"}]},
-            **status} for name in names]}).encode()
-
     kubectl("delete", "pods", "-n", "crowd", "--all", "--force",
             "--grace-period=0")
     drop_namespace("crowd")
     kubectl("create", "namespace", "crowd")
-    kubectl("create", "-f", "-", input=pods({}))
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-",
-            "--subresource=status", input=pods({"status": {
-                "phase": "Running", "containerStatuses": [{
-                    "name": "app", "image": "none", "imageID": "none",
-                    "containerID": "containerd://1", "ready": True,
-                    "restartCount": 0, "state": {"running": {}}}]}}))
+    kubectl("create", "-f", "-", input=json.dumps({
+        "apiVersion": "v1", "kind": "List", "items": [{
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": "crowd"},
+            "spec": {"nodeName": "ghost", "enableServiceLinks": False,
+                     "automountServiceAccountToken": False,
+                     "containers": [{"name": "app", "image": "none"}]}}
+            for name in names]}).encode())
+    seems_to_run(*(("crowd", name, "app") for name in names))
     yield names
     kubectl("delete", "pods", "-n", "crowd", "--all", "--force",
             "--grace-period=0")
