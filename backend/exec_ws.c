@@ -115,11 +115,16 @@ static int send_message(struct exec_stream *s)
 
 	if (s->detached)
 		return -1;
-	p[0] = PODFS_EXEC_STDIN;
-	n = s->base.sink.fill(s->base.sink.arg, p + 1, MESSAGE_MAX);
+	if (s->raw) {
+		n = s->raw->message(s->base.sink.arg, p, 1 + MESSAGE_MAX);
+	} else {
+		p[0] = PODFS_EXEC_STDIN;
+		n = s->base.sink.fill(s->base.sink.arg, p + 1, MESSAGE_MAX);
+		n += n > 0;
+	}
 	if (n == 0)
 		return 0;
-	if (lws_write(s->wsi, p, n + 1, LWS_WRITE_BINARY) < (int)(n + 1))
+	if (lws_write(s->wsi, p, n, LWS_WRITE_BINARY) < (int)n)
 		return -1;
 	lws_callback_on_writable(s->wsi); /* once more: fill() may give 0 */
 	return 0;
@@ -148,6 +153,17 @@ static int add_headers(struct exec_stream *s, unsigned char **p,
 	return err ? -1 : 0;
 }
 
+static void receive_raw(struct exec_stream *s, const uint8_t *p, size_t n)
+{
+	if (lws_is_first_fragment(s->wsi)) {
+		s->raw_channel = n > 0 ? p[0] : -1;
+		p++;
+		n -= n > 0;
+	}
+	if (n > 0)
+		s->raw->piece(s->base.sink.arg, s->raw_channel, p, n);
+}
+
 static int receive(struct exec_stream *s, const uint8_t *p, size_t n)
 {
 	const uint8_t *out;
@@ -155,10 +171,12 @@ static int receive(struct exec_stream *s, const uint8_t *p, size_t n)
 
 	if (s->detached)
 		return -1;
+	if (s->raw)
+		receive_raw(s, p, n);
 	podfs_exec_input_piece(&s->input, p, n,
 			       lws_is_first_fragment(s->wsi),
 			       lws_is_final_fragment(s->wsi), &out, &out_len);
-	if (out_len > 0)
+	if (out_len > 0 && !s->raw)
 		s->base.sink.bytes(s->base.sink.arg, out, out_len);
 	return s->detached ? -1 : 0;
 }

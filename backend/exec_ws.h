@@ -21,6 +21,15 @@ int podfs_exec_hub_new(struct podfs_loop *l, struct podfs_exec_hub **ret);
 /* Every stream must have been closed. */
 void podfs_exec_hub_free(struct podfs_exec_hub *h);
 
+/* Every channel as it is, for whoever is no session: instead of the sink's
+ * bytes() and fill(). @arg is the sink's. */
+struct podfs_exec_raw {
+	/* A piece of what came on @channel. */
+	void (*piece)(void *arg, int channel, const uint8_t *p, size_t n);
+	/* A whole message, its channel first; 0: nothing to send now. */
+	size_t (*message)(void *arg, uint8_t *p, size_t cap);
+};
+
 struct podfs_exec_request {
 	const char *server; /* scheme://host[:port][/prefix] */
 	const char *path;   /* "/api/v1/...?command=...", encoded */
@@ -29,6 +38,7 @@ struct podfs_exec_request {
 	const char *tls_server_name; /* or NULL: the server's host */
 	bool insecure;
 	const struct podfs_auth *auth; /* copied as far as it is needed */
+	const struct podfs_exec_raw *raw; /* borrowed for ever; or NULL */
 };
 
 /* What a refused upgrade said, for whoever tries again: 0 no answer. */

@@ -39,6 +39,8 @@ struct exec_stream {
 	struct lws *wsi;
 	struct podfs_exec_refusal *refusal;
 	struct podfs_exec_input input;
+	const struct podfs_exec_raw *raw;
+	int raw_channel; /* of the message that is being received */
 	struct podfs_auth *auth; /* its headers, wiped when sent */
 	struct podfs_tunnel *tunnel; /* or NULL: none is needed */
 	bool opening;  /* inside podfs_exec_open() */

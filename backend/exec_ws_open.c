@@ -180,6 +180,7 @@ int podfs_exec_open(struct podfs_exec_hub *h,
 				     "usable");
 	s->base.sink = *sink;
 	s->refusal = refusal;
+	s->raw = r->raw;
 	s->opening = true;
 	status = connect_stream(s, &where, r, verify, path);
 	s->opening = false;

@@ -192,14 +192,24 @@ static void dispatch(struct podfs_loop *l, int timeout)
 	l->n_events = 0;
 }
 
+static void turn(struct podfs_loop *l)
+{
+	if (l->wait)
+		l->wait(l->wait_arg);
+	else
+		dispatch(l, -1);
+}
+
 void podfs_loop_run(struct podfs_loop *l)
 {
-	while (!atomic_load(&l->stop)) {
-		if (l->wait)
-			l->wait(l->wait_arg);
-		else
-			dispatch(l, -1);
-	}
+	while (!atomic_load(&l->stop))
+		turn(l);
+}
+
+void podfs_loop_run_while(struct podfs_loop *l, const bool *wanted)
+{
+	while (*(const volatile bool *)wanted)
+		turn(l);
 }
 
 void podfs_loop_dispatch(struct podfs_loop *l)

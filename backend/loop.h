@@ -41,6 +41,9 @@ void podfs_loop_free(struct podfs_loop *l);
 
 /* Runs until podfs_loop_stop(). */
 void podfs_loop_run(struct podfs_loop *l);
+/* Runs as long as *@wanted, which what it runs may change; for whoever waits for
+ * one thing at a time. */
+void podfs_loop_run_while(struct podfs_loop *l, const bool *wanted);
 /* Any thread, and signal handlers. */
 void podfs_loop_stop(struct podfs_loop *l);
 

@@ -35,6 +35,7 @@ struct podfs_patch {
 	const char *name; /* of the new container */
 	const char *image;
 	bool image_has_helper;
+	bool no_helper; /* a person's container: its places are all free */
 	struct podfs_rung rung;
 };
 

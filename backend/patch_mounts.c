@@ -63,15 +63,19 @@ static void write_mount(struct podfs_json_writer *w, const struct podfs_json *m,
 }
 
 static int mount_at_its_place(struct podfs_json_writer *w,
-			      const struct podfs_json *m, bool volumes)
+			      const struct podfs_patch *p,
+			      const struct podfs_json *m)
 {
+	bool volumes = p->rung.rung == WIRE_RUNG_VOLUMES;
 	const char *path = podfs_json_get_text(m, "mountPath");
 	char at[4200];
 
 	/* What is mounted at "/" or over the helper would hide it. */
-	if (!volumes &&
-	    (!strcmp(path, "/") || !strcmp(path, PODFS_HELPER_PATH) ||
-	     !strcmp(path, "/run") || !strncmp(path, "/run/podfs", 10)))
+	if (!volumes && !strcmp(path, "/"))
+		return 0;
+	if (!volumes && !p->no_helper &&
+	    (!strcmp(path, PODFS_HELPER_PATH) || !strcmp(path, "/run") ||
+	     !strncmp(path, "/run/podfs", 10)))
 		return 0;
 	/* Paths are at most 4,096 bytes (PATH_MAX), whatever the API takes. */
 	if ((size_t)snprintf(at, sizeof(at), "%s%s",
@@ -119,7 +123,7 @@ int podfs_patch_mounts(struct podfs_json_writer *w, const struct podfs_patch *p)
 		int r = 0;
 
 		if (is_mountable(m))
-			r = mount_at_its_place(w, m, volumes);
+			r = mount_at_its_place(w, p, m);
 		else if (is_mount(m) && volumes)
 			r = mount_privately(w, mounts, m);
 		if (r < 0)

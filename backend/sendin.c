@@ -38,6 +38,9 @@ const char *const podfs_sendin_serve_argv[] = {
 	NULL
 };
 
+const char podfs_sendin_run_script[] =
+	FIND_DIR "exec \"$d/podfs-helper\" run \"$@\"";
+
 const char *const podfs_sendin_probe_argv[] = {
 	"/bin/sh", "-c",
 	FIND_DIR

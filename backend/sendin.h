@@ -27,6 +27,9 @@
 extern const char *const podfs_serve_argv[];
 extern const char *const podfs_sendin_serve_argv[];
 
+/* -c, this, a name, and the arguments of podfs-helper run. */
+extern const char podfs_sendin_run_script[];
+
 /* Says "podfs-have" if the helper is there, else "podfs-need MACHINE" with what
  * uname -m says; or nothing, with words on stderr and an exit status. */
 extern const char *const podfs_sendin_probe_argv[];

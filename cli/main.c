@@ -14,6 +14,7 @@ static const struct {
 	{ "status", cli_status }, { "doctor", cli_doctor },
 	{ "image", cli_image },
 	{ "release", cli_release }, { "rbac", cli_rbac },
+	{ "superdebug", cli_superdebug },
 	{ "version", cli_version },
 };
 
@@ -28,6 +29,7 @@ static const char help[] =
 	"  podfs image [-o FILE]                  write the helper's image\n"
 	"  podfs release NAMESPACE/POD            end its helpers\n"
 	"  podfs rbac                             print the rights that podfs needs\n"
+	"  podfs superdebug POD                   a debug container that sees its target\n"
 	"  podfs version                          print the version\n"
 	"\n"
 	"Each has --help. Exit codes: 0 done, 1 it did not work, 2 wrong usage.\n";
@@ -39,6 +41,8 @@ int main(int argc, char **argv)
 	self = self ? self + 1 : (argv[0] ? argv[0] : "podfs");
 	if (!strcmp(self, "mount.fuse.podfs") || !strcmp(self, "mount.podfs"))
 		return cli_mount_helper(argc, argv);
+	if (!strcmp(self, "kubectl-superdebug"))
+		return cli_superdebug(argc, argv);
 	if (argc < 2) {
 		fputs(help, stderr);
 		return CLI_USAGE;

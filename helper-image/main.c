@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "helper-image/run.h"
 #include "helper-image/sandbox.h"
 #include "helper-image/serve.h"
 #include "helper-image/user.h"
@@ -27,6 +28,8 @@ static int usage(FILE *out)
 	      "       podfs-helper serve\n"
 	      "       podfs-helper serve --inline (--root DIR | --pod-uid UID "
 	      "--container NAME)\n"
+	      "       podfs-helper run --pod-uid UID --container NAME "
+	      "[--user USER] -- COMMAND\n"
 	      "       podfs-helper version\n"
 	      "options: --socket PATH  --idle SECONDS  --read-only\n",
 	      out);
@@ -71,6 +74,9 @@ int main(int argc, char **argv)
 	bool is_inline = false;
 	int c;
 
+	/* what it becomes is no helper: none of the limits below is for it */
+	if (strcmp(command, "run") == 0)
+		return helper_run(argc - 1, argv + 1);
 	optind = 2;
 	while (argc > 1 && (c = getopt_long(argc, argv, "", longs, NULL)) >= 0) {
 		switch (c) {

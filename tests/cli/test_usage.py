@@ -8,7 +8,7 @@ import yaml
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 COMMANDS = ["mount", "umount", "status", "doctor", "image", "release", "rbac",
-            "version"]
+            "superdebug", "version"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -66,6 +66,18 @@ def test_help_lists_every_subcommand(podfs):
     ["release"],
     ["release", "pod-alone"],
     ["release", "a/b/c/d"],
+    ["superdebug"],
+    ["superdebug", "pod"],
+    ["superdebug", "--image", "x"],
+    ["superdebug", "--image", "x", "one", "two"],
+    ["superdebug", "--image", "x", "-t", "pod"],
+    ["superdebug", "--image", "x", "--user", "root", "pod"],
+    ["superdebug", "--image", "x", "--env", "novalue", "pod"],
+    ["superdebug", "--image", "x", "--profile", "most", "pod"],
+    ["superdebug", "--image", "x", "--custom", "/nonexistent", "pod"],
+    ["superdebug", "--image", "x", "--stdin=perhaps", "pod"],
+    ["superdebug", "--image", "x", "--image-pull-policy", "Often", "pod"],
+    ["superdebug", "--image", "x", "--detach-keys", "ctrl-1", "pod"],
     ["version", "--frobnicate"],
 ])
 def test_wrong_usage_is_2(podfs, args):
