@@ -363,7 +363,7 @@ static void start_over(struct podfs_rpc *r, struct podfs_call *c)
 	if (flags & WIRE_F_H)
 		err = -ESTALE;
 	else if (!(flags & WIRE_F_I) && c->op != WIRE_OP_OPEN)
-		err = -EIO;
+		err = -ECONNABORTED;
 	if (err) {
 		podfs_rpc_complete(r, c, err, NULL, 0);
 		return;

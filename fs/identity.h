@@ -1,6 +1,7 @@
 /*
  * Which file it is: device, inode and birth time, as the helper says them; a
- * file of several names is one node by it. Only node.c.
+ * file of several names is one node by it. Only node.c and
+ * settle.c.
  *
  * Thread: under nodes->lock.
  */

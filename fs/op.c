@@ -9,6 +9,7 @@
 #include "fs/audit.h"
 #include "fs/indexer.h"
 #include "fs/reopen.h"
+#include "fs/settle.h"
 #include "fs/tree.h"
 
 int fs_errno(int status)
@@ -18,6 +19,7 @@ int fs_errno(int status)
 	case ETIMEDOUT:
 	case EBADMSG:
 	case EPROTO:
+	case ECONNABORTED:
 		return EIO;
 	case ENOSYS: /* the kernel would never ask any container again */
 		return EOPNOTSUPP;
@@ -88,20 +90,26 @@ static void note_change(struct fs_op *op)
 		atomic_fetch_add(&op->node->tree->changes, 1);
 }
 
+void fs_op_done(struct fs_op *op, int status, const uint8_t *body, size_t len)
+{
+	note_change(op);
+	if (op->audit && !status &&
+	    (op->call.op == WIRE_OP_OPEN || op->call.op == WIRE_OP_CREATE))
+		op->audit_file = fs_audit_file(op->audit);
+	fs_audit_end(podfs_steal_ptr(&op->audit), status);
+	op->finish(op, status, body, len);
+	fs_op_put(op);
+}
+
 static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 		    size_t len)
 {
 	struct fs_op *op = podfs_container_of(c, struct fs_op, call);
 
-	if (status == -ESTALE && fs_reopen(op))
+	if ((status == -ESTALE && fs_reopen(op)) ||
+	    (status == FS_UNSETTLED && fs_settle(op)))
 		return;
-	note_change(op);
-	if (op->audit && !status &&
-	    (c->op == WIRE_OP_OPEN || c->op == WIRE_OP_CREATE))
-		op->audit_file = fs_audit_file(op->audit);
-	fs_audit_end(podfs_steal_ptr(&op->audit), status);
-	op->finish(op, status, body, len);
-	fs_op_put(op);
+	fs_op_done(op, status, body, len);
 }
 
 /* Whether this would set off a helper, or a walk, for a program that may not.

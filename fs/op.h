@@ -59,6 +59,7 @@ struct fs_op {
 	struct fs_handle *handle;
 	uint64_t remote; /* the helper's for it, in the call's epoch */
 	bool reopened;
+	unsigned sent; /* before, with an outcome that was looked for */
 	struct fs_handle *held; /* a reference, dropped before the answer */
 	/* ahead's: where it waits, and for what */
 	struct fs_op *ahead_next;
@@ -95,6 +96,9 @@ void fs_op_error(struct fs_op *op, int status);
 /* A finish function for replies without content. */
 void fs_op_finish_plain(struct fs_op *op, int status, const uint8_t *body,
 			size_t len);
+
+/* The call's end: finishes, and drops the call's reference. */
+void fs_op_done(struct fs_op *op, int status, const uint8_t *body, size_t len);
 
 void fs_op_put(struct fs_op *op);
 
