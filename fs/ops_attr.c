@@ -186,6 +186,8 @@ static void reply_last(fuse_req_t req, struct podfs_fs *fs,
 	a = node->attr;
 	known = node->attr_known;
 	pthread_mutex_unlock(&fs->nodes.lock);
+	if (S_ISDIR(a.mode))
+		a.nlink = 0; /* it had one name */
 	if (known && fs_stat_of(fs, node, &a, &st) == 0)
 		fuse_reply_attr(req, &st, 0);
 	else

@@ -227,6 +227,23 @@ static bool second(struct fs_op *op, fuse_ino_t parent, const char *name,
 	return true;
 }
 
+/* What the rename takes the name from: seen, should it be open without a handle
+ * (a FIFO), by fstat(2). */
+static void lower_links(struct fs_op *op)
+{
+	struct fs_nodes *n = &op->fs->nodes;
+	struct fs_node *from = fs_node_named(n, op->node, op->name);
+	struct fs_node *over = fs_node_named(n, op->other, op->name2);
+
+	if (over && over != from && !(op->flags & WIRE_RENAME_EXCHANGE)) {
+		pthread_mutex_lock(&n->lock);
+		over->attr.nlink -= over->attr.nlink > 0;
+		pthread_mutex_unlock(&n->lock);
+	}
+	fs_node_put(n, from);
+	fs_node_put(n, over);
+}
+
 static void rename_done(struct fs_op *op, int status, const uint8_t *body,
 			size_t len)
 {
@@ -237,6 +254,7 @@ static void rename_done(struct fs_op *op, int status, const uint8_t *body,
 	if (status) {
 		fs_op_error(op, status);
 	} else if (fs_op_claim(op)) {
+		lower_links(op);
 		fs_node_rename(n, op->node, op->name, op->other, op->name2,
 			       op->flags & WIRE_RENAME_EXCHANGE);
 		fuse_reply_err(op->req, 0);

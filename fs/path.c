@@ -7,6 +7,7 @@
 #include "common/wire/limits.h"
 #include "fs/handle.h"
 #include "fs/names.h"
+#include "fs/opened.h"
 
 void fs_loc_done(struct fs_loc *l)
 {
@@ -108,6 +109,7 @@ int fs_node_loc_open(struct fs_nodes *n, struct fs_node *node,
 int fs_node_loc(struct fs_nodes *n, struct fs_node *node, const char *name,
 		struct fs_loc *ret)
 {
+	const struct fs_handle *open;
 	int err;
 
 	memset(ret, 0, sizeof(*ret));
@@ -115,10 +117,13 @@ int fs_node_loc(struct fs_nodes *n, struct fs_node *node, const char *name,
 		return -ENAMETOOLONG;
 	pthread_mutex_lock(&n->lock);
 	err = path_locked(node, name, ret);
-	if (err == -ESTALE && node->open) {
+	for (open = node->open; open && fs_is_opened_ahead(open->remote);
+	     open = open->next)
+		;
+	if (err == -ESTALE && open) {
 		/* its name is gone, an open file of it is not */
-		ret->base = node->open->remote.handle;
-		ret->epoch = node->open->remote.epoch;
+		ret->base = open->remote.handle;
+		ret->epoch = open->remote.epoch;
 		ret->path = strdup(name ? name : "");
 		ret->len = (uint16_t)(name ? strlen(name) : 0);
 		err = ret->path ? 0 : -ENOMEM;
