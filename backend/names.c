@@ -18,6 +18,7 @@ const char *names_container_at(const char *p, struct names_container *ret)
 {
 	ret->shown = *p & CT_SHOWN;
 	ret->running = *p & CT_RUNNING;
+	ret->idle_init = *p & CT_IDLE_INIT;
 	memcpy(&ret->id, p + 1, sizeof(ret->id));
 	ret->name = p + 1 + sizeof(ret->id);
 	return ret->name + strlen(ret->name) + 1;
@@ -190,7 +191,9 @@ static struct names_pod *pod_pack(const struct podfs_pod_view *v)
 		uint64_t id = id_hash(c->id);
 
 		*at = (char)((c->shown ? CT_SHOWN : 0) |
-			     (c->running ? CT_RUNNING : 0));
+			     (c->running ? CT_RUNNING : 0) |
+			     (c->kind == PODFS_CT_INIT && !c->running ?
+				      CT_IDLE_INIT : 0));
 		memcpy(at + 1, &id, sizeof(id));
 		at = put_text(at + 1 + sizeof(id), c->name);
 		p->shown = (uint16_t)(p->shown + c->shown);

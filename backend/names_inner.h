@@ -31,13 +31,14 @@ struct names_pod {
 	char text[];
 };
 
-enum { CT_SHOWN = 1, CT_RUNNING = 2 };
+enum { CT_SHOWN = 1, CT_RUNNING = 2, CT_IDLE_INIT = 4 };
 
 struct names_container {
 	const char *name;
 	uint64_t id; /* hash; 0 none */
 	bool shown;
 	bool running;
+	bool idle_init; /* an init container that doesn't run: not shown */
 };
 
 /* Reads the container at @p; returns where the next one stands. */

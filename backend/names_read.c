@@ -4,6 +4,7 @@
 
 #include "backend/names.h"
 #include "backend/names_inner.h"
+#include "common/base/log.h"
 
 /* Grows while the lock is held, is walked after it: callbacks see no lock. */
 struct snapshot {
@@ -165,21 +166,24 @@ int podfs_names_list(struct podfs_names *n, const struct podfs_ref *dir,
 	return r;
 }
 
-static int find_container(const struct names_pod *p, const char *name)
+static int find_container(const struct names_pod *p, const char *name,
+			  bool *idle_init)
 {
 	const char *at = p->text + p->containers_at;
 	struct names_container c;
 
 	for (unsigned i = 0; i < p->containers; i++) {
 		at = names_container_at(at, &c);
-		if (c.shown && !strcmp(c.name, name))
-			return 0;
+		if (strcmp(c.name, name) != 0)
+			continue;
+		*idle_init = c.idle_init;
+		return c.shown ? 0 : -ENOENT;
 	}
 	return -ENOENT;
 }
 
 static int find_locked(struct podfs_names *n, const struct podfs_ref *what,
-		       struct podfs_entry *ret)
+		       struct podfs_entry *ret, bool *idle_init)
 {
 	struct names_ns *ns;
 	struct names_pod *p;
@@ -198,7 +202,7 @@ static int find_locked(struct podfs_names *n, const struct podfs_ref *what,
 	r = find_pod_locked(n, what, &p);
 	if (r == 0 && what->kind == PODFS_CONTAINER) {
 		name = what->container;
-		r = find_container(p, name);
+		r = find_container(p, name, idle_init);
 	}
 	if (r == 0) {
 		strcpy(ret->name, name);
@@ -211,11 +215,16 @@ static int find_locked(struct podfs_names *n, const struct podfs_ref *what,
 int podfs_names_find(struct podfs_names *n, const struct podfs_ref *what,
 		     struct podfs_entry *ret)
 {
+	bool idle_init = false;
 	int r;
 
 	pthread_mutex_lock(&n->lock);
-	r = find_locked(n, what, ret);
+	r = find_locked(n, what, ret, &idle_init);
 	pthread_mutex_unlock(&n->lock);
+	if (idle_init) /* who asks for it by name may want to know */
+		podfs_warn("watch", "%s/%s/%s: it is an init container that "
+			   "has ended or not begun: only those that run are "
+			   "shown", what->ns, what->pod, what->container);
 	return r;
 }
 

@@ -223,6 +223,10 @@ def test_an_init_container_that_runs_and_one_that_ended(
     mark(where, "second")
     assert marker(k8s, where) == "second"
     assert "first" not in os.listdir(k8s.at(("db", "podfs-init")))
+    with pytest.raises(FileNotFoundError):
+        os.listdir(k8s.at(("db", "podfs-init", "first")))
+    assert any("db/podfs-init/first: it is an init container that has ended"
+               in line for line in k8s.errors())
 
 
 def test_somebody_elses_ephemeral_container(k8s, pod):  # noqa: F811

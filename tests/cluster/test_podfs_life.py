@@ -15,7 +15,7 @@ from podfs_mount import (LAYOUT, PROGRAM, Mount, alive,  # noqa: F401
                          drop_namespace, drop_pod,
                          helper_image, helpers, inside, k8s, kubectl, one_node,
                          make_pod, pod_of, run, until)
-from podfs_pods import seems_to_run
+from podfs_pods import container, pod, seems_to_run  # noqa: F401
 
 
 @pytest.fixture
@@ -30,11 +30,23 @@ def reached(mount, where):
     return mount.session(where)["helper"]
 
 
+def parked(where):
+    """Descriptors and threads of the pod's helper."""
+    (pid,) = run("pgrep", "-f", "podfs-helper park .*--pod-uid "
+                 f"{uid_of(where)}").stdout.split()
+    proc = f"/proc/{pid.decode()}"
+    return len(os.listdir(f"{proc}/fd")), len(os.listdir(f"{proc}/task"))
+
+
 def test_ten_mounts_add_one_helper(target, tmp_path):
+    """Nor does it grow."""
     for i in range(10):
         with Mount(tmp_path / str(i)) as mount:
             reached(mount, target)
+        if i == 1:
+            fds, threads = parked(target)
     assert len(helpers(target)) == 1
+    until(lambda: parked(target)[0] <= fds and parked(target)[1] <= threads)
 
 
 def test_users_share_a_helper(target, tmp_path):
@@ -120,6 +132,34 @@ def test_the_target_restarts(target, tmp_path):
             os.close(kept)
         assert took < 5  # aim 2, on a busy machine
     assert len(helpers(target)) == 2
+
+
+def test_what_is_open_on_a_volume_when_the_target_restarts(
+        helper_image, pod, tmp_path):  # noqa: F811
+    """It is the same file: read on where nobody wrote to it meanwhile."""
+    where = pod("podfs-reopen", container(
+        volumeMounts=[{"name": "v", "mountPath": "/data"}]),
+        volumes=[{"name": "v", "emptyDir": {}}])
+    inside(where, "sh", "-c", "head -c 1000000 /dev/urandom >/data/kept; "
+           "cp /data/kept /data/changed; cp /data/kept /data/replaced")
+    data = inside(where, "cat", "/data/kept")
+    with Mount(tmp_path) as mount, contextlib.ExitStack() as stack:
+        files = {name: stack.enter_context(open(
+            mount.at(where, f"data/{name}"), "rb", buffering=0))
+            for name in ("kept", "changed", "replaced")}
+        for f in files.values():
+            assert os.pread(f.fileno(), 4096, 0) == data[:4096]
+        kill_1(where)
+        inside(where, "sh", "-c", "echo more >>/data/changed; "
+               "cp /data/kept /data/new; mv /data/new /data/replaced")
+        until(lambda: "kept" in os.listdir(mount.at(where, "data")), 20)
+        assert os.pread(files["kept"].fileno(), 4096, 800_000) == \
+            data[800_000:804_096]
+        for name in ("changed", "replaced"):
+            with pytest.raises(OSError) as e:
+                os.pread(files[name].fileno(), 4096, 800_000)
+            assert e.value.errno == errno.ESTALE
+    assert len(helpers(where)) == 2
 
 
 def test_the_same_name_again(target, tmp_path):
