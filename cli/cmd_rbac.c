@@ -29,7 +29,7 @@ static const char cluster_role[] =
 	"metadata: {name: podfs}\n"
 	"rules:\n"
 	"# the names: /k8s/NAMESPACE/POD/CONTAINER\n"
-	"- {apiGroups: [\"\"], resources: [namespaces], verbs: [get, list, watch]}\n";
+	"- {apiGroups: [\"\"], resources: [namespaces], verbs: [list, watch]}\n";
 static const char role[] =
 	HEAD
 	"kind: Role\n"
