@@ -100,6 +100,35 @@ int podfs_debug_add(struct podfs_debug *d, const struct podfs_ref *pod,
 int podfs_debug_wait(struct podfs_debug *d, const struct podfs_ref *container,
 		     struct podfs_err *err);
 
+/* ---- pods for debugging ------------------------------------------------------ */
+
+struct podfs_debug_copy {
+	const char *name;      /* of the new pod */
+	const char *set_image; /* "CONTAINER=IMAGE,*=IMAGE", or NULL */
+	bool share;	       /* one process namespace for all of it */
+	bool same_node;
+	bool replace; /* the old pod is deleted, once a dry run of the new one
+		       * was admitted */
+	bool drop_init, keep_labels, keep_annotations;
+	bool keep_liveness, keep_readiness, keep_startup;
+};
+
+/* Makes a copy of @pod: with its container @want->name changed, or with one
+ * more. Without an image no container is added, and the default one is changed.
+ * Errors: as podfs_debug_add(); -EEXIST there is such a pod. */
+int podfs_debug_copy(struct podfs_debug *d, const struct podfs_ref *pod,
+		     const struct podfs_debug_want *want,
+		     const struct podfs_debug_copy *copy, struct podfs_ref *ret,
+		     struct podfs_err *err);
+
+/* Makes a pod on a node, in the node's namespaces and with its root at /host,
+ * where @want->profile doesn't say less. */
+int podfs_debug_node(struct podfs_debug *d, const char *node,
+		     const struct podfs_debug_want *want, struct podfs_ref *ret,
+		     struct podfs_err *err);
+int podfs_debug_delete(struct podfs_debug *d, const struct podfs_ref *pod,
+		       struct podfs_err *err);
+
 /* ---- those that are there --------------------------------------------------- */
 
 struct podfs_debug_found {

@@ -36,6 +36,8 @@ struct attach {
 	} runs[RUNS_MAX]; /* whose it is that is held */
 	size_t n_runs;
 	unsigned looks;
+	int64_t restarts; /* when it began: what is started again is another */
+	bool previous;	  /* it was, and its log is the last one's */
 };
 
 static struct attach *attach_of(struct debug_stream *s)
@@ -58,7 +60,8 @@ static int get_log(struct attach *a, bool tail, char **ret, size_t *ret_len)
 	if (tail)
 		podfs_buf_printf(&b, "tailLines=%d", TAIL_LINES);
 	else
-		podfs_buf_printf(&b, "limitBytes=%zu", LOG_MAX);
+		podfs_buf_printf(&b, "limitBytes=%zu%s", LOG_MAX,
+				 a->previous ? "&previous=true" : "");
 	q.path = podfs_buf_str(&b);
 	r = debug_text(a->s.d, &q, ret, ret_len, &err);
 	podfs_buf_done(&b);
@@ -185,21 +188,44 @@ static void on_idle(struct debug_stream *s)
 
 /* ---- the end --------------------------------------------------------------------- */
 
+/* How it has ended, or NULL: it runs. */
+static const struct podfs_json *end_of(struct attach *a,
+				       const struct podfs_json *pod)
+{
+	const struct podfs_json *status = debug_status_of(pod, a->c->container);
+	int64_t restarts = 0;
+
+	podfs_json_get_int(status, "restartCount", &restarts);
+	a->previous = restarts > a->restarts;
+	return podfs_json_get_object(
+		podfs_json_get(status, a->previous ? "lastState" : "state"),
+		"terminated");
+}
+
+static void note_restarts(struct attach *a)
+{
+	struct podfs_json *pod;
+
+	if (debug_get_pod(a->s.d, a->c, &pod, NULL) < 0)
+		return;
+	podfs_json_get_int(debug_status_of(pod, a->c->container),
+			   "restartCount", &a->restarts);
+	podfs_json_free(pod);
+}
+
 /* 0: it has ended, and with which code; -EBUSY: it runs. */
 static int ended(struct attach *a, unsigned looks, int *exit_code,
 		 struct podfs_err *err)
 {
 	for (unsigned i = 0; i < looks; i++) {
-		const struct podfs_json *state, *end;
+		const struct podfs_json *end;
 		struct podfs_json *pod;
 		int64_t code = 0;
 		int r = debug_get_pod(a->s.d, a->c, &pod, err);
 
 		if (r < 0)
 			return r;
-		state = podfs_json_get(debug_status_of(pod, a->c->container),
-				       "state");
-		end = podfs_json_get_object(state, "terminated");
+		end = end_of(a, pod);
 		podfs_json_get_int(end, "exitCode", &code);
 		*exit_code = (int)code;
 		r = end ? 0 : -EBUSY;
@@ -273,6 +299,7 @@ int podfs_debug_attach(struct podfs_debug *d, const struct podfs_ref *container,
 				      .output = on_output,
 				      .idle = on_idle,
 				      .idle_ms = IDLE_MS };
+	note_restarts(a);
 	if (again)
 		show_tail(a);
 	attach_path(a, &path);

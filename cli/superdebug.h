@@ -20,9 +20,12 @@ struct superdebug {
 	char *custom;	       /* the file's text */
 	const char **env;      /* want.env */
 	size_t n_env;
+	struct podfs_debug_copy copy; /* name NULL: no copy */
 	bool attach_given, attach;
 	bool again; /* --reattach */
 	bool quiet;
+	bool left; /* detached by hand */
+	bool own_pod; /* the container is a regular one of a pod made for it */
 	struct cli_terminal terminal;
 };
 

@@ -14,7 +14,8 @@ const char superdebug_help[] =
 	"podfs superdebug [OPTION...] POD [-- COMMAND...]: a debug container that sees\n"
 	"what its target sees: processes, volumes at the same places, environment\n"
 	"\n"
-	"POD is a name, pod/NAME, or deploy/NAME, sts/NAME ...: a ready pod of it.\n"
+	"POD is a name, pod/NAME, or deploy/NAME, sts/NAME ...: a ready pod of it;\n"
+	"node/NAME: a pod on that node, its root at /host; it is deleted at the end.\n"
 	"\n"
 	"  --image IMAGE         the container's image\n"
 	"  --target NAME         whose processes, volumes and environment; default: the\n"
@@ -35,6 +36,13 @@ const char superdebug_help[] =
 	"  --custom FILE         JSON or YAML of a container, merged last\n"
 	"  --image-pull-policy POLICY  Always, IfNotPresent or Never\n"
 	"  --arguments-only      COMMAND is the arguments of the image's entrypoint\n"
+	"  --copy-to NAME        a copy of the pod instead, with -c changed or added\n"
+	"  --set-image C=IMAGE,...  other images in the copy; \"*\": of all\n"
+	"  --share-processes     one process namespace in the copy; default: true\n"
+	"  --same-node           the copy on the pod's node\n"
+	"  --replace             delete the pod that was copied\n"
+	"  --keep-labels, --keep-annotations, --keep-liveness, --keep-readiness,\n"
+	"  --keep-startup, --keep-init-containers=false  what the copy has of the pod\n"
 	"  -q, --quiet           say nothing but errors\n"
 	"  -n, --namespace NAME  default: the context's\n"
 	"  --context NAME        a context of the kubeconfig\n"
@@ -65,6 +73,17 @@ enum long_option {
 	OPT_ARGS_ONLY,
 	OPT_CONTEXT,
 	OPT_KUBECONFIG,
+	OPT_COPY_TO,
+	OPT_SET_IMAGE,
+	OPT_SHARE,
+	OPT_REPLACE,
+	OPT_SAME_NODE,
+	OPT_KEEP_INIT,
+	OPT_KEEP_LABELS,
+	OPT_KEEP_ANNOTATIONS,
+	OPT_KEEP_LIVENESS,
+	OPT_KEEP_READINESS,
+	OPT_KEEP_STARTUP,
 };
 
 static const struct option longs[] = {
@@ -88,6 +107,17 @@ static const struct option longs[] = {
 	{ "namespace", required_argument, NULL, 'n' },
 	{ "context", required_argument, NULL, OPT_CONTEXT },
 	{ "kubeconfig", required_argument, NULL, OPT_KUBECONFIG },
+	{ "copy-to", required_argument, NULL, OPT_COPY_TO },
+	{ "set-image", required_argument, NULL, OPT_SET_IMAGE },
+	{ "share-processes", optional_argument, NULL, OPT_SHARE },
+	{ "replace", optional_argument, NULL, OPT_REPLACE },
+	{ "same-node", optional_argument, NULL, OPT_SAME_NODE },
+	{ "keep-init-containers", optional_argument, NULL, OPT_KEEP_INIT },
+	{ "keep-labels", optional_argument, NULL, OPT_KEEP_LABELS },
+	{ "keep-annotations", optional_argument, NULL, OPT_KEEP_ANNOTATIONS },
+	{ "keep-liveness", optional_argument, NULL, OPT_KEEP_LIVENESS },
+	{ "keep-readiness", optional_argument, NULL, OPT_KEEP_READINESS },
+	{ "keep-startup", optional_argument, NULL, OPT_KEEP_STARTUP },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -178,6 +208,41 @@ static bool is_policy(const char *text)
 
 /* ---- one option -------------------------------------------------------------------- */
 
+static bool take_copy_flag(struct podfs_debug_copy *c, int opt, bool on)
+{
+	switch (opt) {
+	case OPT_SHARE:
+		c->share = on;
+		return true;
+	case OPT_REPLACE:
+		c->replace = on;
+		return true;
+	case OPT_SAME_NODE:
+		c->same_node = on;
+		return true;
+	case OPT_KEEP_INIT:
+		c->drop_init = !on;
+		return true;
+	case OPT_KEEP_LABELS:
+		c->keep_labels = on;
+		return true;
+	case OPT_KEEP_ANNOTATIONS:
+		c->keep_annotations = on;
+		return true;
+	case OPT_KEEP_LIVENESS:
+		c->keep_liveness = on;
+		return true;
+	case OPT_KEEP_READINESS:
+		c->keep_readiness = on;
+		return true;
+	case OPT_KEEP_STARTUP:
+		c->keep_startup = on;
+		return true;
+	default:
+		return false;
+	}
+}
+
 static bool take_flag(struct superdebug *s, int opt, bool on)
 {
 	switch (opt) {
@@ -207,7 +272,7 @@ static bool take_flag(struct superdebug *s, int opt, bool on)
 		s->want.args_only = on;
 		return true;
 	default:
-		return false;
+		return take_copy_flag(&s->copy, opt, on);
 	}
 }
 
@@ -245,6 +310,12 @@ static bool take_text(struct superdebug *s, int opt, char *text)
 	case OPT_KUBECONFIG:
 		s->config.kubeconfig = text;
 		return true;
+	case OPT_COPY_TO:
+		s->copy.name = text;
+		return *text;
+	case OPT_SET_IMAGE:
+		s->copy.set_image = text;
+		return strchr(text, '=') && *text != '=';
 	default:
 		return false;
 	}
@@ -286,7 +357,13 @@ static int check(struct superdebug *s, int argc, char **argv)
 					   "which pod?" :
 					   "one pod; a command stands behind --");
 	s->what = argv[optind];
-	if (!s->want.image && !s->again)
+	if (!s->copy.name && (s->copy.set_image || s->copy.replace ||
+			      s->copy.same_node))
+		return cli_misused("superdebug",
+				   "--set-image, --replace and --same-node go "
+				   "with --copy-to");
+	if (!s->want.image && !s->again &&
+	    !(s->copy.name && (s->copy.set_image || s->want.name)))
 		return cli_misused("superdebug", "--image is missing");
 	if (s->want.tty && !s->want.in)
 		return cli_misused("superdebug", "--tty without --stdin");
@@ -301,6 +378,7 @@ int superdebug_parse(int argc, char **argv, const char *const *command,
 	int opt, r;
 
 	ret->want.command = command;
+	ret->copy.share = true;
 	cli_terminal_keys(&ret->terminal, CLI_DETACH_KEYS_DEFAULT);
 	optind = 1;
 	while ((opt = getopt_long(argc, argv, "ic:tn:qh", longs, NULL)) != -1) {

@@ -78,6 +78,14 @@ def test_help_lists_every_subcommand(podfs):
     ["superdebug", "--image", "x", "--stdin=perhaps", "pod"],
     ["superdebug", "--image", "x", "--image-pull-policy", "Often", "pod"],
     ["superdebug", "--image", "x", "--detach-keys", "ctrl-1", "pod"],
+    ["superdebug", "--image", "x", "--replace", "pod"],
+    ["superdebug", "--copy-to", "x", "pod"],
+    ["superdebug", "--copy-to", "x", "--set-image", "y", "pod"],
+    ["superdebug", "cp", "pod:/x", "."],
+    ["superdebug", "exec", "pod"],
+    ["superdebug", "exec", "pod", "--"],
+    ["superdebug", "exec", "--workdir", "x", "pod", "--", "id"],
+    ["superdebug", "ls", "one", "two"],
     ["version", "--frobnicate"],
 ])
 def test_wrong_usage_is_2(podfs, args):
