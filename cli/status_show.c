@@ -202,7 +202,7 @@ static void print_session(const struct document *d, unsigned nr)
 		       of_session(d, nr, "rung"), of_session(d, nr, "uid"));
 	printf(", %s calls, %s bytes in, %s out", of_session(d, nr, "calls"),
 	       of_session(d, nr, "bytes_in"), of_session(d, nr, "bytes_out"));
-	if (us)
+	if (us > 0)
 		printf(", round trip %.1f ms", us / 1000);
 	printf("\n");
 	print_waiting(d, nr);

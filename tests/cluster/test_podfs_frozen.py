@@ -1,0 +1,99 @@
+"""A link, or a pod, that answers nothing: whoever waits for it can be killed,
+and the others don't wait."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from podfs_mount import (Mount, drop_pod, helper_image,  # noqa: F401
+                         inside, make_pod, pod_of)
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "mount"))
+from victims import Victim, wait_all  # noqa: E402
+
+OPS = ["read", "write", "mmap_load", "mmap_dirty", "msync", "getdents", "open",
+       "create", "fsync", "close", "exit", "stat", "rename", "mkdir", "lock"]
+# what victims.fill() does, in the container
+FILL = """
+for d; do
+	mkdir /tmp/$d; cd /tmp/$d; truncate -s 8388608 big; mkdir many empty
+	truncate -s 10000 f; touch other; ln -s f link
+done
+cd /tmp/getdents/many
+seq 2000 | sed "s/^/$(printf %0100d)/" | xargs touch
+"""
+
+
+@pytest.fixture(scope="module")
+def two(helper_image):  # noqa: F811
+    yield make_pod("podfs-frozen"), make_pod("podfs-free")
+    drop_pod("podfs-frozen")
+    drop_pod("podfs-free")
+
+
+def test_killed_while_the_link_is_frozen(two, cluster, tmp_path):
+    where = two[0]
+    inside(where, "sh", "-ec", FILL, "sh", *OPS)
+    with (cluster.proxy() as proxy, contextlib.ExitStack() as stack,
+          Mount(tmp_path, args=["--kubeconfig", proxy.kubeconfig,
+                                "--attr-timeout", "0.1"]) as mount):
+        first, after = [[stack.enter_context(
+            Victim(next_ or op, mount.at(where, f"tmp/{op}"))) for op in OPS]
+            for next_ in (None, "open_again")]
+        for v in first + after:
+            v.said("ready")
+        time.sleep(0.3)
+        proxy("freeze")
+        try:
+            wait_all(first)
+            took = [v.dies() for v in first]
+            wait_all(after)
+            took += [v.dies() for v in after]
+        finally:
+            proxy("thaw")
+        print("ms:", took)
+        assert all(isinstance(t, int) for t in took), took
+        assert "big" in os.listdir(mount.at(where, "tmp/read"))
+
+
+def helper_of(where):
+    """Its main process on the node, which is this machine."""
+    uid = pod_of(where)["metadata"]["uid"]
+    for p in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = p.read_bytes().split(b"\0")
+            if b"park" in words and uid.encode() in words:
+                return int(p.parent.name)
+    raise AssertionError(f"no helper of {where}")
+
+
+def test_one_pod_holds_up_no_other(two, tmp_path):
+    """Known names, new ones, and a pod that nobody has looked into yet."""
+    frozen, free = two
+    with Mount(tmp_path) as mount:
+        os.listdir(mount.at(frozen))
+        helper = helper_of(frozen)
+        os.kill(helper, signal.SIGSTOP)
+        try:
+            waits = [subprocess.Popen(["ls", mount.at(frozen, name)],
+                                      stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL)
+                     for name in ["etc", "etc/passwd", "new"] * 10]
+            time.sleep(0.5)
+            assert all(p.poll() is None for p in waits)
+            for name in ["", "etc", "tmp", "etc/passwd"]:
+                start = time.monotonic()
+                subprocess.run(["ls", "-l", mount.at(free, name)], timeout=60,
+                               check=True, stdout=subprocess.DEVNULL)
+                print(f"ls of {name or '/'}: "
+                      f"{1000 * (time.monotonic() - start):.0f} ms")
+        finally:
+            os.kill(helper, signal.SIGCONT)
+        for p in waits:
+            p.wait(60)
