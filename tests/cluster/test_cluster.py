@@ -204,7 +204,7 @@ def test_a_server_whose_address_is_taken_is_started_again(second):
     layout = second.layout
     log = layout.logs / "apiserver.log"
     before = log.stat().st_size
-    processes.Servers(layout).stop("apiserver")
+    processes.end_all([processes.Servers(layout).pid("apiserver")])
     taker = subprocess.Popen(
         ["nsenter", f"--net={layout.net_ns}", sys.executable, "-c", LISTENS,
          "0.0.0.0", "6443"], stdout=subprocess.PIPE, text=True)
