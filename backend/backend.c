@@ -4,6 +4,7 @@
 #include "backend/backend.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,8 @@ int podfs_backend_start(const struct podfs_backend_config *config,
 	b->read_only = config->read_only;
 	b->read_only_namespaces = config->read_only_namespaces;
 	b->n_read_only_namespaces = config->n_read_only_namespaces;
+	b->excluded = config->excluded;
+	b->n_excluded = config->n_excluded;
 	pthread_mutex_init(&b->lock, NULL);
 	op_timeout = config->op_timeout ? config->op_timeout : OP_TIMEOUT_S;
 	b->session_config = (struct podfs_session_config){
@@ -178,15 +181,58 @@ void podfs_backend_stop(struct podfs_backend *b)
 	free(b);
 }
 
+/* ---- what isn't shown -------------------------------------------------------- */
+
+static bool is_excluded(const struct podfs_backend *b, const char *ns,
+			const char *pod)
+{
+	char both[2 * PODFS_NAME_MAX + 2];
+
+	if (b->n_excluded == 0)
+		return false;
+	snprintf(both, sizeof(both), "%s/%s", ns, pod);
+	for (size_t i = 0; i < b->n_excluded; i++)
+		if (fnmatch(b->excluded[i], ns, 0) == 0 ||
+		    (*pod && fnmatch(b->excluded[i], both, FNM_PATHNAME) == 0))
+			return true;
+	return false;
+}
+
+struct filter {
+	const struct podfs_backend *b;
+	const struct podfs_ref *dir; /* NULL: names are namespaces */
+	podfs_entry_fn *fn;
+	void *arg;
+};
+
+static bool pass_on(void *arg, const struct podfs_entry *e)
+{
+	const struct filter *f = arg;
+
+	return is_excluded(f->b, f->dir ? f->dir->ns : e->name,
+			   f->dir ? e->name : "") ||
+	       f->fn(f->arg, e);
+}
+
 int podfs_tree_list(struct podfs_backend *b, const struct podfs_ref *dir,
 		    podfs_entry_fn *fn, void *arg)
 {
-	return b->tree->ops->list(b->tree, dir, fn, arg);
+	struct filter f = { .b = b, .dir = dir, .fn = fn, .arg = arg };
+
+	if (dir && is_excluded(b, dir->ns,
+			       dir->kind == PODFS_NAMESPACE ? "" : dir->pod))
+		return -ENOENT;
+	if (dir && dir->kind != PODFS_NAMESPACE)
+		return b->tree->ops->list(b->tree, dir, fn, arg);
+	return b->tree->ops->list(b->tree, dir, pass_on, &f);
 }
 
 int podfs_tree_find(struct podfs_backend *b, const struct podfs_ref *what,
 		    struct podfs_entry *ret)
 {
+	if (is_excluded(b, what->ns,
+			what->kind == PODFS_NAMESPACE ? "" : what->pod))
+		return -ENOENT;
 	return b->tree->ops->find(b->tree, what, ret);
 }
 
@@ -204,7 +250,7 @@ static bool is_read_only(const struct podfs_backend *b, const char *ns)
 	bool yes = b->read_only;
 
 	for (size_t i = 0; !yes && i < b->n_read_only_namespaces; i++)
-		yes = strcmp(b->read_only_namespaces[i], ns) == 0;
+		yes = fnmatch(b->read_only_namespaces[i], ns, 0) == 0;
 	return yes;
 }
 

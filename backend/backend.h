@@ -40,6 +40,14 @@ enum podfs_via {
 	PODFS_VIA_COMMAND,   /* behind a command's stdin and stdout */
 };
 
+/* What holds for namespaces whose name matches. */
+struct podfs_namespace_rule {
+	const char *ns; /* a pattern of fnmatch(3) */
+	const char *image; /* of helper containers; NULL: the others' */
+	bool image_has_helper;
+	enum wire_rung max_rung; /* NONE: the others' */
+};
+
 struct podfs_backend_config {
 	/* kubeconfig, as kubectl's flags of the same names; NULL: default */
 	const char *kubeconfig;
@@ -54,8 +62,9 @@ struct podfs_backend_config {
 	/* The helper's binaries, for sending them in. Borrowed for ever. */
 	const struct podfs_helper_blob *blobs;
 	size_t n_blobs;
-	bool read_only; /* all of it; or what is in these namespaces,
-			 * borrowed until the backend is stopped */
+	bool read_only; /* all of it; or what is in these namespaces (patterns
+			 * of fnmatch(3)), borrowed until the backend is
+			 * stopped */
 	const char *const *read_only_namespaces;
 	size_t n_read_only_namespaces;
 	/* Whose the operations in the container are; !as_user: the helper's */
@@ -73,6 +82,14 @@ struct podfs_backend_config {
 	unsigned op_timeout;	/* one file operation, but: */
 	unsigned data_timeout;	/* that reads, writes or copies */
 	unsigned sync_timeout;	/* fsync(2), close(2) */
+
+	/* The first that matches holds. Borrowed until the backend is stopped;
+	 * so are the patterns of what isn't shown: NAMESPACE, or
+	 * NAMESPACE/POD. */
+	const struct podfs_namespace_rule *rules;
+	size_t n_rules;
+	const char *const *excluded;
+	size_t n_excluded;
 
 	enum podfs_via via;
 	/* PODFS_VIA_COMMAND: for /bin/sh, which gets the names by {namespace},
@@ -141,6 +158,11 @@ struct podfs_backend_events {
 /* 0, or -EINVAL with what is wrong in @err. @fixed: for one container that was
  * named, so that the command need not tell one from another. Any thread. */
 int podfs_via_check(const char *command, bool fixed, struct podfs_err *err);
+
+/* The name of the context that a mount would take: @context, or the
+ * kubeconfig's current one. Errors as podfs_backend_start(). */
+int podfs_backend_context(const char *kubeconfig, const char *context,
+			  char *ret, size_t size, struct podfs_err *err);
 
 /* ---- life -------------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
  * events to the sessions.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,6 +91,19 @@ static void on_container(void *arg, const char *pod_uid, const char *container,
 		else
 			podfs_session_helper_is(s, container, running);
 	pthread_mutex_unlock(&b->lock);
+}
+
+int podfs_backend_context(const char *kubeconfig, const char *context,
+			  char *ret, size_t size, struct podfs_err *err)
+{
+	struct podfs_kubeconfig *k;
+	int r = podfs_kubeconfig_load(kubeconfig, context, &k, err);
+
+	if (r < 0)
+		return r;
+	snprintf(ret, size, "%s", k->context ? k->context : "");
+	podfs_kubeconfig_free(k);
+	return 0;
 }
 
 int podfs_backend_start_cluster(struct podfs_backend *b,

@@ -18,6 +18,8 @@ struct podfs_backend {
 	bool read_only;
 	const char *const *read_only_namespaces; /* the configuration's */
 	size_t n_read_only_namespaces;
+	const char *const *excluded; /* the same */
+	size_t n_excluded;
 	struct podfs_loop *loop;
 	struct podfs_way *way;
 	struct podfs_tree *tree;

@@ -174,6 +174,8 @@ static int make_parts(struct podfs_cluster *c,
 		.max_new = config->max_new_helpers,
 		.max_burnt = config->max_helpers_per_container,
 		.start_none = config->start_none,
+		.rules = config->rules,
+		.n_rules = config->n_rules,
 	};
 	struct podfs_scopes_config sc = {
 		.loop = c->loop,

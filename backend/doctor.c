@@ -2,6 +2,7 @@
 #include "backend/doctor.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,12 +172,35 @@ static void check_all(struct doctor *d)
 		doctor_pod(d);
 }
 
+/* What the configuration says of that namespace. */
+static struct podfs_backend_config
+config_for(const struct podfs_backend_config *config, const char *ns)
+{
+	struct podfs_backend_config c = *config;
+
+	for (size_t i = 0; i < c.n_rules; i++) {
+		const struct podfs_namespace_rule *r = &c.rules[i];
+
+		if (fnmatch(r->ns, ns, 0) != 0)
+			continue;
+		if (r->image) {
+			c.image = r->image;
+			c.image_has_helper = r->image_has_helper;
+		}
+		if (r->max_rung != WIRE_RUNG_NONE)
+			c.max_rung = r->max_rung;
+		break;
+	}
+	return c;
+}
+
 void podfs_doctor(const struct podfs_backend_config *config,
 		  const struct podfs_ref *ref, podfs_finding_fn *fn, void *arg)
 {
+	const struct podfs_backend_config c = config_for(config, ref->ns);
 	struct doctor d = {
-		.config = config,
-		.image = config->image ? config->image : PODFS_IMAGE_DEFAULT,
+		.config = &c,
+		.image = c.image ? c.image : PODFS_IMAGE_DEFAULT,
 		.fn = fn,
 		.arg = arg,
 		.ref = *ref,

@@ -1,6 +1,7 @@
 #include "backend/ensure.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,7 +136,7 @@ static void on_deadline(struct podfs_timer *t)
 			    "no helper within %u s: container %s with image '%s': %s "
 			    "(a slow pull? try again, or --start-timeout)",
 			    op->all->c.start_timeout, op->helper,
-			    op->all->c.image,
+			    op->image,
 			    op->words[0] ? op->words : "no word of it");
 	else
 		ensure_fail(op, -ETIMEDOUT, "no helper within %u s: %s",
@@ -246,6 +247,28 @@ static void run_answer(struct podfs_task *t)
 	op_unref(op);
 }
 
+static void take_rule(struct ensure_op *op)
+{
+	const struct podfs_ensures_config *c = &op->all->c;
+
+	op->image = c->image;
+	op->image_has_helper = c->image_has_helper;
+	op->max_rung = c->max_rung;
+	for (size_t i = 0; i < c->n_rules; i++) {
+		const struct podfs_namespace_rule *r = &c->rules[i];
+
+		if (fnmatch(r->ns, op->ref.ns, 0) != 0)
+			continue;
+		if (r->image) {
+			op->image = r->image;
+			op->image_has_helper = r->image_has_helper;
+		}
+		if (r->max_rung != WIRE_RUNG_NONE)
+			op->max_rung = r->max_rung;
+		return;
+	}
+}
+
 void podfs_ensures_begin(struct podfs_ensures *s,
 			 const struct podfs_target *target,
 			 struct podfs_ensure *e)
@@ -265,6 +288,7 @@ void podfs_ensures_begin(struct podfs_ensures *s,
 	op->e = e;
 	op->ref = target->ref;
 	memcpy(op->pod_uid, target->pod_uid, sizeof(op->pod_uid));
+	take_rule(op);
 	op->begin.run = run_begin;
 	op->cancel.run = run_cancel;
 	op->answer.run = run_answer;

@@ -40,6 +40,8 @@ struct podfs_ensures_config {
 	unsigned max_burnt; /* names that are spent in one pod for one
 			     * container; 0: PODFS_BURNT_HELPERS_DEFAULT */
 	bool start_none;
+	const struct podfs_namespace_rule *rules; /* borrowed */
+	size_t n_rules;
 };
 
 #define PODFS_NEW_HELPERS_DEFAULT 30

@@ -36,6 +36,11 @@ struct ensure_op {
 	/* the I/O thread's */
 	struct podfs_ensure *e; /* NULL: cancelled */
 
+	/* of the configuration, for this namespace */
+	const char *image;
+	bool image_has_helper;
+	enum wire_rung max_rung;
+
 	/* the control thread's, and after ENSURE_FINISHED the I/O thread's */
 	enum ensure_step step;
 	struct podfs_ref ref;

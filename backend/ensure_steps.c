@@ -156,7 +156,7 @@ static void added(void *arg, const struct podfs_rest_result *r)
 		return;
 	}
 	wait_for(op, op->helper, op->rungs[op->rung].rung,
-		 !s->c.image_has_helper, pod);
+		 !op->image_has_helper, pod);
 	podfs_json_free(pod);
 }
 
@@ -176,7 +176,6 @@ static void dry_ran(void *arg, const struct podfs_rest_result *r)
 
 static void send_patch(struct ensure_op *op, bool dry)
 {
-	struct podfs_ensures *s = op->all;
 	struct podfs_buf body = PODFS_BUF_INIT(PODFS_PATCH_MAX);
 	PODFS_CLEANUP_FREE char *path = pod_path(
 		op, dry ? "/ephemeralcontainers?fieldManager=podfs&dryRun=All" :
@@ -186,8 +185,8 @@ static void send_patch(struct ensure_op *op, bool dry)
 		.target = op->ref.container,
 		.pod_uid = op->pod_uid,
 		.name = op->helper,
-		.image = s->c.image,
-		.image_has_helper = s->c.image_has_helper,
+		.image = op->image,
+		.image_has_helper = op->image_has_helper,
 		.rung = op->rungs[op->rung],
 	};
 	struct podfs_rest_request q = {
@@ -233,8 +232,8 @@ static void climb(struct ensure_op *op)
 	struct podfs_helper_found found;
 	int64_t wait;
 
-	if (podfs_helper_find(&op->info, op->ref.container, s->c.image,
-			      s->c.max_rung, &found)) {
+	if (podfs_helper_find(&op->info, op->ref.container, op->image,
+			      op->max_rung, &found)) {
 		podfs_debug("rest", "%s/%s/%s: takes helper %s", op->ref.ns,
 			    op->ref.pod, op->ref.container, found.name);
 		op->n_rungs = 0;
@@ -253,13 +252,13 @@ static void climb(struct ensure_op *op)
 			    found.burnt);
 		return;
 	}
-	op->n_rungs = podfs_ladder(&op->info, s->c.max_rung, op->rungs);
+	op->n_rungs = podfs_ladder(&op->info, op->max_rung, op->rungs);
 	op->rung = 0;
 	if (op->n_rungs == 0) {
 		ensure_fail(op, -EACCES,
 			    "it runs as root, which no helper reaches on rung "
 			    "'%s' or below (--max-rung)",
-			    wire_rung_name(s->c.max_rung));
+			    wire_rung_name(op->max_rung));
 		return;
 	}
 	if (!podfs_budget_take(&s->budget, podfs_now_ms(), &wait)) {

@@ -72,7 +72,7 @@ static void helper_dead(struct ensure_op *op,
 		snprintf(why, sizeof(why),
 			 "image '%s' has no folder that it may write to as "
 			 "this user; use an image with podfs-helper in it",
-			 op->all->c.image);
+			 op->image);
 	else if (s->exit_code >= 0 && !s->any_rung)
 		snprintf(why, sizeof(why), "it ended with status %d (%s)",
 			 s->exit_code, s->words);
@@ -94,13 +94,13 @@ void ensure_helper_changed(struct ensure_op *op, const struct podfs_json *pod)
 	case PODFS_HELPER_STARTING:
 		ensure_waits(op, "helper container %s starts (%s); its image "
 			     "%s may have to be pulled", op->helper, s.words,
-			     op->all->c.image);
+			     op->image);
 		break;
 	case PODFS_HELPER_RUNNING:
 		ensure_succeed(op, pod);
 		break;
 	case PODFS_HELPER_NO_IMAGE:
-		ensure_waits(op, "pulling image %s: %s", op->all->c.image,
+		ensure_waits(op, "pulling image %s: %s", op->image,
 			     s.words);
 		start_grace(op, IMAGE_GRACE_MS);
 		break;
@@ -110,7 +110,7 @@ void ensure_helper_changed(struct ensure_op *op, const struct podfs_json *pod)
 	case PODFS_HELPER_BAD_IMAGE:
 		ensure_fail(op, -EIO,
 			    "image '%s' of the helper can't be had: %s "
-			    "(another: --image)", op->all->c.image, s.words);
+			    "(another: --image)", op->image, s.words);
 		break;
 	case PODFS_HELPER_NO_TARGET:
 		if (op->looks < LOOKS_MAX)
@@ -140,7 +140,7 @@ void ensure_grace_over(struct ensure_op *op)
 	else if (strstr(op->words, "Pull") || strstr(op->words, "Registry"))
 		ensure_fail(op, -EIO,
 			    "image '%s' of the helper can't be had: %s "
-			    "(another: --image)", op->all->c.image, op->words);
+			    "(another: --image)", op->image, op->words);
 	else /* it came right; the deadline watches on */
 		op->graced = false;
 }

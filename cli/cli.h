@@ -38,6 +38,9 @@ int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int cli_misused(const char *subcommand, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* What is said from here on is about that line; NULL: about the command line. */
+void cli_origin(const char *file, unsigned line);
+
 /* Writes @help to standard output; CLI_FAILED where it can't be written. */
 int cli_print(const char *text);
 

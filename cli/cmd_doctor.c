@@ -7,7 +7,7 @@
 
 #include "backend/doctor.h"
 #include "cli/doctor_local.h"
-#include "cli/mount_options.h"
+#include "cli/mount_config.h"
 #include "common/base/guard.h"
 #include "common/base/json_writer.h"
 
@@ -150,7 +150,7 @@ int cli_doctor(int argc, char **argv)
 
 	if (take_output(&argc, argv, &json) < 0)
 		return CLI_USAGE;
-	r = mount_options_parse(argc, argv, &o);
+	r = mount_config_load(argc, argv, mount_options_add, &o);
 	/* the doctor says what is wrong; the log would say it again */
 	podfs_log_setup(NULL, PODFS_LOG_ERROR);
 	if (r == CLI_OK)

@@ -18,7 +18,7 @@
 #include "cli/daemon.h"
 #include "cli/helper_blob.h"
 #include "cli/log_sink.h"
-#include "cli/mount_options.h"
+#include "cli/mount_config.h"
 #include "cli/mountpoint.h"
 #include "cli/mounts.h"
 #include "cli/paths.h"
@@ -66,7 +66,14 @@ static const char help[] =
 	"                        known indexers; may be repeated\n"
 	"  --attr-timeout SECONDS   how old names and attributes may be (default: 1)\n"
 	"  --log-level LEVEL     error, warn, info (default) or debug\n"
-	"  --log-file FILE       default: syslog, or ~/.local/state/podfs/log\n"
+	"  --log WHERE           stderr, syslog, journal or a file; default: syslog, or\n"
+	"                        ~/.local/state/podfs/log\n"
+	"  --log-file FILE       a file, whatever its name\n"
+	"  --log-format FORMAT   text (default) or json: one object a line\n"
+	"  --exclude PATTERN     NAMESPACE or NAMESPACE/POD that isn't shown, with *\n"
+	"                        and ?; may be repeated\n"
+	"  --config FILE         instead of /etc/podfs.conf and\n"
+	"                        ~/.config/podfs/podfs.conf; see podfs.conf(5)\n"
 	"  -f, --foreground      stay, and log to standard error\n"
 	"  -o OPTION[,OPTION...] as mount(8): ro, allow_other, noexec, noatime, and\n"
 	"                        every long option above as name=value\n"
@@ -207,7 +214,12 @@ static int serve(struct mount_options *o, int report)
 	if (r < 0)
 		podfs_err_set(&err, r, "$KUBECONFIG: %s", strerror(-r));
 	else
-		r = log_sink_setup(o->log_file, o->foreground, o->log_level,
+		r = log_sink_setup(&(struct log_sink){
+					   .where = o->log,
+					   .file = o->log_file,
+					   .foreground = o->foreground,
+					   .json = o->log_json,
+					   .max = o->log_level },
 				   &err);
 	daemon_drop_capabilities();
 	if (r == 0 && o->audit) {
@@ -254,7 +266,7 @@ static int mount_it(struct mount_options *o)
 int cli_mount(int argc, char **argv)
 {
 	struct mount_options o;
-	int r = mount_options_parse(argc, argv, &o);
+	int r = mount_config_load(argc, argv, mount_options_add, &o);
 
 	if (r == CLI_OK)
 		r = o.help ? cli_print(help) : mount_it(&o);
@@ -265,7 +277,7 @@ int cli_mount(int argc, char **argv)
 int cli_mount_helper(int argc, char **argv)
 {
 	struct mount_options o;
-	int r = mount_options_parse_helper(argc, argv, &o);
+	int r = mount_config_load(argc, argv, mount_options_add_helper, &o);
 
 	if (r == CLI_OK)
 		r = mount_it(&o);

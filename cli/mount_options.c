@@ -8,59 +8,39 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/mount_options_inner.h"
 #include "common/base/guard.h"
 
 #define COUNT_MAX 10000
 
-enum id {
-	CONTEXT = 256,
-	KUBECONFIG,
-	NAMESPACE,
-	IMAGE,
-	IMAGE_HAS_HELPER,
-	READ_ONLY,
-	READ_ONLY_NAMESPACE,
-	AUDIT,
-	LOG_LEVEL,
-	LOG_FILE,
-	TIMEOUT,
-	DATA_TIMEOUT,
-	SYNC_TIMEOUT,
-	START_TIMEOUT,
-	ATTR_TIMEOUT,
-	MAX_RUNG,
-	MAX_NEW_HELPERS,
-	MAX_HELPERS_PER_CONTAINER,
-	USER,
-	REFUSE,
-	VIA,
-	STATIC,
-};
-
-static const struct option longs[] = {
-	{ "context", required_argument, NULL, CONTEXT },
-	{ "kubeconfig", required_argument, NULL, KUBECONFIG },
-	{ "namespace", required_argument, NULL, NAMESPACE },
-	{ "image", required_argument, NULL, IMAGE },
-	{ "image-has-helper", no_argument, NULL, IMAGE_HAS_HELPER },
-	{ "read-only", no_argument, NULL, READ_ONLY },
-	{ "read-only-namespace", required_argument, NULL, READ_ONLY_NAMESPACE },
-	{ "audit", required_argument, NULL, AUDIT },
-	{ "log-level", required_argument, NULL, LOG_LEVEL },
-	{ "log-file", required_argument, NULL, LOG_FILE },
-	{ "timeout", required_argument, NULL, TIMEOUT },
-	{ "data-timeout", required_argument, NULL, DATA_TIMEOUT },
-	{ "sync-timeout", required_argument, NULL, SYNC_TIMEOUT },
-	{ "start-timeout", required_argument, NULL, START_TIMEOUT },
-	{ "attr-timeout", required_argument, NULL, ATTR_TIMEOUT },
-	{ "max-rung", required_argument, NULL, MAX_RUNG },
-	{ "max-new-helpers", required_argument, NULL, MAX_NEW_HELPERS },
+const struct option mount_longs[] = {
+	{ "context", required_argument, NULL, MOUNT_CONTEXT },
+	{ "kubeconfig", required_argument, NULL, MOUNT_KUBECONFIG },
+	{ "namespace", required_argument, NULL, MOUNT_NAMESPACE },
+	{ "image", required_argument, NULL, MOUNT_IMAGE },
+	{ "image-has-helper", no_argument, NULL, MOUNT_IMAGE_HAS_HELPER },
+	{ "read-only", no_argument, NULL, MOUNT_READ_ONLY },
+	{ "read-only-namespace", required_argument, NULL, MOUNT_READ_ONLY_NAMESPACE },
+	{ "audit", required_argument, NULL, MOUNT_AUDIT },
+	{ "log-level", required_argument, NULL, MOUNT_LOG_LEVEL },
+	{ "log", required_argument, NULL, MOUNT_LOG },
+	{ "log-file", required_argument, NULL, MOUNT_LOG_FILE },
+	{ "log-format", required_argument, NULL, MOUNT_LOG_FORMAT },
+	{ "config", required_argument, NULL, MOUNT_CONFIG },
+	{ "exclude", required_argument, NULL, MOUNT_EXCLUDE },
+	{ "timeout", required_argument, NULL, MOUNT_TIMEOUT },
+	{ "data-timeout", required_argument, NULL, MOUNT_DATA_TIMEOUT },
+	{ "sync-timeout", required_argument, NULL, MOUNT_SYNC_TIMEOUT },
+	{ "start-timeout", required_argument, NULL, MOUNT_START_TIMEOUT },
+	{ "attr-timeout", required_argument, NULL, MOUNT_ATTR_TIMEOUT },
+	{ "max-rung", required_argument, NULL, MOUNT_MAX_RUNG },
+	{ "max-new-helpers", required_argument, NULL, MOUNT_MAX_NEW_HELPERS },
 	{ "max-helpers-per-container", required_argument, NULL,
-	  MAX_HELPERS_PER_CONTAINER },
-	{ "user", required_argument, NULL, USER },
-	{ "refuse", required_argument, NULL, REFUSE },
-	{ "via", required_argument, NULL, VIA },
-	{ "static", required_argument, NULL, STATIC },
+	  MOUNT_MAX_HELPERS_PER_CONTAINER },
+	{ "user", required_argument, NULL, MOUNT_USER },
+	{ "refuse", required_argument, NULL, MOUNT_REFUSE },
+	{ "via", required_argument, NULL, MOUNT_VIA },
+	{ "static", required_argument, NULL, MOUNT_STATIC },
 	{ "foreground", no_argument, NULL, 'f' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -88,8 +68,7 @@ static bool one_of(const char *name, const char *const *list, size_t n)
 	return false;
 }
 
-/* A copy that lives as long as @o. */
-static char *keep(struct mount_options *o, const char *s)
+char *mount_options_keep(struct mount_options *o, const char *s)
 {
 	char **grown = reallocarray(o->owned, o->n_owned + 1, sizeof(*grown));
 	char *copy;
@@ -123,7 +102,7 @@ static int add(struct words *list, const char *word)
 
 static int set_static(struct mount_options *o, const char *value)
 {
-	char *copy = keep(o, value);
+	char *copy = mount_options_keep(o, value);
 	char *part[3];
 
 	if (!copy)
@@ -244,35 +223,45 @@ static void set_via(struct mount_options *o, const char *value)
 	}
 }
 
-static int set(struct mount_options *o, int id, const char *value)
+/* Three words that are no file's name anybody would give. */
+static void set_log(struct mount_options *o, const char *value)
+{
+	bool word = !strcmp(value, "stderr") || !strcmp(value, "syslog") ||
+		    !strcmp(value, "journal");
+
+	o->log = word ? value : NULL;
+	o->log_file = word ? NULL : value;
+}
+
+int mount_set(struct mount_options *o, int id, const char *value)
 {
 	int level;
 
 	switch (id) {
-	case CONTEXT:
+	case MOUNT_CONTEXT:
 		o->backend.context = value;
 		return CLI_OK;
-	case KUBECONFIG:
+	case MOUNT_KUBECONFIG:
 		o->backend.kubeconfig = value;
 		return CLI_OK;
-	case NAMESPACE:
+	case MOUNT_NAMESPACE:
 		return add(&o->namespaces, value);
-	case IMAGE:
+	case MOUNT_IMAGE:
 		o->backend.image = value;
 		o->image_given = true;
 		return CLI_OK;
-	case IMAGE_HAS_HELPER:
+	case MOUNT_IMAGE_HAS_HELPER:
 		o->backend.image_has_helper = true;
 		return CLI_OK;
-	case READ_ONLY:
+	case MOUNT_READ_ONLY:
 		o->backend.read_only = true;
 		return CLI_OK;
-	case READ_ONLY_NAMESPACE:
+	case MOUNT_READ_ONLY_NAMESPACE:
 		return add(&o->read_only_namespaces, value);
-	case AUDIT:
+	case MOUNT_AUDIT:
 		o->audit = value;
 		return CLI_OK;
-	case LOG_LEVEL:
+	case MOUNT_LOG_LEVEL:
 		level = podfs_log_level_parse(value);
 		if (level < 0)
 			return cli_misused("mount",
@@ -280,38 +269,54 @@ static int set(struct mount_options *o, int id, const char *value)
 					   value);
 		o->log_level = (enum podfs_log_level)level;
 		return CLI_OK;
-	case LOG_FILE:
+	case MOUNT_LOG:
+		set_log(o, value);
+		return CLI_OK;
+	case MOUNT_LOG_FILE:
+		o->log = NULL;
 		o->log_file = value;
 		return CLI_OK;
-	case TIMEOUT:
+	case MOUNT_LOG_FORMAT:
+		o->log_json = !strcmp(value, "json");
+		if (!o->log_json && strcmp(value, "text") != 0)
+			return cli_misused("mount",
+					   "--log-format '%s': text or json",
+					   value);
+		return CLI_OK;
+	case MOUNT_CONFIG:
+		o->config_file = value;
+		return CLI_OK;
+	case MOUNT_EXCLUDE:
+		return add(&o->excluded, value);
+	case MOUNT_TIMEOUT:
 		return set_timeout("timeout", value, &o->backend.op_timeout);
-	case DATA_TIMEOUT:
+	case MOUNT_DATA_TIMEOUT:
 		return set_timeout("data-timeout", value,
 				   &o->backend.data_timeout);
-	case SYNC_TIMEOUT:
+	case MOUNT_SYNC_TIMEOUT:
 		return set_timeout("sync-timeout", value,
 				   &o->backend.sync_timeout);
-	case START_TIMEOUT:
+	case MOUNT_START_TIMEOUT:
 		return set_timeout("start-timeout", value,
 				   &o->backend.start_timeout);
-	case ATTR_TIMEOUT:
+	case MOUNT_ATTR_TIMEOUT:
 		return set_seconds("attr-timeout", value, 0, &o->attr_timeout);
-	case MAX_RUNG:
+	case MOUNT_MAX_RUNG:
 		return set_max_rung(o, value);
-	case MAX_NEW_HELPERS:
+	case MOUNT_MAX_NEW_HELPERS:
 		return set_count("max-new-helpers", value,
 				 &o->backend.max_new_helpers);
-	case MAX_HELPERS_PER_CONTAINER:
+	case MOUNT_MAX_HELPERS_PER_CONTAINER:
 		return set_count("max-helpers-per-container", value,
 				 &o->backend.max_helpers_per_container);
-	case USER:
+	case MOUNT_USER:
 		return set_user(o, value);
-	case REFUSE:
+	case MOUNT_REFUSE:
 		return add(&o->refused, value);
-	case VIA:
+	case MOUNT_VIA:
 		set_via(o, value);
 		return CLI_OK;
-	case STATIC:
+	case MOUNT_STATIC:
 		return set_static(o, value);
 	case 'f':
 		o->foreground = true;
@@ -324,6 +329,22 @@ static int set(struct mount_options *o, int id, const char *value)
 	}
 }
 
+/* @lead: how such an option is written. */
+static int set_named(struct mount_options *o, const char *lead,
+		     const char *name, const char *value)
+{
+	for (const struct option *l = mount_longs; l->name; l++) {
+		if (strcmp(name, l->name) || l->val < MOUNT_CONTEXT)
+			continue;
+		if ((l->has_arg == required_argument) != (value != NULL))
+			return cli_misused("mount", "%s%s %s", lead, name,
+					   value ? "takes no value" :
+						   "needs a value");
+		return mount_set(o, l->val, value);
+	}
+	return cli_misused("mount", "%s%s is not known", lead, name);
+}
+
 /* One name or name=value of -o. */
 static int set_word(struct mount_options *o, char *word)
 {
@@ -333,7 +354,7 @@ static int set_word(struct mount_options *o, char *word)
 	    !strncmp(word, "x-", 2) || !strncmp(word, "comment=", 8))
 		return CLI_OK;
 	if (!strcmp(word, "ro"))
-		return set(o, READ_ONLY, NULL);
+		return mount_set(o, MOUNT_READ_ONLY, NULL);
 	if (!strcmp(word, "suid") || !strcmp(word, "dev"))
 		return cli_misused("mount",
 				   "-o %s is refused: a container must not bring programs with extra rights or devices to this machine",
@@ -346,22 +367,13 @@ static int set_word(struct mount_options *o, char *word)
 			       CLI_OK;
 	if (value)
 		*value++ = '\0';
-	for (const struct option *l = longs; l->name; l++) {
-		if (strcmp(word, l->name) || l->val < CONTEXT)
-			continue;
-		if ((l->has_arg == required_argument) != (value != NULL))
-			return cli_misused("mount", "-o %s %s", word,
-					   value ? "takes no value" :
-						   "needs a value");
-		return set(o, l->val, value);
-	}
-	return cli_misused("mount", "-o %s is not known", word);
+	return set_named(o, "-o ", word, value);
 }
 
 /* A comma ends a word unless a backslash stands before it. */
-static int set_words(struct mount_options *o, const char *text)
+int mount_set_words(struct mount_options *o, const char *text)
 {
-	char *in = keep(o, text), *out, *word;
+	char *in = mount_options_keep(o, text), *out, *word;
 	int r = CLI_OK;
 
 	if (!in)
@@ -379,106 +391,14 @@ static int set_words(struct mount_options *o, const char *text)
 	return r;
 }
 
-static int finish(struct mount_options *o)
+int mount_options_set(struct mount_options *o, const char *name,
+		      const char *value)
 {
-	struct podfs_err err = PODFS_ERR_INIT;
+	char *copy = value ? mount_options_keep(o, value) : NULL;
 
-	if (o->fixed && o->backend.via != PODFS_VIA_COMMAND)
-		return cli_misused("mount",
-				   "--static needs --via 'COMMAND': what serves the one name");
-	if (o->backend.via == PODFS_VIA_COMMAND &&
-	    podfs_via_check(o->backend.via_command, o->fixed, &err) != 0)
-		return cli_misused("mount", "--via '%s': %s",
-				   o->backend.via_command, err.text);
-	if (!o->image_given) {
-		o->backend.image = CLI_IMAGE_DEFAULT;
-		o->backend.image_has_helper = true;
-	}
-	o->backend.namespaces = o->namespaces.p;
-	o->backend.n_namespaces = o->namespaces.n;
-	o->backend.read_only_namespaces = o->read_only_namespaces.p;
-	o->backend.n_read_only_namespaces = o->read_only_namespaces.n;
-	return CLI_OK;
-}
-
-static void init(struct mount_options *o)
-{
-	*o = (struct mount_options){
-		.mountpoint = CLI_MOUNTPOINT_DEFAULT,
-		.fs_options = PODFS_BUF_INIT(4096),
-		.attr_timeout = 1,
-		.log_level = PODFS_LOG_INFO,
-	};
-}
-
-int mount_options_parse(int argc, char **argv, struct mount_options *ret)
-{
-	int c, r = CLI_OK;
-
-	init(ret);
-	opterr = 0;
-	optind = 0; /* glibc: start anew, also after another getopt */
-	while (r == CLI_OK &&
-	       (c = getopt_long(argc, argv, ":hfn:o:", longs, NULL)) != -1) {
-		if (c == '?')
-			return cli_misused("mount", "option '%s' is not known",
-					   argv[optind - 1]);
-		if (c == ':')
-			return cli_misused("mount", "option '%s' needs a value",
-					   argv[optind - 1]);
-		if (c == 'o')
-			r = set_words(ret, optarg);
-		else
-			r = set(ret, c == 'n' ? NAMESPACE : c, optarg);
-	}
-	if (r != CLI_OK || ret->help)
-		return r;
-	if (optind < argc) {
-		ret->mountpoint = argv[optind++];
-		ret->point_given = true;
-	}
-	if (optind < argc)
-		return cli_misused("mount", "one mount point only, not also '%s'",
-				   argv[optind]);
-	return finish(ret);
-}
-
-int mount_options_parse_helper(int argc, char **argv,
-			       struct mount_options *ret)
-{
-	int c, r = CLI_OK;
-
-	init(ret);
-	opterr = 0;
-	optind = 0;
-	while (r == CLI_OK &&
-	       (c = getopt_long(argc, argv, "sfnvN:t:o:", longs, NULL)) != -1) {
-		if (c == 'o')
-			r = set_words(ret, optarg);
-		else if (c == '?')
-			r = cli_misused("mount", "option '%s' is not known",
-					argv[optind - 1]);
-		/* s, f, n, v, N and t are mount(8)'s own affairs */
-	}
-	if (r != CLI_OK)
-		return r;
-	if (argc - optind != 2)
-		return cli_misused("mount", "mount -t fuse.podfs CONTEXT FOLDER");
-	/* fstab wants a source: the context, or a word for "the current one" */
-	if (!ret->backend.context && strcmp(argv[optind], "podfs") &&
-	    strcmp(argv[optind], "none"))
-		ret->backend.context = argv[optind];
-	ret->mountpoint = argv[optind + 1];
-	return finish(ret);
-}
-
-void mount_options_done(struct mount_options *o)
-{
-	for (size_t i = 0; i < o->n_owned; i++)
-		free(o->owned[i]);
-	free(o->owned);
-	free(o->namespaces.p);
-	free(o->read_only_namespaces.p);
-	free(o->refused.p);
-	podfs_buf_done(&o->fs_options);
+	if (value && !copy)
+		return no_memory();
+	if (!strcmp(name, "options"))
+		return mount_set_words(o, copy ? copy : "");
+	return set_named(o, "", name, copy);
 }

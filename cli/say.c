@@ -2,13 +2,24 @@
 #include "cli/cli.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+
+/* One thread says things. */
+static char origin[PATH_MAX + 32];
+
+void cli_origin(const char *file, unsigned line)
+{
+	origin[0] = '\0';
+	if (file)
+		snprintf(origin, sizeof(origin), "%s:%u: ", file, line);
+}
 
 __attribute__((format(printf, 1, 0)))
 static void say(const char *fmt, va_list ap)
 {
-	fputs("podfs: ", stderr);
+	fprintf(stderr, "podfs: %s", origin);
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);
 }
@@ -30,8 +41,9 @@ int cli_misused(const char *subcommand, const char *fmt, ...)
 	va_start(ap, fmt);
 	say(fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "podfs: 'podfs %s --help' shows how it is used\n",
-		subcommand);
+	if (!origin[0])
+		fprintf(stderr, "podfs: 'podfs %s --help' shows how it is used\n",
+			subcommand);
 	return CLI_USAGE;
 }
 

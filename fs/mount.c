@@ -262,14 +262,14 @@ int podfs_fs_mount(struct podfs_fs *fs, struct podfs_backend *b,
 
 /* The workers are gone, but a notification may wait in the kernel for a folder
  * whose lookup nobody has read yet. */
-static void serve_the_last(struct podfs_fs *fs)
+static void serve_the_last(struct podfs_fs *fs, atomic_bool *looked)
 {
 	struct pollfd p = { .fd = fuse_session_fd(fs->session),
 			    .events = POLLIN };
 	struct fuse_buf buf = { .mem = NULL };
 
 	fs_parking_stop(fs);
-	while (!fs_notifier_leave(fs)) {
+	while (!fs_notifier_leave(fs) || !atomic_load(looked)) {
 		if (poll(&p, 1, LAST_POLL_MS) <= 0)
 			continue;
 		if (fuse_session_receive_buf(fs->session, &buf) <= 0)
@@ -279,15 +279,26 @@ static void serve_the_last(struct podfs_fs *fs)
 	free(buf.mem);
 }
 
+struct self_look {
+	const struct podfs_fs *fs;
+	atomic_bool looked;
+};
+
+/* It waits for an answer of this very process, which must give one also when it
+ * ends at once: nothing ends a process that waits for itself. */
 static void *read_ahead_thread(void *arg)
 {
-	raise_read_ahead(arg);
+	struct self_look *s = arg;
+
+	raise_read_ahead(s->fs);
+	atomic_store(&s->looked, true);
 	return NULL;
 }
 
 int podfs_fs_run(struct podfs_fs *fs)
 {
 	struct fuse_loop_config *loop = fuse_loop_cfg_create();
+	struct self_look s = { .fs = fs };
 	pthread_t t;
 	bool started;
 	int r;
@@ -297,13 +308,15 @@ int podfs_fs_run(struct podfs_fs *fs)
 	fuse_loop_cfg_set_clone_fd(loop, 0);
 	fuse_loop_cfg_set_max_threads(loop, WORKERS_MAX);
 	/* stat(2) of the mount is answered by the loop that starts here */
-	started = pthread_create(&t, NULL, read_ahead_thread, fs) == 0;
+	started = pthread_create(&t, NULL, read_ahead_thread, &s) == 0;
+	if (!started)
+		atomic_store(&s.looked, true);
 	r = fuse_session_loop_mt(fs->session, loop);
 	fuse_loop_cfg_destroy(loop);
+	/* while the backend, which ends before @fs, still answers */
+	serve_the_last(fs, &s.looked);
 	if (started)
 		pthread_join(t, NULL);
-	/* while the backend, which ends before @fs, still answers */
-	serve_the_last(fs);
 	return r > 0 ? 0 : r;
 }
 

@@ -34,6 +34,7 @@ def test_help_lists_every_subcommand(podfs):
     ["mount", "--timeout", "0"],
     ["mount", "--attr-timeout", "nan"],
     ["mount", "--log-level", "loud"],
+    ["mount", "--log-format", "xml"],
     ["mount", "--context"],
     ["mount", "--via", "cat"],
     ["mount", "--via", "exce"],
