@@ -1,6 +1,7 @@
 """Help, exit codes and one-line errors of every subcommand."""
 
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -121,7 +122,7 @@ def test_rbac_is_a_cluster_role(podfs):
     rights = {(r, v) for rule in role["rules"]
               for r in rule["resources"] for v in rule["verbs"]}
     assert rights == {
-        ("namespaces", "get"), ("namespaces", "list"), ("namespaces", "watch"),
+        ("namespaces", "list"), ("namespaces", "watch"),
         ("pods", "get"), ("pods", "list"), ("pods", "watch"),
         ("pods/ephemeralcontainers", "patch"),
         ("pods/exec", "get"), ("pods/exec", "create")}
@@ -146,3 +147,15 @@ def test_a_full_disk_is_told(podfs):
                               stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
     assert "standard output" in done.stderr
+
+
+def test_superdebugs_page_has_its_options(podfs):
+    page = (DOCS / "man" / "kubectl-superdebug.1").read_text()
+    shown = set()
+    for command in ([], ["exec"], ["ls"]):
+        shown |= set(re.findall(
+            r"--([a-z][a-z-]+)",
+            podfs.run("superdebug", *command, "--help").stdout))
+    assert len(shown) > 30
+    assert [o for o in sorted(shown) if f"Fl -{o} " not in page
+            and f"Fl -{o}\n" not in page and o != "as"] == []
