@@ -14,6 +14,7 @@
 #include "common/base/guard.h"
 #include "fs/audit.h"
 #include "fs/convert.h"
+#include "fs/tree.h"
 
 /* handle[8] offset[8] and the data's length[4] */
 #define WRITE_HEAD 20
@@ -45,6 +46,13 @@ static void write_free(struct write *w)
 	free(w);
 }
 
+/* When it begins and when it ends: what came ahead between the two may be old. */
+static void note_change(struct fs_node *node)
+{
+	atomic_fetch_add(&node->writes, 1);
+	atomic_fetch_add(&node->tree->changes, 1);
+}
+
 /* What write(2) gives: the bytes up to the first that failed, or its error. */
 static void answer(struct write *w)
 {
@@ -59,7 +67,7 @@ static void answer(struct write *w)
 		if (!status && p->done < p->len)
 			break;
 	}
-	atomic_fetch_add(&w->op->node->writes, 1);
+	note_change(w->op->node);
 	fs_audit_wrote(w->op->handle->audit, done, status);
 	if (!fs_op_claim(w->op))
 		return;
@@ -158,6 +166,7 @@ void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size,
 		return;
 	}
 	op->untold = fi->writepage ? FS_UNTOLD_PAGES : FS_TOLD;
+	note_change(op->node);
 	fs_interrupts_watch(&op->fs->interrupts, op);
 	first = w->in_turn ? 1 : n;
 	w->next = first;

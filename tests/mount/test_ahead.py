@@ -55,6 +55,20 @@ def trips(mount, function):
     return count() - before, got
 
 
+def test_what_came_ahead_is_old_after_a_write(patient):
+    """Of a file that had been opened before the walk began."""
+    folder = patient.files / "tree" / "d00" / "in"
+    fd = os.open(folder / "f01", os.O_WRONLY)
+    try:
+        list(folder.parent.iterdir())
+        list(folder.iterdir())
+        assert (folder / "f00").read_text() == "0 0\n" * 40  # f01 comes too
+        os.pwrite(fd, b"NEW", 0)
+        assert (folder / "f01").read_text() == "NEW\n" + "0 1\n" * 39
+    finally:
+        os.close(fd)
+
+
 def test_larger_files_come_with_the_walk(patient):
     """8 MB in 40 files: one by one they took two trips each."""
     content = {}
