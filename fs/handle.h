@@ -34,6 +34,7 @@ struct fs_handle {
 	int64_t ahead_at;
 	unsigned ahead_changes;
 	bool read_only;
+	bool local; /* closing it reports nothing */
 	pid_t pid; /* nodes->lock: who opened it */
 	atomic_bool locked; /* a lock was had by it */
 	bool close_remote; /* with the last reference */

@@ -72,8 +72,9 @@ void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	(void)ino;
 	if (h && atomic_load(&h->locked))
 		atomic_store(&h->node->lock_closed_at, fs_now_ms());
-	/* closing what was only read has nothing to tell, but locks to end */
-	if (h && h->read_only && !atomic_load(&h->node->locked)) {
+	/* closing what was only read has nothing to tell, nor where all that
+	 * was written was answered for; but locks to end */
+	if (h && (h->read_only || h->local) && !atomic_load(&h->node->locked)) {
 		fuse_reply_err(req, 0);
 		return;
 	}

@@ -69,6 +69,7 @@ static void keep(struct fs_handle *h, struct fs_op *op,
 	h->audit = podfs_steal_ptr(&op->audit_file);
 	h->size = a->size;
 	h->mtime = a->mtime;
+	h->local = a->flags & WIRE_ATTR_LOCAL;
 	h->read_only = (flags & O_ACCMODE) == O_RDONLY;
 	h->flags = fs_open_flags(flags) &
 		   ~(uint32_t)(WIRE_OPEN_TRUNC | WIRE_OPEN_EXCL);

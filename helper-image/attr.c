@@ -24,6 +24,7 @@
 #define SMB2_MAGIC 0xfe534d42
 #define CEPH_MAGIC 0x00c36400
 #define V9FS 0x01021997
+#define XFS_MAGIC 0x58465342
 
 /* Kinds whose files change without the kernel here being told. */
 static bool type_is_volatile(long type)
@@ -41,16 +42,31 @@ static bool type_is_volatile(long type)
 	return false;
 }
 
+/* Those known to write nothing, and so to report nothing, when a file is closed. */
+static bool type_is_local(long type)
+{
+	static const unsigned long kinds[] = {
+		EXT4_SUPER_MAGIC,      BTRFS_SUPER_MAGIC, TMPFS_MAGIC,
+		OVERLAYFS_SUPER_MAGIC, RAMFS_MAGIC,	  XFS_MAGIC,
+		F2FS_SUPER_MAGIC,
+	};
+
+	for (size_t i = 0; i < PODFS_ARRAY_LEN(kinds); i++)
+		if (kinds[i] == (unsigned long)type)
+			return true;
+	return false;
+}
+
 /* A few devices are seen over and over: their kind is asked once. */
 #define DEVICES_KNOWN 32
 static pthread_mutex_t devices_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct { /* devices_lock */
 	uint64_t dev;
-	bool is_volatile;
+	uint32_t flags; /* WIRE_ATTR_VOLATILE, WIRE_ATTR_LOCAL */
 } devices[DEVICES_KNOWN];
 static unsigned devices_used;
 
-static bool device_known(uint64_t dev, bool *ret)
+static bool device_known(uint64_t dev, uint32_t *ret)
 {
 	bool found = false;
 
@@ -58,34 +74,37 @@ static bool device_known(uint64_t dev, bool *ret)
 	for (unsigned i = 0; i < DEVICES_KNOWN && i < devices_used; i++) {
 		if (devices[i].dev != dev)
 			continue;
-		*ret = devices[i].is_volatile;
+		*ret = devices[i].flags;
 		found = true;
 	}
 	pthread_mutex_unlock(&devices_lock);
 	return found;
 }
 
-static bool device_is_volatile(uint64_t dev, int fd, const char *name)
+static uint32_t device_flags(uint64_t dev, int fd, const char *name)
 {
 	PODFS_CLEANUP_FD int opened = -1;
 	struct statfs fs;
-	bool is_volatile = false;
+	uint32_t flags = 0;
 
-	if (device_known(dev, &is_volatile))
-		return is_volatile;
+	if (device_known(dev, &flags))
+		return flags;
 	if (name[0] != '\0') {
 		opened = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		fd = opened;
 	}
 	if (fd < 0 || fstatfs(fd, &fs) != 0)
-		return true; /* not known: then nothing is kept */
-	is_volatile = type_is_volatile((long)fs.f_type);
+		return WIRE_ATTR_VOLATILE; /* not known: nothing is kept */
+	if (type_is_volatile((long)fs.f_type))
+		flags = WIRE_ATTR_VOLATILE;
+	else if (type_is_local((long)fs.f_type))
+		flags = WIRE_ATTR_LOCAL;
 	pthread_mutex_lock(&devices_lock);
 	devices[devices_used % DEVICES_KNOWN].dev = dev;
-	devices[devices_used % DEVICES_KNOWN].is_volatile = is_volatile;
+	devices[devices_used % DEVICES_KNOWN].flags = flags;
 	devices_used++;
 	pthread_mutex_unlock(&devices_lock);
-	return is_volatile;
+	return flags;
 }
 
 /* ls -l asks each file for an access control list, and the kernel asks before
@@ -139,9 +158,9 @@ int helper_attr_of(int fd, const char *name, struct wire_attr *ret)
 		ret->btime = time_of(x.stx_btime);
 	if (x.stx_attributes & STATX_ATTR_MOUNT_ROOT)
 		ret->flags |= WIRE_ATTR_MOUNT_ROOT;
-	if (device_is_volatile(ret->dev, fd, name))
-		ret->flags |= WIRE_ATTR_VOLATILE;
-	else if (has_none(fd, name, ret->mode))
+	ret->flags |= device_flags(ret->dev, fd, name);
+	if (!(ret->flags & WIRE_ATTR_VOLATILE) &&
+	    has_none(fd, name, ret->mode))
 		ret->flags |= WIRE_ATTR_NO_XATTR;
 	return 0;
 }

@@ -50,6 +50,8 @@ enum wire_attr_flag {
 	WIRE_ATTR_NO_XATTR = 1u << 2,	/* no extended attribute; unset: unknown */
 	WIRE_ATTR_WATCHED = 1u << 3,	/* a folder: EVENTs say what changes in it
 					 * from before it was read */
+	WIRE_ATTR_LOCAL = 1u << 4,	/* on a file system of which a close(2)
+					 * never reports an error */
 };
 
 struct wire_statfs { /* statvfs(3) */

@@ -1,5 +1,6 @@
 """How often somebody waits for the link: exact counts, whatever it takes."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -137,6 +138,25 @@ def test_access_control_lists_show(files, root):
     # set through the mount it is there at once
     os.setxattr(files / "d" / "plain", "user.k", b"v")
     assert os.listxattr(files / "d" / "plain") == ["user.k"]
+
+
+LOCAL = {"ext2/ext3", "xfs", "btrfs", "overlayfs", "tmpfs", "f2fs"}
+
+
+def test_a_close_asks_only_where_it_can_fail(trace, files, root):
+    kind = subprocess.run(["stat", "-f", "-c", "%T", root], text=True,
+                          check=True, stdout=subprocess.PIPE).stdout.strip()
+
+    def write(locked=False):
+        with open(files / "f", "wb") as f:
+            if locked:
+                fcntl.lockf(f, fcntl.LOCK_EX)
+            f.write(b"x" * 10000)
+
+    seen = trace(write)
+    assert ("FLUSH" in seen) == (kind not in LOCAL)
+    assert (root / "f").read_bytes() == b"x" * 10000
+    assert "FLUSH" in trace(lambda: write(True))
 
 
 def test_writes_ask_for_capabilities_once(trips, files):
