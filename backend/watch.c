@@ -18,6 +18,9 @@
 #define RV_MAX 64
 #define TOKEN_MAX 8192
 #define DENIED_AGAIN_S 60
+/* An API server that has just started denies what it granted before, until it
+ * has read its roles. */
+#define DENIED_BELIEVED_MS 10000
 /* A watch that ends sooner found a server in trouble. */
 #define SHORT_LIFE_MS 1000
 #define WATCH_SECONDS 300 /* and up to as many again */
@@ -42,6 +45,8 @@ struct podfs_watch {
 	bool alive;
 	bool got_event;
 	int64_t began; /* ms */
+	int64_t denied_since; /* ms; 0: granted last time, or never */
+	bool granted;	      /* once, and not denied for long since */
 	unsigned busy; /* inside callbacks */
 	bool freed;
 };
@@ -175,6 +180,24 @@ static int on_data(void *arg, const char *p, size_t n)
 	return leave(w) ? r : -ECANCELED;
 }
 
+static void grant(struct podfs_watch *w)
+{
+	w->granted = true;
+	w->denied_since = 0;
+}
+
+static bool denial_is_believed(struct podfs_watch *w)
+{
+	int64_t now = podfs_now_ms();
+
+	if (w->denied_since == 0)
+		w->denied_since = now;
+	if (w->granted && now - w->denied_since < DENIED_BELIEVED_MS)
+		return false;
+	w->granted = false;
+	return true;
+}
+
 static void on_opened(void *arg)
 {
 	struct podfs_watch *w = arg;
@@ -183,6 +206,7 @@ static void on_opened(void *arg)
 		return;
 	enter(w);
 	w->alive = true;
+	grant(w);
 	w->events.alive(w->events.arg);
 	leave(w);
 }
@@ -192,7 +216,7 @@ static void on_opened(void *arg)
 static void trouble(struct podfs_watch *w, const struct podfs_rest_result *r)
 {
 	w->alive = false;
-	if (r->http == 403) {
+	if (r->http == 403 && denial_is_believed(w)) {
 		later(w, LISTING, DENIED_AGAIN_S * 1000 + podfs_random(10000));
 		w->events.trouble(w->events.arg, PODFS_WATCH_DENIED, &r->err);
 		return;
@@ -237,6 +261,7 @@ static void list_done(struct podfs_watch *w, struct podfs_rest_result *r)
 		return;
 	}
 	w->backoff.tries = 0;
+	grant(w);
 	later(w, WATCHING, 0);
 	w->events.end(w->events.arg);
 	if (!w->freed)

@@ -21,7 +21,7 @@ struct podfs_watch;
 
 /* Why there is nothing (new). */
 enum podfs_watch_trouble {
-	PODFS_WATCH_DENIED, /* 403; asked again once a minute */
+	PODFS_WATCH_DENIED, /* 403 that lasts; asked again once a minute */
 	PODFS_WATCH_FAILED, /* anything else; tried again after a while */
 };
 

@@ -232,6 +232,35 @@ def test_no_cluster_wide_pods(api, tool):
     assert "no right to list and watch pods in namespace 'web'" in tool.stderr
 
 
+def test_rights_that_were_there_are_waited_for(api, tool):
+    """A server that has just started denies all until it has read its roles."""
+    small(api)
+    tool.watch().expect("+ db")
+    tool.list()
+    api.wait_for_watch("pods")
+    api.fault(refuse(403, "Forbidden"), times=2, **is_watch("pods"))
+    api.raw("pods", b"")
+    api.add(pod("three"))
+    tool.expect("+ db/three", timeout=30)
+    tool.end()
+    assert "asks for each namespace" not in tool.stderr
+    assert tool.stderr.count("names are up to date again") == 1
+
+
+def test_rights_that_are_taken_away(api, tool):
+    small(api)
+    tool.watch().expect("+ db")
+    tool.list()
+    api.wait_for_watch("pods")
+    api.fault(refuse(403, "Forbidden", "pods is forbidden"),
+              path="/api/v1/pods", times=100)
+    api.raw("pods", b"")
+    api.add(pod("three"))
+    tool.expect("+ db/three", timeout=60)
+    tool.end()
+    assert "asks for each namespace" in tool.stderr
+
+
 def test_no_namespaces(api, tool):
     small(api)
     api.add(namespace("web"), pod("w", namespace="web"))
