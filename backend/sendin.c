@@ -88,8 +88,9 @@ const char *const podfs_sendin_probe_argv[] = {
 
 /*
  * What else is mounted, and may be written, is tried last: a read-only image
- * often has one volume. "." and noexec are found out by running an empty file,
- * which a shell takes for a script.
+ * often has one volume. Not where a server answers: it may be away, and then
+ * the shell would wait for ever. "." and noexec are found out by running an
+ * empty file, which a shell takes for a script.
  *
  * Another user of the container may write to the same folder. So the file is in
  * a folder of our own, whose owner is looked at from inside: by then no rename
@@ -106,7 +107,8 @@ static const char inline_script[] =
 	"take() { dd bs=1 count=\"$1\" 2>/dev/null; }; "
 	"else echo 'podfs-lack head'; exit 70; fi; "
 	"[ -r /proc/mounts ] && while read -r a b c o e; do "
-	"case $o:$b in *\\\\*|*:/proc*|*:/sys*) ;; rw*) m=\"$m $b\";; esac; "
+	"case $c:$o:$b in fuse*|nfs*|cifs*|smb*|ceph*|*\\\\*|*:/proc*|*:/sys*) ;; "
+	"*:rw*) m=\"$m $b\";; esac; "
 	"done </proc/mounts; "
 	"for d in /dev/shm /tmp /var/tmp /run \"$PWD\" $m; do "
 	"[ -d \"$d\" ] || continue; "
