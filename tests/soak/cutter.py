@@ -11,6 +11,7 @@ close   both ends at once
 half    the other direction goes on for a while
 late    the client's end at once, the helper's later, and what was on its way
         to the helper arrives there when another stream has taken over
+rubbish what is no frame follows, then as half
 silent  the helper's end at once, the client's later
 """
 
@@ -25,6 +26,7 @@ import time
 
 HEADER = 24
 LATER = 0.1  # seconds
+RUBBISH = b"\xff" * 1000
 
 
 class Plan:
@@ -88,6 +90,8 @@ class Side(threading.Thread):
                 cut = min(order["bytes"], len(frame) - 1)
                 self.put(frame[:cut])
                 self.plan.done()
+                if order["how"] == "rubbish":
+                    self.put(RUBBISH)
                 self.leave(self, frame[cut:] + self.held, order["how"])
         self.frames += 1
         self.put(frame)
@@ -124,7 +128,7 @@ def main():
 
     def leave(side, rest, how):
         """Does not return. The other side goes on until the process ends."""
-        if how == "half":
+        if how in ("half", "rubbish"):
             time.sleep(LATER)
         elif how == "silent":
             os.close(to)
