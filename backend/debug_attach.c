@@ -19,6 +19,9 @@
 #define HELD_MAX ((size_t)1 << 20)
 #define RUNS_MAX 1024
 #define IDLE_MS 200
+/* The runtime attaches input before output: a command that answers at once would
+ * be heard by the log alone, which has no CR before an LF. */
+#define SETTLE_MS 300
 #define IDLE_LOOKS 10 /* then only once something comes */
 #define END_MS 100
 #define END_LOOKS 100
@@ -295,6 +298,7 @@ int podfs_debug_attach(struct podfs_debug *d, const struct podfs_ref *container,
 	a->s = (struct debug_stream){ .d = d,
 				      .io = io,
 				      .redraw = true,
+				      .settle_ms = io->tty ? 0 : SETTLE_MS,
 				      .opened = on_opened,
 				      .output = on_output,
 				      .idle = on_idle,

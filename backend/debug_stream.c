@@ -108,7 +108,7 @@ static size_t put_input(struct debug_stream *s, uint8_t *p, size_t cap)
 	bool leave = false;
 	ssize_t n;
 
-	if (s->io->in < 0 || s->in_ended)
+	if (s->io->in < 0 || s->in_ended || podfs_now_ms() < s->input_at)
 		return 0;
 	if (poll(&ready, 1, 0) <= 0) {
 		watch_input(s, true);
@@ -195,6 +195,7 @@ static void on_opened(void *arg, const char *note)
 
 	(void)note;
 	s->is_open = true;
+	s->input_at = podfs_now_ms() + s->settle_ms;
 	if (s->opened)
 		s->opened(s);
 	want_write(s);
@@ -219,6 +220,7 @@ static void on_timer(struct podfs_timer *t)
 
 	if (s->is_open)
 		s->idle(s);
+	want_write(s); /* what had to settle may be sent now */
 	podfs_timer_set(s->loop, t, podfs_now_ms() + s->idle_ms);
 }
 

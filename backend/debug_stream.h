@@ -16,6 +16,7 @@ struct debug_stream {
 	const char *path; /* "/api/v1/.../exec?...", encoded */
 	const struct podfs_debug_io *io;
 	bool redraw; /* two sizes first, so that a program draws all anew */
+	unsigned settle_ms; /* nothing is sent so long after it was opened */
 	void *arg;
 	/* May be NULL. opened: the upgrade was accepted. output: instead of
 	 * writing it to io->out. idle: as often as @idle_ms, while it runs. */
@@ -41,6 +42,7 @@ struct debug_stream {
 	bool running, is_open, v5;
 	bool in_watched, in_ended, end_due;
 	unsigned sizes_due;
+	int64_t input_at; /* CLOCK_MONOTONIC, ms */
 	char status_text[8192];
 	size_t status_len;
 };

@@ -38,11 +38,11 @@ class Terminal:
     def __init__(self, *args, rows=24, columns=80):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.environ["PS1"] = "$ "
+            self.fd = 0  # its size, before anybody asks
+            self.size(rows, columns)
             argv = argv_of(*args)
             os.execv(argv[0], argv)
         self.seen = b""
-        self.size(rows, columns)
 
     def size(self, rows, columns):
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ,
