@@ -2,13 +2,19 @@
 server."""
 
 import os
+import pathlib
+import sys
 import time
 
 import pytest
 
-import crowd
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "fake"))
+
+import crowd  # noqa: E402
+from proxies import Proxy  # noqa: E402
 from podfs_mount import (LAYOUT, Mount, helper_image,  # noqa: F401
                          until)
+from test_podfs_proxy import Elsewhere
 
 SPACES, PODS = 1000, 5
 MEMORY_MAX = 20 << 10  # KiB
@@ -69,3 +75,16 @@ def test_names_from_memory(many, tmp_path):
         until(lambda: os.listdir(mount.point / first) ==
               [crowd.pod_of(first, 77)["metadata"]["name"]], 30)
         assert not mount.errors()
+
+
+def test_pages_are_compressed(many, tmp_path):
+    """And all of them come, with the watches, by one connection."""
+    plain = many.ask("GET", "/api/v1/pods", parse=None)
+    with Proxy("socks5") as p:
+        with Elsewhere(tmp_path, {}, **{"proxy-url": p.url()}) as mount:
+            last = mount.point / crowd.space_name(SPACES - 1)
+            until(lambda: last.exists() and len(os.listdir(last)) == PODS, 30)
+            until(lambda: mount.log.read_text().count("watch=true") == 2)
+            print(f"{p.received} bytes came of {plain}")
+        assert p.received * 4 < plain
+        assert p.stood == 1

@@ -14,7 +14,7 @@ sys.path.append(str(pathlib.Path(__file__).parents[1] / "fake"))
 
 from proxies import Proxy  # noqa: E402
 from podfs_mount import (LAYOUT, POSTGRES, Mount, helper_image,  # noqa: F401
-                         one_node, run)
+                         one_node, run, until)
 
 USER, PASSWORD = "someone", "secret"
 
@@ -92,6 +92,16 @@ def test_no_proxy_counts_for_both(proxy, helper_image, tmp_path):  # noqa: F811
     works(tmp_path, {"HTTPS_PROXY": dead, "http_proxy": dead,
                      "https_proxy": dead, "NO_PROXY": "10.0.0.0/8"})
     assert connects() == 0
+
+
+def test_lists_and_watches_share_a_connection(helper_image,  # noqa: F811
+                                              tmp_path):
+    """HTTP/2, which the API server offers: four requests of which two last."""
+    with Proxy("socks5") as p:
+        with Elsewhere(tmp_path, {}, **{"proxy-url": p.url()}) as mount:
+            assert "postpod" in os.listdir(mount.point / "db")
+            until(lambda: mount.log.read_text().count("watch=true") == 2)
+        assert p.stood == 1
 
 
 @pytest.fixture(params=["https", "socks5"])

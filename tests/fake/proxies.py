@@ -19,6 +19,7 @@ class Proxy:
     def __init__(self, kind, user=None, password=None, certificate=None):
         self.kind, self.user, self.password = kind, user, password
         self.asked, self.stood, self.allowed = [], 0, 1 << 30
+        self.received = 0  # bytes, from whom was asked for
         self.writers = set()
         self.context = None
         if kind == "https":
@@ -76,16 +77,20 @@ class Proxy:
             self.stood += 1
             await self.say_yes(writer)
             await asyncio.gather(self.copy(reader, far[1]),
-                                 self.copy(far[0], writer))
+                                 self.copy(far[0], writer, self.count))
             self.writers.discard(far[1])
         self.writers.discard(writer)
         writer.close()
 
+    def count(self, data):
+        self.received += len(data)
+
     @staticmethod
-    async def copy(reader, writer):
+    async def copy(reader, writer, count=len):
         """As proxies do it: one way's end is both ways'."""
         try:
             while data := await reader.read(65536):
+                count(data)
                 writer.write(data)
                 await writer.drain()
         finally:
