@@ -258,6 +258,7 @@ static void ping(struct podfs_session *s)
 	p->session = s;
 	s->asked_us = now_us();
 	p->call.op = WIRE_OP_PING;
+	p->call.unawaited = true; /* a keep-alive is no trip */
 	p->call.frame = p->frame;
 	p->call.body_len = (size_t)(w.p - w.start);
 	p->call.done = ping_done;
