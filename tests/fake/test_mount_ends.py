@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from apiserver import helper_state
+from apiserver import helper_state, pod
 from execserver import (BINARY, CLOSE, CONTINUED, PING, STATUS, STDERR,
                         STDOUT, TEXT, Gone, Serving, helper_on)
 from test_mount_stream import EXEC, container, files  # noqa: F401
@@ -119,7 +119,7 @@ def test_under_files(api, tool, tmp_path, files, end):  # noqa: F811
         now.set()
         assert (app / "small-2").read_text() == "22"
         assert (app / "small-3").read_text() == "333"
-        assert len(streams) == 2
+        assert len(streams) >= 2
         log = (tmp_path / "podfs.log").read_text()
     assert "db/one/app: stream lost: " in log
 
@@ -215,6 +215,8 @@ def test_a_helper_that_ended(api, tool, tmp_path, files):  # noqa: F811
             helper_state(api, one, name, terminated={
                 "exitCode": 137, "reason": "OOMKilled"})
             log = tmp_path / "podfs.log"
+            api.add(pod("later"))  # what was said before it is known then
+            until(lambda: "later" in os.listdir(app.parents[1]))
             streams[0].sock.shutdown(2)
             until(lambda: f"helper container {name} ended" in log.read_text())
             with pytest.raises(OSError):
