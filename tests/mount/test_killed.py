@@ -126,7 +126,7 @@ def test_umount(tmp_path, command):
                 # the system's says "busy", but those who wait are free
                 subprocess.run([*command, mount.point], timeout=60)
                 assert waits.p.wait(SOON) == 1
-                assert writes.p.wait(SOON) == 1
+                assert writes.p.wait(SOON) in (0, 1)
                 # -f doesn't ask
                 assert mount.daemon.wait(60) in (0, -signal.SIGKILL)
                 print("ms:", round(1000 * (time.monotonic() - start)))
