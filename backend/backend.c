@@ -48,6 +48,14 @@ static void session_dead(void *arg, struct podfs_session *s)
 	podfs_session_put(s);
 }
 
+static void session_event(void *arg, struct podfs_session *s,
+			  const struct wire_req_EVENT *e)
+{
+	const struct podfs_backend *b = arg;
+
+	b->events->event(b->events->arg, s, e);
+}
+
 static int start_static(struct podfs_backend *b,
 			const struct podfs_backend_config *c,
 			struct podfs_err *err)
@@ -94,6 +102,7 @@ int podfs_backend_start(const struct podfs_backend_config *config,
 						   config->sync_timeout :
 						   SYNC_TIMES * op_timeout),
 		.dead = session_dead,
+		.event = events->event ? session_event : NULL,
 		.arg = b,
 	};
 	status = podfs_loop_new(&b->loop);

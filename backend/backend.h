@@ -150,9 +150,16 @@ struct podfs_tree_change {
 	bool removed; /* else added; a pod made anew is removed, then added */
 };
 
+struct wire_req_EVENT;
+
 struct podfs_backend_events {
 	void *arg;
 	void (*changed)(void *arg, const struct podfs_tree_change *c);
+	/* What a helper tells of the folders that it watches; @e NULL: it may
+	 * have told something that didn't arrive. On the I/O thread, in order
+	 * with the replies, without a lock. NULL: helpers watch nothing. */
+	void (*event)(void *arg, struct podfs_session *s,
+		      const struct wire_req_EVENT *e);
 };
 
 /* 0, or -EINVAL with what is wrong in @err. @fixed: for one container that was
@@ -198,6 +205,10 @@ void podfs_session_put(struct podfs_session *s); /* NULL is fine */
 /* Grows by one each time the helper's state is lost: handles given under an
  * older epoch are dead (-ESTALE). 0 before the first HELLO. Any thread. */
 uint32_t podfs_session_epoch(struct podfs_session *s);
+
+/* When the helper was heard of last (CLOCK_MONOTONIC, ms): it is asked to say
+ * something every few seconds. Any thread. */
+int64_t podfs_session_heard(struct podfs_session *s);
 
 /* Room before the body, so that a frame is built in place. */
 #define PODFS_CALL_HEADROOM WIRE_HEADER_SIZE

@@ -311,6 +311,12 @@ int podfs_rpc_bytes(struct podfs_rpc *r, const uint8_t *p, size_t n)
 
 		if (got <= 0)
 			return got;
+		if (h.op == WIRE_OP_EVENT && h.flags == 0 && r->event) {
+			if (r->event(r->event_arg, body,
+				     h.size - WIRE_HEADER_SIZE) != 0)
+				return -EBADMSG;
+			continue;
+		}
 		if (!(h.flags & WIRE_FLAG_REPLY) ||
 		    ((h.flags & WIRE_FLAG_LZ4) && !r->packs))
 			return -EBADMSG;

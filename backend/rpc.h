@@ -36,6 +36,9 @@ struct podfs_rpc {
 	size_t awaited;	 /* such requests that somebody waits for */
 	size_t calls;	 /* queued or sent */
 	struct podfs_call *hello;
+	/* An EVENT's body; -EBADMSG: it is none. NULL: none was asked for. */
+	int (*event)(void *arg, const uint8_t *body, size_t len);
+	void *event_arg;
 	struct podfs_rpc_list queue[PODFS_RPC_PRIOS];
 	struct podfs_rpc_list again; /* sent on a stream that was lost */
 	struct podfs_orphan *orphans;

@@ -32,6 +32,9 @@ int podfs_session_new(const struct podfs_session_config *config,
 		return -ENOMEM;
 	}
 	podfs_rpc_init(&s->rpc);
+	if (config->event)
+		s->rpc.event = podfs_session_event;
+	s->rpc.event_arg = s;
 	s->id_hi = id[0];
 	s->id_lo = id[1];
 	s->config = config;
@@ -74,6 +77,11 @@ void podfs_session_put(struct podfs_session *s)
 bool podfs_session_read_only(const struct podfs_session *s)
 {
 	return s->read_only;
+}
+
+int64_t podfs_session_heard(struct podfs_session *s)
+{
+	return atomic_load(&s->last_received);
 }
 
 uint32_t podfs_session_epoch(struct podfs_session *s)

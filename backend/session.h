@@ -29,6 +29,9 @@ struct podfs_session_config {
 	/* Told on the I/O thread when the pod is gone: nobody need find the
 	 * session any more. */
 	void (*dead)(void *arg, struct podfs_session *s);
+	/* As podfs_backend_events.event. */
+	void (*event)(void *arg, struct podfs_session *s,
+		      const struct wire_req_EVENT *e);
 	void *arg;
 };
 
@@ -55,7 +58,7 @@ struct podfs_session {
 	int fail_status;
 	int64_t started_at;   /* of this try to get READY */
 	int64_t resume_until; /* come back for the helper's state till then */
-	int64_t last_received;
+	_Atomic int64_t last_received; /* ms; read on any thread */
 	int64_t asked_us;     /* the handshake or ping under way left then */
 	bool ping_due;
 
@@ -104,6 +107,7 @@ void podfs_session_stop(struct podfs_session *s, int status);
 
 /* between session.c, session_state.c and session_hello.c */
 void podfs_session_advance(struct podfs_session *s);
+int podfs_session_event(void *arg, const uint8_t *body, size_t len);
 void podfs_session_publish(struct podfs_session *s);
 void podfs_session_refuse(struct podfs_session *s, int status,
 			  const char *why);

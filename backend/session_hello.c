@@ -141,7 +141,8 @@ void podfs_session_hello(struct podfs_session *s)
 		.version_min = WIRE_VERSION_MIN,
 		.version_max = WIRE_VERSION_MAX,
 		.features = WIRE_FEATURE_RESUME | WIRE_FEATURE_SCAN |
-			    WIRE_FEATURE_LZ4,
+			    WIRE_FEATURE_LZ4 |
+			    (s->config->event ? WIRE_FEATURE_WATCH : 0u),
 		.session_hi = s->id_hi,
 		.session_lo = lo,
 		.frame_max = WIRE_FRAME_MAX,

@@ -30,10 +30,27 @@ static void said(struct podfs_session *s, const char *why)
 	pthread_mutex_unlock(&s->lock);
 }
 
+int podfs_session_event(void *arg, const uint8_t *body, size_t len)
+{
+	struct podfs_session *s = arg;
+	struct wire_reader r = wire_reader_over(body, len);
+	struct wire_req_EVENT m;
+	int err = wire_dec_req_EVENT(&r, &m);
+
+	if (!err)
+		s->config->event(s->config->arg, s, &m);
+	return err;
+}
+
 void podfs_session_set_state(struct podfs_session *s,
 			     enum podfs_session_state state)
 {
+	bool lost = s->state == PODFS_SESSION_READY &&
+		    state != PODFS_SESSION_READY;
+
 	s->state = state;
+	if (lost && s->config->event)
+		s->config->event(s->config->arg, s, NULL);
 	pthread_mutex_lock(&s->lock);
 	s->info.state = state;
 	pthread_mutex_unlock(&s->lock);

@@ -65,6 +65,8 @@ static const char help[] =
 	"  --refuse NAME         this program sets off no helper container, as the\n"
 	"                        known indexers; may be repeated\n"
 	"  --attr-timeout SECONDS   how old names and attributes may be (default: 1)\n"
+	"  --watch-timeout SECONDS  how long they are known in folders that the helper\n"
+	"                           watches (default: 0, it watches none)\n"
 	"  --log-level LEVEL     error, warn, info (default) or debug\n"
 	"  --log WHERE           stderr, syslog, journal or a file; default: syslog, or\n"
 	"                        ~/.local/state/podfs/log\n"
@@ -142,6 +144,7 @@ static int way_up(struct running *run, struct mount_options *o,
 		.read_only = o->backend.read_only,
 		.attr_timeout = o->attr_timeout,
 		.entry_timeout = o->attr_timeout,
+		.watch_timeout = o->watch_timeout,
 		.refused = o->refused.p,
 		.status = status_json_write,
 		.metrics = status_metrics_write,

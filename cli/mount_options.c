@@ -33,6 +33,7 @@ const struct option mount_longs[] = {
 	{ "sync-timeout", required_argument, NULL, MOUNT_SYNC_TIMEOUT },
 	{ "start-timeout", required_argument, NULL, MOUNT_START_TIMEOUT },
 	{ "attr-timeout", required_argument, NULL, MOUNT_ATTR_TIMEOUT },
+	{ "watch-timeout", required_argument, NULL, MOUNT_WATCH_TIMEOUT },
 	{ "max-rung", required_argument, NULL, MOUNT_MAX_RUNG },
 	{ "max-new-helpers", required_argument, NULL, MOUNT_MAX_NEW_HELPERS },
 	{ "max-helpers-per-container", required_argument, NULL,
@@ -301,6 +302,9 @@ int mount_set(struct mount_options *o, int id, const char *value)
 				   &o->backend.start_timeout);
 	case MOUNT_ATTR_TIMEOUT:
 		return set_seconds("attr-timeout", value, 0, &o->attr_timeout);
+	case MOUNT_WATCH_TIMEOUT:
+		return set_seconds("watch-timeout", value, 0,
+				   &o->watch_timeout);
 	case MOUNT_MAX_RUNG:
 		return set_max_rung(o, value);
 	case MOUNT_MAX_NEW_HELPERS:

@@ -25,6 +25,7 @@ struct mount_options {
 	struct podfs_backend_config backend;
 	struct podfs_buf fs_options; /* for the kernel, comma-separated */
 	double attr_timeout;	     /* seconds */
+	double watch_timeout;	     /* seconds */
 	enum podfs_log_level log_level;
 	const char *log;      /* "stderr", "syslog", "journal"; or NULL */
 	const char *log_file; /* or this, or neither */

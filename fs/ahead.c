@@ -180,6 +180,15 @@ bool fs_ahead_find(struct fs_op *op, struct wire_str path, bool folder,
 	return taken || (there && fs_found_ahead(op, &item));
 }
 
+void fs_ahead_opened(struct fs_op *op, struct wire_str path)
+{
+	struct fs_ahead *a = &op->node->tree->ahead;
+
+	pthread_mutex_lock(&a->lock);
+	see_locked(a, path, op->pid, fs_now_ms());
+	pthread_mutex_unlock(&a->lock);
+}
+
 /* What is larger isn't fetched yet: who opens one file isn't made to wait for
  * those beside it. */
 static uint32_t file_max_locked(struct fs_ahead *a, int pid, bool folder)

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "common/wire/types.h"
+#include "fs/watch.h"
 
 struct fs_op;
 struct fs_tree;
@@ -43,6 +44,8 @@ struct fs_ahead_item {
 	int64_t at; /* ms */
 	uint32_t epoch;
 	unsigned changes; /* the tree's, when it was asked for */
+	struct fs_moment when; /* that was */
+	bool known; /* known.h's: nothing new about it */
 };
 
 /* A folder that was opened a moment ago. */
@@ -82,6 +85,8 @@ void fs_ahead_done(struct fs_ahead *a);
  */
 bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
 		   uint64_t size, int64_t age_ms);
+/* It opened the folder at @path, and was answered otherwise. */
+void fs_ahead_opened(struct fs_op *op, struct wire_str path);
 /* The same for @op that looks up @path, which was a folder, or a file, when it
  * was last seen. What was fetched stays, for its open. */
 bool fs_ahead_find(struct fs_op *op, struct wire_str path, bool folder,

@@ -215,6 +215,7 @@ static int on_part(struct podfs_call *c, const uint8_t *body, size_t len)
 			.at = fs_now_ms(),
 			.epoch = podfs_session_epoch(s->session),
 			.changes = s->changes,
+			.when = s->when,
 		};
 
 		if (is_whole(s, &m))
@@ -326,6 +327,7 @@ struct fs_ahead_scan *fs_ahead_scan_new(struct fs_op *op, struct wire_str root,
 	memcpy(s->start, from.p, from.n);
 	s->start_len = from.n;
 	s->tree = op->node->tree;
+	s->nodes = &op->fs->nodes;
 	s->session = podfs_session_ref(op->session);
 	s->pid = op->pid;
 	s->content = content;
@@ -371,6 +373,7 @@ void fs_ahead_scan_next(struct fs_ahead_scan *s, bool awaited, int64_t now)
 	s->used = 0;
 	s->last_used = now;
 	s->changes = atomic_load(&s->tree->changes);
+	s->when = fs_moment_now(s->nodes);
 	fs_tree_ref(s->tree);
 }
 

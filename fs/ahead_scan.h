@@ -14,6 +14,7 @@ struct fs_ahead_scan {
 	struct podfs_call call;
 	struct fs_tree *tree;		/* a reference */
 	struct podfs_session *session;	/* a reference */
+	struct fs_nodes *nodes;
 	char *root;
 	uint16_t root_len;
 	char *start; /* where it began */
@@ -32,6 +33,7 @@ struct fs_ahead_scan {
 	size_t received;   /* of it */
 	size_t used;	   /* items since it was asked for */
 	unsigned changes;  /* the tree's, when it was asked for */
+	struct fs_moment when; /* that was */
 	int64_t last_used; /* ms */
 	uint8_t kind;	   /* of what came last: enum wire_scan */
 	uint8_t *entries;  /* of a folder or file that comes in several frames */

@@ -129,34 +129,44 @@ static void size_of_link(struct podfs_fs *fs, struct fs_node *node,
 	fs_loc_done(&loc);
 }
 
-int fs_entry_of(struct podfs_fs *fs, struct fs_node *parent, const char *name,
-		const struct wire_attr *a, struct wire_str target,
-		struct fuse_entry_param *ret)
+int fs_entry_fill(struct podfs_fs *fs, struct fs_node *node,
+		  const struct wire_attr *a, struct wire_str target,
+		  struct fuse_entry_param *ret)
 {
-	struct fs_node *node;
 	int err;
 
 	memset(ret, 0, sizeof(*ret));
-	err = fs_node_file(&fs->nodes, parent, name, a, true, &node);
+	err = fs_stat_of(fs, node, a, &ret->attr);
 	if (err)
 		return err;
-	err = fs_stat_of(fs, node, a, &ret->attr);
-	if (err) {
-		fs_node_forget(&fs->nodes, node->id, 1);
-		fs_node_put(&fs->nodes, node);
-		return err;
-	}
 	size_of_link(fs, node, target, &ret->attr);
-	if (S_ISLNK(a->mode) && target.n > 0)
-		fs_node_keep_target(&fs->nodes, node, target);
 	ret->ino = node->id;
 	/* without its target a link's size is not known */
 	ret->attr_timeout = S_ISLNK(a->mode) && target.n == 0 ?
 				    0 :
 				    fs_attr_timeout(fs, a);
 	ret->entry_timeout = fs_entry_timeout(fs, a);
-	fs_node_put(&fs->nodes, node);
 	return 0;
+}
+
+int fs_entry_of(struct podfs_fs *fs, struct fs_node *parent, const char *name,
+		const struct wire_attr *a, struct wire_str target,
+		struct fs_moment when, struct fuse_entry_param *ret)
+{
+	struct fs_node *node;
+	int err;
+
+	memset(ret, 0, sizeof(*ret));
+	err = fs_node_file(&fs->nodes, parent, name, a, true, when, &node);
+	if (err)
+		return err;
+	err = fs_entry_fill(fs, node, a, target, ret);
+	if (err)
+		fs_node_forget(&fs->nodes, node->id, 1);
+	else if (S_ISLNK(a->mode) && target.n > 0)
+		fs_node_keep_target(&fs->nodes, node, target);
+	fs_node_put(&fs->nodes, node);
+	return err;
 }
 
 void fs_entry_aged(struct fuse_entry_param *e, double age)

@@ -23,11 +23,16 @@ double fs_entry_timeout(const struct podfs_fs *fs, const struct wire_attr *a);
 uint64_t fs_ino_of(const struct podfs_fs *fs, const struct fs_node *dir,
 		   const struct wire_entry *e);
 
-/* Makes the node of a name that the helper showed, with one lookup, and fills
- * in the entry. @target: of a link, for its size; may be empty. */
+/* Makes the node of a name that the helper showed to who asked @when, with one
+ * lookup, and fills in the entry. @target: of a link, for its size; may be
+ * empty. */
 int fs_entry_of(struct podfs_fs *fs, struct fs_node *parent, const char *name,
 		const struct wire_attr *a, struct wire_str target,
-		struct fuse_entry_param *ret);
+		struct fs_moment when, struct fuse_entry_param *ret);
+/* The entry of a node that is there. */
+int fs_entry_fill(struct podfs_fs *fs, struct fs_node *node,
+		  const struct wire_attr *a, struct wire_str target,
+		  struct fuse_entry_param *ret);
 
 /* It was seen so many seconds ago: the kernel may keep it less long. */
 void fs_entry_aged(struct fuse_entry_param *e, double age);

@@ -21,6 +21,8 @@ struct podfs_fs_config {
 	const char *audit; /* file for the log of changes; NULL: none */
 	double attr_timeout;  /* seconds the kernel may keep attributes */
 	double entry_timeout; /* and names */
+	double watch_timeout; /* seconds they are known in folders that the
+			       * helper watches; 0: it watches none */
 	/* Programs that may not set off a helper container, besides the known
 	 * indexers; ended by NULL, borrowed. NULL: none. */
 	const char *const *refused;

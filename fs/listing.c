@@ -95,7 +95,8 @@ bool fs_listing_ok(const uint8_t *data, size_t len, uint64_t from)
 }
 
 void fs_listing_opened(struct fs_listing *l, uint8_t *data, size_t len,
-		       bool end, unsigned changes, int64_t at)
+		       bool end, unsigned changes, int64_t at,
+		       struct fs_moment when)
 {
 	if (end)
 		fs_listing_sort(&data, len);
@@ -106,5 +107,6 @@ void fs_listing_opened(struct fs_listing *l, uint8_t *data, size_t len,
 	l->at = at;
 	l->unread = true;
 	l->changes = changes;
+	l->when = when;
 }
 

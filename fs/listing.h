@@ -41,6 +41,8 @@ struct fs_listing {
 	/* it came with the open and is unread; tree->changes then */
 	bool unread;
 	unsigned changes;
+	struct fs_moment when; /* they were asked for */
+	bool known; /* long ago, maybe: known.h */
 	/* of the cluster's folders, or the text of the status file */
 	struct podfs_entry *names;
 	size_t n_names;
@@ -55,9 +57,10 @@ void fs_listing_sort(uint8_t **data, size_t len);
  * it began, the cookie @from or the start, for then they'd have no end. */
 bool fs_listing_ok(const uint8_t *data, size_t len, uint64_t from);
 /* Takes over @data, the folder's entries from the first on, as it was after
- * @changes and @at (ms). */
+ * @changes and @at (ms), for who asked @when. */
 void fs_listing_opened(struct fs_listing *l, uint8_t *data, size_t len,
-		       bool end, unsigned changes, int64_t at);
+		       bool end, unsigned changes, int64_t at,
+		       struct fs_moment when);
 void fs_listing_free(struct fs_listing *l);
 
 #endif

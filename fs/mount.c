@@ -179,9 +179,12 @@ int podfs_fs_new(const struct podfs_fs_config *config, struct podfs_fs **ret,
 	fs->gid = getegid();
 	fs->events = (struct podfs_backend_events){ .arg = fs,
 						    .changed = on_changed };
+	if (config->watch_timeout > 0)
+		fs->events.event = fs_watch_event;
 	status = copy_config(fs, config);
 	if (!status)
 		status = fs_nodes_init(&fs->nodes);
+	fs->nodes.watches.age_ms = (int64_t)(config->watch_timeout * 1000);
 	if (!status && getrandom(&fs->salt, sizeof(fs->salt), 0) < 0)
 		status = -errno;
 	if (status)

@@ -9,6 +9,7 @@
 #include "common/base/guard.h"
 #include "fs/clock.h"
 #include "fs/identity.h"
+#include "fs/known.h"
 #include "fs/names.h"
 #include "fs/tree.h"
 
@@ -29,6 +30,7 @@ static struct fs_node *node_new_locked(struct fs_nodes *n, enum fs_kind kind)
 int fs_nodes_init(struct fs_nodes *n)
 {
 	memset(n, 0, sizeof(*n));
+	atomic_init(&n->watches.told, 1);
 	pthread_mutex_init(&n->lock, NULL);
 	n->root = node_new_locked(n, FS_ROOT);
 	if (!n->root || fs_identities_init(n) != 0)
@@ -43,6 +45,8 @@ static void destroy_locked(struct fs_nodes *n, struct fs_node *node)
 {
 	while (node->names)
 		fs_names_remove(n, node->names);
+	fs_watch_end_locked(n, node);
+	fs_known_drop_locked(node);
 	if (node->kind == FS_FILE && !fs_by_path(&node->attr))
 		fs_identity_remove(n, node);
 	fs_slots_remove(&n->slots, node->id);
@@ -124,6 +128,8 @@ void fs_nodes_done(struct fs_nodes *n)
 
 		if (!node)
 			continue;
+		fs_watch_end_locked(n, node);
+		fs_known_drop_locked(node);
 		fs_tree_put(node->tree);
 		podfs_session_put(node->session);
 		free(node->target);
@@ -134,8 +140,11 @@ void fs_nodes_done(struct fs_nodes *n)
 	pthread_mutex_destroy(&n->lock);
 }
 
+/* Two replies may come in the other order than they were made in: only what was
+ * asked for last is known. */
 static void see_locked(struct fs_node *node, const struct wire_attr *attr)
 {
+	fs_known_drop_locked(node);
 	node->attr = *attr;
 	node->attr_known = true;
 	node->attr_at = fs_now_ms();
@@ -268,7 +277,7 @@ static struct fs_node *find_file_locked(struct fs_nodes *n,
 
 int fs_node_file(struct fs_nodes *n, struct fs_node *parent, const char *name,
 		 const struct wire_attr *attr, bool lookup,
-		 struct fs_node **ret)
+		 struct fs_moment when, struct fs_node **ret)
 {
 	struct fs_node *node;
 	int err = -ENOMEM;
@@ -290,6 +299,8 @@ int fs_node_file(struct fs_nodes *n, struct fs_node *parent, const char *name,
 	if (node) {
 		see_locked(node, attr);
 		err = bind_locked(n, parent, name, node);
+		if (!err)
+			fs_known_saw_locked(n, parent, node, when);
 		err = give_locked(n, node, err, lookup, ret);
 	}
 	pthread_mutex_unlock(&n->lock);
@@ -307,7 +318,7 @@ uint32_t fs_node_mode(struct fs_nodes *n, const struct fs_node *node)
 }
 
 bool fs_node_saw(struct fs_nodes *n, struct fs_node *node,
-		 const struct wire_attr *attr)
+		 const struct wire_attr *attr, struct fs_moment when)
 {
 	bool same;
 
@@ -316,8 +327,13 @@ bool fs_node_saw(struct fs_nodes *n, struct fs_node *node,
 		same = S_ISDIR(attr->mode); /* whichever folder is its root */
 	else
 		same = fs_identity_same(node, attr);
-	if (same)
+	if (same) {
 		see_locked(node, attr);
+		fs_known_saw_locked(n, node->names ? node->names->parent : NULL,
+				    node, when);
+	} else {
+		fs_known_drop_locked(node); /* the kernel will look again */
+	}
 	pthread_mutex_unlock(&n->lock);
 	return same;
 }

@@ -20,6 +20,7 @@
 
 #include "backend/backend.h"
 #include "fs/slots.h"
+#include "fs/watch.h"
 
 enum fs_kind {
 	FS_ROOT,
@@ -73,6 +74,18 @@ struct fs_node {
 	atomic_uint writes; /* of content, through this mount; when they ended */
 	atomic_bool locked; /* a lock was ever asked for */
 	_Atomic int64_t lock_closed_at; /* ms; of an open file that had one */
+	_Atomic int64_t own_at; /* ms; when this mount changed it last */
+	/* known.h: of a folder that is watched, or NULL; what tells when the
+	 * name and the attributes change, or NULL, and when they were asked for
+	 * (ms); a folder's own attributes */
+	struct fs_watch *watch;
+	struct fs_watch *known;
+	int64_t known_at;
+	bool self_known;
+	int64_t self_at;
+	int allowed; /* access(2) bits that the helper said yes to */
+	unsigned asked; /* look.h: questions about it since it was looked at */
+	int64_t looked_at; /* ms */
 	struct fs_node *same; /* the identity table's chain */
 };
 
@@ -84,6 +97,7 @@ struct fs_nodes {
 	struct fs_node **by_identity;
 	uint32_t identity_buckets;
 	uint32_t files;
+	struct fs_watches watches;
 };
 
 int fs_nodes_init(struct fs_nodes *n);
@@ -103,11 +117,11 @@ int fs_node_cluster(struct fs_nodes *n, struct podfs_backend *b,
 		    const struct podfs_entry *e, bool lookup,
 		    struct fs_node **ret);
 
-/* A file that the helper showed as @name in @parent. Counts one lookup if
- * @lookup. With a reference. */
+/* A file that the helper showed as @name in @parent to who asked @when. Counts
+ * one lookup if @lookup. With a reference. */
 int fs_node_file(struct fs_nodes *n, struct fs_node *parent, const char *name,
 		 const struct wire_attr *attr, bool lookup,
-		 struct fs_node **ret);
+		 struct fs_moment when, struct fs_node **ret);
 
 /* Names come and go by our own operations, or because the cluster says so. */
 void fs_node_unname(struct fs_nodes *n, struct fs_node *parent,
@@ -121,9 +135,9 @@ struct fs_node *fs_node_named(struct fs_nodes *n, struct fs_node *parent,
 
 /* As last seen; 0: never. */
 uint32_t fs_node_mode(struct fs_nodes *n, const struct fs_node *node);
-/* Whether it is known not to have the extended attribute: from what was seen of
- * it within @age_ms. */
-bool fs_node_lacks_xattr(struct fs_nodes *n, const struct fs_node *node,
+/* Whether it is known not to have the extended attribute: from what is known of
+ * it, or was seen within @age_ms. So the link's target below. */
+bool fs_node_lacks_xattr(struct fs_nodes *n, struct fs_node *node,
 			 const char *name, int64_t age_ms);
 /* One is being set or was; or that one isn't there. */
 void fs_node_xattr_set(struct fs_nodes *n, struct fs_node *node);
@@ -133,12 +147,17 @@ void fs_node_no_capability(struct fs_nodes *n, struct fs_node *node);
  * NULL. Owner of the text: the caller. */
 void fs_node_keep_target(struct fs_nodes *n, struct fs_node *node,
 			 struct wire_str target);
-char *fs_node_target(struct fs_nodes *n, const struct fs_node *node,
-		     int64_t age_ms);
+char *fs_node_target(struct fs_nodes *n, struct fs_node *node, int64_t age_ms);
 
-/* Remembers what the helper said. False: another file is meant by now. */
+/* Remembers what the helper said of its name to who asked @when; FS_NEVER: not
+ * of its name, or it may have changed. False: another file is meant by now. */
+#define FS_NEVER ((struct fs_moment){ .told = 0 })
 bool fs_node_saw(struct fs_nodes *n, struct fs_node *node,
-		 const struct wire_attr *attr);
+		 const struct wire_attr *attr, struct fs_moment when);
+/* Whether the pages that the kernel may still have of the file are those that
+ * @a tells of: nothing about it changed since they were read. Under the lock. */
+bool fs_node_was_seen_locked(const struct fs_node *node,
+			     const struct wire_attr *a);
 
 /* Where the helper finds a node, or the name @name in it. The text is the
  * caller's to free. */

@@ -4,14 +4,15 @@
 #include <string.h>
 
 #include "fs/clock.h"
-#include "fs/node.h"
+#include "fs/known.h"
 
 /* A reply that was on its way when one was set says nothing of it. */
 #define LATE_MS 2000
 
-bool fs_node_lacks_xattr(struct fs_nodes *n, const struct fs_node *node,
+bool fs_node_lacks_xattr(struct fs_nodes *n, struct fs_node *node,
 			 const char *name, int64_t age_ms)
 {
+	bool known = fs_known(n, node);
 	int64_t now = fs_now_ms();
 	bool lacks;
 
@@ -19,7 +20,7 @@ bool fs_node_lacks_xattr(struct fs_nodes *n, const struct fs_node *node,
 	if (node->xattr_set_at && now - node->xattr_set_at < LATE_MS)
 		lacks = false;
 	else if (node->attr_known && (node->attr.flags & WIRE_ATTR_NO_XATTR) &&
-		 now - node->attr_at < age_ms)
+		 (known || now - node->attr_at < age_ms))
 		lacks = true;
 	else
 		lacks = node->no_capability_at &&
@@ -61,13 +62,13 @@ void fs_node_keep_target(struct fs_nodes *n, struct fs_node *node,
 	free(old);
 }
 
-char *fs_node_target(struct fs_nodes *n, const struct fs_node *node,
-		     int64_t age_ms)
+char *fs_node_target(struct fs_nodes *n, struct fs_node *node, int64_t age_ms)
 {
+	bool known = fs_known(n, node);
 	char *copy = NULL;
 
 	pthread_mutex_lock(&n->lock);
-	if (node->target && fs_now_ms() - node->target_at < age_ms)
+	if (node->target && (known || fs_now_ms() - node->target_at < age_ms))
 		copy = strdup(node->target);
 	pthread_mutex_unlock(&n->lock);
 	return copy;

@@ -4,12 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/guard.h"
 #include "fs/fs_internal.h"
 
 struct fs_notice {
 	struct fs_notice *next;
-	struct podfs_tree_change change;
+	bool of_file;
+	union {
+		struct podfs_tree_change change;
+		struct fs_file_notice file;
+	};
 };
+
+/* What a helper tells is soon of no use: the kernel asks again by itself after
+ * --attr-timeout. */
+#define FILES_MAX 1024u
 
 /* The node of the folder that holds @ref's last name, if the kernel has one. */
 static struct fs_node *parent_of(struct podfs_fs *fs,
@@ -59,6 +68,22 @@ static void tell(struct podfs_fs *fs, const struct podfs_tree_change *c)
 	fs_node_put(&fs->nodes, parent);
 }
 
+/* Nothing is taken out of the kernel's memory, which would take it from under
+ * who is in there: it asks again. */
+static void tell_file(struct podfs_fs *fs, const struct fs_file_notice *f)
+{
+	struct fuse_session *s = fs->session;
+
+	if (f->child)
+		fuse_lowlevel_notify_inval_inode(s, f->child, -1, 0);
+	if (f->self)
+		fuse_lowlevel_notify_inval_inode(s, f->folder, -1, 0);
+	if (f->entry)
+		fuse_lowlevel_notify_expire_entry(s, f->folder, f->name,
+						  strlen(f->name),
+						  FUSE_LL_EXPIRE_ONLY);
+}
+
 static void *notify(void *arg)
 {
 	struct podfs_fs *fs = arg;
@@ -75,13 +100,17 @@ static void *notify(void *arg)
 			n->queue = notice->next;
 			if (!n->queue)
 				n->end = &n->queue;
+			n->files -= notice->of_file;
 		}
 		pthread_mutex_unlock(&n->lock);
 		if (!notice) {
 			atomic_store(&n->ended, true);
 			return NULL;
 		}
-		tell(fs, &notice->change);
+		if (notice->of_file)
+			tell_file(fs, &notice->file);
+		else
+			tell(fs, &notice->change);
 		free(notice);
 	}
 }
@@ -130,6 +159,13 @@ void fs_notifier_stop(struct podfs_fs *fs)
 	pthread_mutex_destroy(&n->lock);
 }
 
+static void push_locked(struct fs_notifier *n, struct fs_notice *notice)
+{
+	*n->end = notice;
+	n->end = &notice->next;
+	pthread_cond_signal(&n->wake);
+}
+
 void fs_notify_change(struct podfs_fs *fs, const struct podfs_tree_change *c)
 {
 	struct fs_notifier *n = &fs->notifier;
@@ -142,8 +178,24 @@ void fs_notify_change(struct podfs_fs *fs, const struct podfs_tree_change *c)
 		return; /* the names' time-out is short enough without */
 	notice->change = *c;
 	pthread_mutex_lock(&n->lock);
-	*n->end = notice;
-	n->end = &notice->next;
-	pthread_cond_signal(&n->wake);
+	push_locked(n, notice);
 	pthread_mutex_unlock(&n->lock);
+}
+
+void fs_notify_file(struct podfs_fs *fs, const struct fs_file_notice *f)
+{
+	struct fs_notifier *n = &fs->notifier;
+	struct fs_notice *notice;
+
+	if (!atomic_load(&n->started) || !(notice = calloc(1, sizeof(*notice))))
+		return;
+	notice->of_file = true;
+	notice->file = *f;
+	pthread_mutex_lock(&n->lock);
+	if (n->files < FILES_MAX) {
+		n->files++;
+		push_locked(n, podfs_steal_ptr(&notice));
+	}
+	pthread_mutex_unlock(&n->lock);
+	free(notice);
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "backend/backend.h"
+#include "common/wire/limits.h"
 
 struct podfs_fs;
 struct fs_notice;
@@ -21,6 +22,7 @@ struct fs_notifier {
 	pthread_mutex_t lock; /* guards queue, end and stop */
 	pthread_cond_t wake;
 	struct fs_notice *queue, **end;
+	unsigned files; /* notices of files that wait */
 	bool stop;
 	atomic_bool ended;   /* the thread tells nothing more */
 	atomic_bool started; /* read where the backend tells of changes */
@@ -35,5 +37,15 @@ void fs_notifier_stop(struct podfs_fs *fs);
 
 /* A name of the cluster came or went. */
 void fs_notify_change(struct podfs_fs *fs, const struct podfs_tree_change *c);
+
+/* Something changed in a container's folder: numbers of nodes, 0 for none. */
+struct fs_file_notice {
+	uint64_t folder;
+	bool self;	/* the folder's own attributes */
+	uint64_t child; /* a file's */
+	bool entry;	/* what @name means in it */
+	char name[WIRE_NAME_MAX + 1];
+};
+void fs_notify_file(struct podfs_fs *fs, const struct fs_file_notice *f);
 
 #endif

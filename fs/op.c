@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "fs/audit.h"
 #include "fs/indexer.h"
+#include "fs/known.h"
 #include "fs/reopen.h"
 #include "fs/settle.h"
 #include "fs/tree.h"
@@ -83,11 +84,16 @@ void fs_op_finish_plain(struct fs_op *op, int status, const uint8_t *body,
 /* When it begins and when it ends: what is seen between the two may be old. */
 static void note_change(struct fs_op *op)
 {
+	struct fs_nodes *n = &op->fs->nodes;
 	unsigned flags = 0;
 
 	wire_op_flags((uint16_t)op->call.op, &flags);
-	if ((flags & WIRE_F_W) || op->changes)
-		atomic_fetch_add(&op->node->tree->changes, 1);
+	if (!(flags & WIRE_F_W) && !op->changes)
+		return;
+	atomic_fetch_add(&op->node->tree->changes, 1);
+	fs_known_changed(n, op->node, op->name);
+	if (op->other)
+		fs_known_changed(n, op->other, op->name2);
 }
 
 void fs_op_done(struct fs_op *op, int status, const uint8_t *body, size_t len)
@@ -109,6 +115,8 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 	if ((status == -ESTALE && fs_reopen(op)) ||
 	    (status == FS_UNSETTLED && fs_settle(op)))
 		return;
+	if (status == -ESTALE || status == -ENOENT)
+		fs_known_forget(&op->fs->nodes, op->node);
 	fs_op_done(op, status, body, len);
 }
 
@@ -132,6 +140,7 @@ struct fs_op *fs_op_new(fuse_req_t req, struct fs_node *node, enum wire_op what,
 			size_t extra, fs_op_finish *finish)
 {
 	struct podfs_fs *fs = fs_of(req);
+	unsigned flags = 0;
 	struct fs_op *op;
 
 	if (node && node->session && refused(fs, req, node, what)) {
@@ -165,6 +174,10 @@ struct fs_op *fs_op_new(fuse_req_t req, struct fs_node *node, enum wire_op what,
 	op->call.frame = op->frame;
 	op->call.done = on_done;
 	op->pid = fuse_req_ctx(req)->pid;
+	op->when = fs_moment_now(&fs->nodes);
+	wire_op_flags((uint16_t)what, &flags);
+	if (flags & WIRE_F_W)
+		fs_known_changed(&fs->nodes, node, NULL);
 	atomic_init(&op->refs, 1);
 	atomic_init(&op->answered, false);
 	return op;

@@ -58,6 +58,7 @@ struct fs_op {
 	struct fuse_file_info fi;
 	struct fs_handle *handle;
 	uint64_t remote; /* the helper's for it, in the call's epoch */
+	struct fs_moment when; /* it was asked for */
 	bool reopened;
 	unsigned sent; /* before, with an outcome that was looked for */
 	struct fs_handle *held; /* a reference, dropped before the answer */

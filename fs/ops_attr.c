@@ -1,19 +1,29 @@
-/* LOOKUP, GETATTR, SETATTR, ACCESS, STATFS, and forgetting. */
+/* LOOKUP, GETATTR, SETATTR, ACCESS, and forgetting. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include "fs/ahead_items.h"
 #include "fs/clock.h"
 #include "fs/convert.h"
+#include "fs/known.h"
 #include "fs/link.h"
+#include "fs/look.h"
 #include "fs/opened.h"
 #include "fs/tree.h"
 #include "fs/virtual.h"
 
 /* ---- lookup ------------------------------------------------------------------- */
+
+static void asked_for(struct podfs_fs *fs, uint64_t id)
+{
+	struct fs_node *node = fs_node_get(&fs->nodes, id);
+
+	if (node)
+		fs_look_asked(fs, node);
+	fs_node_put(&fs->nodes, node);
+}
 
 static void lookup_done(struct fs_op *op, int status, const uint8_t *body,
 			size_t len)
@@ -29,10 +39,15 @@ static void lookup_done(struct fs_op *op, int status, const uint8_t *body,
 	}
 	if (!FS_DECODE(op, LOOKUP, body, len, &m) || !fs_op_claim(op))
 		return;
-	status = fs_entry_of(op->fs, op->node, op->name, &m.attr, m.target, &e);
-	if (status)
+	status = fs_entry_of(op->fs, op->node, op->name, &m.attr, m.target,
+			     op->when, &e);
+	if (status) {
 		fuse_reply_err(op->req, fs_errno(status));
-	else if (fuse_reply_entry(op->req, &e) != 0)
+		return;
+	}
+	if (S_ISDIR(m.attr.mode))
+		asked_for(op->fs, e.ino);
+	if (fuse_reply_entry(op->req, &e) != 0)
 		fs_node_forget(&op->fs->nodes, e.ino, 1);
 }
 
@@ -46,7 +61,7 @@ bool fs_found_ahead(struct fs_op *op, const struct fs_ahead_item *item)
 		return false;
 	if (fs_op_claim(op)) {
 		err = fs_entry_of(op->fs, op->node, op->name, &item->attr,
-				  (struct wire_str){ .p = "" }, &e);
+				  (struct wire_str){ .p = "" }, item->when, &e);
 		fs_entry_aged(&e, (double)(fs_now_ms() - item->at) / 1000);
 		if (err)
 			fuse_reply_err(op->req, fs_errno(err));
@@ -90,6 +105,10 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		fs_virtual_lookup(req, node, name);
 		return;
 	}
+	if (node && fs_known_lookup(req, node, name)) {
+		fs_node_put(&fs->nodes, node);
+		return;
+	}
 	op = fs_op_new(req, node, WIRE_OP_LOOKUP, 0, lookup_done);
 	if (!op)
 		return;
@@ -104,6 +123,7 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	m.path = fs_loc_path(&loc);
 	w = fs_op_body(op);
 	wire_enc_req_LOOKUP(&w, &m);
+	fs_look_asked(fs, node);
 	if (fs_op_ready(op, &w) && !find_ahead(op, &m))
 		podfs_session_submit(op->session, &op->call);
 	fs_loc_done(&loc);
@@ -127,12 +147,12 @@ void fs_forget_multi(fuse_req_t req, size_t count,
 /* ---- attributes ------------------------------------------------------------------ */
 
 static void reply_attr(struct fs_op *op, const struct wire_attr *a,
-		       double timeout)
+		       double timeout, struct fs_moment when)
 {
 	struct stat st;
 
 	/* another file has the name by now: the kernel looks again */
-	if (!fs_node_saw(&op->fs->nodes, op->node, a)) {
+	if (!fs_node_saw(&op->fs->nodes, op->node, a, when)) {
 		fs_op_error(op, -ESTALE);
 		return;
 	}
@@ -144,6 +164,9 @@ static void reply_attr(struct fs_op *op, const struct wire_attr *a,
 		fuse_reply_attr(op->req, &st, timeout);
 }
 
+/* op->size of a GETATTR that says nothing of a name. */
+#define BY_HANDLE SIZE_MAX
+
 static void getattr_done(struct fs_op *op, int status, const uint8_t *body,
 			 size_t len)
 {
@@ -152,7 +175,8 @@ static void getattr_done(struct fs_op *op, int status, const uint8_t *body,
 	if (status)
 		fs_op_error(op, status);
 	else if (FS_DECODE(op, GETATTR, body, len, &m))
-		reply_attr(op, &m.attr, fs_attr_timeout(op->fs, &m.attr));
+		reply_attr(op, &m.attr, fs_attr_timeout(op->fs, &m.attr),
+			   op->size == BY_HANDLE ? FS_NEVER : op->when);
 }
 
 /* A link's size is its shown target's, which a lookup tells. */
@@ -168,10 +192,11 @@ static void link_getattr_done(struct fs_op *op, int status, const uint8_t *body,
 	}
 	if (!FS_DECODE(op, LOOKUP, body, len, &m))
 		return;
-	if (op->size > 0 && fs_link_show(m.target, (unsigned)op->size - 1,
+	if (op->size > 0 && op->size != BY_HANDLE &&
+	    fs_link_show(m.target, (unsigned)op->size - 1,
 					 shown) == FS_LINK_SAFE)
 		m.attr.size = strlen(shown);
-	reply_attr(op, &m.attr, fs_attr_timeout(op->fs, &m.attr));
+	reply_attr(op, &m.attr, fs_attr_timeout(op->fs, &m.attr), FS_NEVER);
 }
 
 /* Deleted and not open: what was last seen of it is all there is. */
@@ -240,7 +265,8 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fs_virtual_getattr(req, node);
 		return;
 	}
-	if (node && reply_ahead(req, fs, node)) {
+	if (node && (fs_known_getattr(req, node) ||
+		     reply_ahead(req, fs, node))) {
 		fs_node_put(&fs->nodes, node);
 		return;
 	}
@@ -266,7 +292,8 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	op->call.epoch = loc.epoch;
 	op->held = loc.held;
-	op->size = loc.depth;
+	fs_look_asked(fs, node);
+	op->size = loc.base == WIRE_BASE_ROOT ? loc.depth : BY_HANDLE;
 	if (link)
 		FS_SEND(op, LOOKUP, .base = loc.base,
 			.path = fs_loc_path(&loc));
@@ -289,7 +316,8 @@ static void setattr_done(struct fs_op *op, int status, const uint8_t *body,
 		reply_attr(op, &m.attr,
 			   S_ISLNK(m.attr.mode) ?
 				   0 :
-				   fs_attr_timeout(op->fs, &m.attr));
+				   fs_attr_timeout(op->fs, &m.attr),
+			   FS_NEVER);
 }
 
 static struct wire_req_SETATTR setattr_of(const struct stat *st, int to_set)
@@ -361,6 +389,15 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 
 /* ---- the rest -------------------------------------------------------------------- */
 
+static void access_done(struct fs_op *op, int status, const uint8_t *body,
+			size_t len)
+{
+	if (!status)
+		fs_known_allowed(&op->fs->nodes, op->node, (int)op->size,
+				 op->when);
+	fs_op_finish_plain(op, status, body, len);
+}
+
 void fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
 {
 	struct podfs_fs *fs = fs_of(req);
@@ -377,64 +414,12 @@ void fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
 		fs_node_put(&fs->nodes, node);
 		return;
 	}
-	op = fs_op_new(req, node, WIRE_OP_ACCESS, 0, fs_op_finish_plain);
-	if (!op)
-		return;
-	err = fs_node_loc(&fs->nodes, node, NULL, &loc);
-	if (err) {
-		fs_op_fail(op, fs_errno(err));
-		return;
-	}
-	op->call.epoch = loc.epoch;
-	FS_SEND(op, ACCESS, .base = loc.base, .path = fs_loc_path(&loc),
-		.mask = (uint8_t)(mask & 7));
-	fs_loc_done(&loc);
-}
-
-static void statfs_done(struct fs_op *op, int status, const uint8_t *body,
-			size_t len)
-{
-	struct wire_rep_STATFS m;
-	struct statvfs v;
-
-	if (status) {
-		fs_op_error(op, status);
-		return;
-	}
-	if (!FS_DECODE(op, STATFS, body, len, &m) || !fs_op_claim(op))
-		return;
-	memset(&v, 0, sizeof(v));
-	v.f_bsize = m.statfs.bsize ? m.statfs.bsize : 4096;
-	v.f_frsize = m.statfs.frsize ? m.statfs.frsize : 4096;
-	v.f_blocks = m.statfs.blocks;
-	v.f_bfree = m.statfs.bfree;
-	v.f_bavail = m.statfs.bavail;
-	v.f_files = m.statfs.files;
-	v.f_ffree = m.statfs.ffree;
-	v.f_favail = m.statfs.ffree;
-	v.f_namemax = m.statfs.namelen;
-	fuse_reply_statfs(op->req, &v);
-}
-
-void fs_statfs(fuse_req_t req, fuse_ino_t ino)
-{
-	struct podfs_fs *fs = fs_of(req);
-	struct fs_node *node = fs_node_get(&fs->nodes, ino);
-	struct fs_loc loc;
-	struct fs_op *op;
-	int err;
-
-	if (node && (node->kind < FS_CONTAINER ||
-		     podfs_session_epoch(node->session) == 0)) {
-		struct statvfs v = { .f_bsize = 4096,
-				     .f_frsize = 4096,
-				     .f_namemax = WIRE_NAME_MAX };
-
-		fuse_reply_statfs(req, &v);
+	if (node && fs_known_may(&fs->nodes, node, mask & 7)) {
+		fuse_reply_err(req, 0);
 		fs_node_put(&fs->nodes, node);
 		return;
 	}
-	op = fs_op_new(req, node, WIRE_OP_STATFS, 0, statfs_done);
+	op = fs_op_new(req, node, WIRE_OP_ACCESS, 0, access_done);
 	if (!op)
 		return;
 	err = fs_node_loc(&fs->nodes, node, NULL, &loc);
@@ -443,6 +428,8 @@ void fs_statfs(fuse_req_t req, fuse_ino_t ino)
 		return;
 	}
 	op->call.epoch = loc.epoch;
-	FS_SEND(op, STATFS, .base = loc.base, .path = fs_loc_path(&loc));
+	op->size = (size_t)(mask & 7);
+	FS_SEND(op, ACCESS, .base = loc.base, .path = fs_loc_path(&loc),
+		.mask = (uint8_t)(mask & 7));
 	fs_loc_done(&loc);
 }

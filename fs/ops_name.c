@@ -47,7 +47,7 @@ static void reply_new(struct fs_op *op, struct fs_node *parent,
 	}
 	if (!fs_op_claim(op))
 		return;
-	err = fs_entry_of(op->fs, parent, name, a, target, &e);
+	err = fs_entry_of(op->fs, parent, name, a, target, FS_NEVER, &e);
 	if (err)
 		fuse_reply_err(op->req, fs_errno(err));
 	else if (fuse_reply_entry(op->req, &e) != 0)
@@ -157,7 +157,7 @@ static void unlink_done(struct fs_op *op, int status, const uint8_t *body,
 		return;
 	gone = fs_node_named(&op->fs->nodes, op->node, op->name);
 	if (gone)
-		fs_node_saw(&op->fs->nodes, gone, &m.attr);
+		fs_node_saw(&op->fs->nodes, gone, &m.attr, FS_NEVER);
 	fs_node_unname(&op->fs->nodes, op->node, op->name);
 	fs_node_put(&op->fs->nodes, gone);
 	fs_op_finish_plain(op, 0, NULL, 0);

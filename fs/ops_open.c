@@ -10,6 +10,7 @@
 #include "fs/clock.h"
 #include "fs/convert.h"
 #include "fs/ahead_items.h"
+#include "fs/known.h"
 #include "fs/listing.h"
 #include "fs/opened.h"
 #include "fs/tree.h"
@@ -21,10 +22,8 @@
  * a folder is told in one order. */
 #define ENTRIES_MAX FS_FETCH_BYTES
 
-/* Whether the pages that the kernel may still have of the file are those of
- * today: nothing about it changed since they were read. */
-static bool was_seen_locked(const struct fs_node *node,
-			    const struct wire_attr *a)
+bool fs_node_was_seen_locked(const struct fs_node *node,
+			     const struct wire_attr *a)
 {
 	return node->seen && node->seen_size == a->size &&
 	       node->seen_mtime.sec == a->mtime.sec &&
@@ -39,7 +38,7 @@ static bool unchanged(struct podfs_fs *fs, struct fs_node *node,
 	bool same;
 
 	pthread_mutex_lock(&fs->nodes.lock);
-	same = was_seen_locked(node, a);
+	same = fs_node_was_seen_locked(node, a);
 	node->seen = true;
 	node->seen_size = a->size;
 	node->seen_mtime = a->mtime;
@@ -84,7 +83,7 @@ static struct fs_listing *listing_of(struct fs_op *op,
 
 	if (l && op->data_len == m->sent && (m->sent > 0 || m->end))
 		fs_listing_opened(l, podfs_steal_ptr(&op->data), op->data_len,
-				  m->end, op->writes, fs_now_ms());
+				  m->end, op->writes, fs_now_ms(), op->when);
 	return l;
 }
 
@@ -105,7 +104,8 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 	epoch = podfs_session_epoch(op->session);
 	if (op->fi.flags & O_TRUNC)
 		atomic_fetch_add(&op->node->writes, 1);
-	if (!fs_node_saw(&fs->nodes, op->node, &m.attr))
+	fs_watch_folder(&fs->nodes, op->node, &m.attr, op->when);
+	if (!fs_node_saw(&fs->nodes, op->node, &m.attr, op->when))
 		status = -ESTALE;
 	if (!status)
 		status = fs_handle_add(&fs->handles, &fs->nodes, op->node,
@@ -128,7 +128,10 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 				    op->writes, fs_now_ms());
 	if (op->flags & WIRE_OPEN_DIRECTORY)
 		h->listing = listing_of(op, &m);
-	else
+	if (h->listing && h->listing->valid && m.end)
+		fs_watch_entries(&fs->nodes, op->node, h->listing->data,
+				 h->listing->len, op->when);
+	if (!(op->flags & WIRE_OPEN_DIRECTORY))
 		set_cache(fs, op->node, &m.attr, &op->fi);
 	op->fi.fh = h->fh;
 	if (fuse_reply_open(op->req, &op->fi) != 0) {
@@ -182,9 +185,18 @@ static uint32_t data_wanted(struct podfs_fs *fs, const struct fs_node *node,
 	pthread_mutex_lock(&fs->nodes.lock);
 	wanted = node->attr_known && S_ISREG(a->mode) && a->size > 0 &&
 		 a->size <= DATA_MAX && !(a->flags & WIRE_ATTR_VOLATILE) &&
-		 !was_seen_locked(node, a);
+		 !fs_node_was_seen_locked(node, a);
 	pthread_mutex_unlock(&fs->nodes.lock);
 	return wanted ? DATA_MAX : 0;
+}
+
+static bool saw_ahead(const struct fs_op *op, const struct fs_ahead_item *item)
+{
+	struct fs_nodes *n = &op->fs->nodes;
+
+	if (item->folder)
+		fs_watch_folder(n, op->node, &item->attr, item->when);
+	return fs_node_saw(n, op->node, &item->attr, item->when);
 }
 
 bool fs_opened_ahead(struct fs_op *op, struct fs_ahead_item *item)
@@ -196,13 +208,13 @@ bool fs_opened_ahead(struct fs_op *op, struct fs_ahead_item *item)
 	if (item->folder != folder ||
 	    item->epoch != podfs_session_epoch(op->session) ||
 	    item->changes != atomic_load(&op->node->tree->changes) ||
-	    !fs_node_saw(&fs->nodes, op->node, &item->attr) ||
+	    (!item->known && !saw_ahead(op, item)) ||
 	    fs_handle_add(&fs->handles, &fs->nodes, op->node, FS_REMOTE_NONE,
 			  FS_EPOCH_NONE, &h) != 0)
 		return false;
 	keep(h, op, &item->attr);
 	pthread_mutex_lock(&fs->nodes.lock);
-	h->ahead_at = item->at;
+	h->ahead_at = item->known ? 0 : item->at;
 	h->ahead_changes = item->changes;
 	pthread_mutex_unlock(&fs->nodes.lock);
 	if (folder) {
@@ -211,7 +223,13 @@ bool fs_opened_ahead(struct fs_op *op, struct fs_ahead_item *item)
 			fs_listing_opened(h->listing,
 					  podfs_steal_ptr(&item->data),
 					  item->len, true, item->changes,
-					  item->at);
+					  item->at, item->when);
+		if (h->listing)
+			h->listing->known = item->known;
+		if (h->listing && h->listing->valid && !item->known)
+			fs_watch_entries(&fs->nodes, op->node,
+					 h->listing->data, h->listing->len,
+					 item->when);
 	} else {
 		fs_handle_keep_data(&fs->nodes, h, podfs_steal_ptr(&item->data),
 				    atomic_load(&op->node->writes), item->at);
@@ -297,7 +315,7 @@ static void open_node(fuse_req_t req, struct fs_node *node,
 	m.data_max = (uint32_t)op->size;
 	w = fs_op_body(op);
 	wire_enc_req_OPEN(&w, &m);
-	if (fs_op_ready(op, &w) &&
+	if (fs_op_ready(op, &w) && !fs_known_open(op, m.path) &&
 	    !(loc.base == WIRE_BASE_ROOT &&
 	      may_be_ahead(fs, node, op->flags, &size) &&
 	      fs_ahead_take(op, m.path, op->flags & WIRE_OPEN_DIRECTORY, size,
@@ -352,7 +370,7 @@ static void create_done(struct fs_op *op, int status, const uint8_t *body,
 		return;
 	}
 	status = fs_entry_of(fs, op->node, op->name, &m.attr,
-			     (struct wire_str){ .p = "" }, &e);
+			     (struct wire_str){ .p = "" }, FS_NEVER, &e);
 	if (!status)
 		node = fs_node_get(&fs->nodes, e.ino);
 	if (!status && node)

@@ -16,7 +16,7 @@
 /* How a container's folder is reached: answered without the helper. */
 #define OWN_XATTR "user.podfs."
 
-static bool is_known_to_lack(struct podfs_fs *fs, const struct fs_node *node,
+static bool is_known_to_lack(struct podfs_fs *fs, struct fs_node *node,
 			     enum wire_op what, const char *name)
 {
 	int64_t age_ms = (int64_t)(fs->config.attr_timeout * 1000);

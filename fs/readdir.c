@@ -13,6 +13,7 @@
 #include "common/base/quote.h"
 #include "fs/clock.h"
 #include "fs/convert.h"
+#include "fs/known.h"
 #include "fs/listing.h"
 #include "fs/tree.h"
 
@@ -22,6 +23,9 @@ struct out {
 	size_t size, used;
 	bool plus;
 	double age; /* seconds, of what is sent */
+	struct fs_moment when; /* that was asked for */
+	bool known;	       /* maybe long ago */
+	bool stale;	       /* and things changed since */
 	/* nodes that the kernel was told of, should the reply fail */
 	uint64_t *told;
 	size_t n_told, cap_told;
@@ -85,6 +89,20 @@ static bool remember_told(struct out *o, uint64_t id)
 	return true;
 }
 
+/* A folder's attributes change by what is in it, of which its own folder isn't
+ * told. */
+static bool entry_of(const struct out *o, struct podfs_fs *fs,
+		     struct fs_node *dir, const char *name,
+		     const struct wire_entry *w, struct fuse_entry_param *ret)
+{
+	if (o->stale)
+		return false;
+	if (o->known && S_ISDIR(w->attr.mode))
+		return fs_known_entry(fs, dir, name, ret);
+	return fs_entry_of(fs, dir, name, &w->attr, w->target, o->when, ret) ==
+	       0;
+}
+
 static bool add_plus(struct out *o, struct fs_node *dir, const char *name,
 		     const struct wire_entry *w, off_t next)
 {
@@ -96,8 +114,9 @@ static bool add_plus(struct out *o, struct fs_node *dir, const char *name,
 	/* measured first: a node that doesn't fit must not be counted */
 	if (fuse_add_direntry_plus(o->req, NULL, 0, name, NULL, 0) > room)
 		return false;
-	if (fs_entry_of(fs, dir, name, &w->attr, w->target, &e) != 0) {
-		struct stat st = { .st_mode = DTTOIF(w->type) };
+	if (!entry_of(o, fs, dir, name, w, &e)) {
+		struct stat st = { .st_mode = DTTOIF(w->type),
+				   .st_ino = fs_ino_of(fs, dir, w) };
 
 		return add_plain(o, name, &st, next);
 	}
@@ -205,6 +224,9 @@ static void send_entries(fuse_req_t req, struct fs_handle *h,
 	}
 	room = add_dots(&o, off);
 	o.age = (double)(fs_now_ms() - h->listing->at) / 1000;
+	o.when = h->listing->when;
+	o.known = h->listing->known;
+	o.stale = o.known && !fs_known_quiet(&fs->nodes, h->node, o.when);
 	while (room && r->p != r->end && wire_dec_entry(r, &e) == 0) {
 		struct stat st = { .st_mode = DTTOIF(e.type),
 				   .st_ino = fs_ino_of(fs, h->node, &e) };
@@ -292,6 +314,8 @@ static void fetch_done(struct fs_op *op, int status, const uint8_t *body,
 	l->end = end;
 	l->valid = true;
 	l->at = fs_now_ms();
+	l->when = op->when;
+	l->known = false;
 	r = wire_reader_over(l->data, l->len);
 	pthread_mutex_unlock(&l->lock);
 	send_entries(op->req, op->handle, &r, op->size, off, op->flags);
@@ -315,14 +339,17 @@ static void fetch(fuse_req_t req, struct fuse_file_info *fi, size_t size,
 		.count = FS_FETCH_BYTES, .plus = true); /* for d_ino at least */
 }
 
-/* Came with the open, a moment ago, and nothing was changed since. */
-static bool is_fresh_locked(const struct podfs_fs *fs, const struct fs_handle *h)
+/* Came with the open, and nothing was changed since: a moment ago, or as is
+ * known. */
+static bool is_fresh_locked(struct podfs_fs *fs, const struct fs_handle *h)
 {
 	const struct fs_listing *l = h->listing;
 
 	return l->unread &&
-	       (double)(fs_now_ms() - l->at) < fs->config.attr_timeout * 1000 &&
-	       l->changes == atomic_load(&h->node->tree->changes);
+	       l->changes == atomic_load(&h->node->tree->changes) &&
+	       ((double)(fs_now_ms() - l->at) <
+			fs->config.attr_timeout * 1000 ||
+		fs_known_quiet(&fs->nodes, h->node, l->when));
 }
 
 static void read_folder(fuse_req_t req, size_t size, off_t off,

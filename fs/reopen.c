@@ -50,7 +50,7 @@ static bool unchanged(struct fs_nodes *n, const struct fs_op *op,
 {
 	const struct fs_handle *h = op->handle;
 
-	if (!fs_node_saw(n, op->node, now))
+	if (!fs_node_saw(n, op->node, now, FS_NEVER))
 		return false;
 	if (fs_is_opened_ahead(fs_handle_remote(n, h)))
 		return true;

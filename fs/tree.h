@@ -11,10 +11,19 @@
 
 #include "fs/ahead.h"
 
+/* What STATFS said last. */
+struct fs_space { /* nodes->lock */
+	struct wire_statfs statfs;
+	uint64_t dev;	  /* of which file system */
+	unsigned changes; /* the tree's, when it was asked for */
+	int64_t at;	  /* ms; 0: nothing yet */
+};
+
 struct fs_tree {
 	atomic_uint refs;
 	atomic_uint changes; /* operations that began or ended */
 	struct fs_ahead ahead;
+	struct fs_space space;
 };
 
 /* NULL: no memory. Owner: the caller, until fs_tree_put(). */

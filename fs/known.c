@@ -1,0 +1,352 @@
+#include "fs/known.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/wire/msg.h"
+#include "fs/clock.h"
+#include "fs/convert.h"
+#include "fs/names.h"
+#include "fs/opened.h"
+#include "fs/tree.h"
+
+/* ---- what is known --------------------------------------------------------------- */
+
+static bool can_be_known(const struct wire_attr *a)
+{
+	if (a->flags & WIRE_ATTR_VOLATILE)
+		return false;
+	return S_ISDIR(a->mode) ||
+	       (a->nlink == 1 && !(a->flags & WIRE_ATTR_MOUNT_ROOT));
+}
+
+void fs_known_drop_locked(struct fs_node *node)
+{
+	fs_watch_put_locked(node->known);
+	node->known = NULL;
+	node->self_known = false;
+	node->allowed = 0;
+}
+
+void fs_known_saw_locked(struct fs_nodes *n, const struct fs_node *parent,
+			 struct fs_node *node, struct fs_moment when)
+{
+	struct fs_watch *w = node->watch;
+
+	if (w && fs_watch_quiet_locked(n, w, when)) {
+		node->self_known = true;
+		node->self_at = when.at;
+	}
+	w = parent ? parent->watch : NULL;
+	if (w && can_be_known(&node->attr) &&
+	    fs_watch_quiet_locked(n, w, when)) {
+		fs_watch_put_locked(node->known);
+		node->known = fs_watch_ref_locked(w);
+		node->known_at = when.at;
+	}
+}
+
+void fs_known_forget(struct fs_nodes *n, struct fs_node *node)
+{
+	pthread_mutex_lock(&n->lock);
+	fs_known_drop_locked(node);
+	pthread_mutex_unlock(&n->lock);
+}
+
+void fs_known_changed(struct fs_nodes *n, struct fs_node *node,
+		      const char *name)
+{
+	const struct fs_name *e;
+
+	atomic_store(&node->own_at, fs_now_ms());
+	pthread_mutex_lock(&n->lock);
+	fs_known_drop_locked(node);
+	e = name ? fs_names_find(n, node, name) : NULL;
+	if (e)
+		fs_known_drop_locked(e->node);
+	pthread_mutex_unlock(&n->lock);
+}
+
+static bool is_young(const struct fs_nodes *n, int64_t at, int64_t now)
+{
+	return now - at < n->watches.age_ms;
+}
+
+/* By its name in the folder that @w watches; NULL: by any. */
+static bool name_known_locked(const struct fs_nodes *n,
+			      const struct fs_node *node,
+			      const struct fs_watch *w, int64_t now)
+{
+	return node->known && node->known->alive &&
+	       (!w || node->known == w) && is_young(n, node->known_at, now);
+}
+
+static bool attr_known_locked(const struct fs_nodes *n,
+			      const struct fs_node *node, int64_t now)
+{
+	if (!node->attr_known)
+		return false;
+	if (S_ISDIR(node->attr.mode))
+		return node->self_known && node->watch &&
+		       is_young(n, node->self_at, now);
+	return name_known_locked(n, node, NULL, now);
+}
+
+bool fs_known(struct fs_nodes *n, struct fs_node *node)
+{
+	bool known;
+
+	if (!fs_watch_trusted(n, node->session))
+		return false;
+	pthread_mutex_lock(&n->lock);
+	known = attr_known_locked(n, node, fs_now_ms());
+	pthread_mutex_unlock(&n->lock);
+	return known;
+}
+
+void fs_known_allowed(struct fs_nodes *n, struct fs_node *node, int mask,
+		      struct fs_moment when)
+{
+	pthread_mutex_lock(&n->lock);
+	if (attr_known_locked(n, node, when.at) &&
+	    fs_watch_quiet_locked(
+		    n, S_ISDIR(node->attr.mode) ? node->watch : node->known,
+		    when))
+		node->allowed |= mask;
+	pthread_mutex_unlock(&n->lock);
+}
+
+bool fs_known_may(struct fs_nodes *n, struct fs_node *node, int mask)
+{
+	bool may;
+
+	if (!fs_watch_trusted(n, node->session))
+		return false;
+	pthread_mutex_lock(&n->lock);
+	may = attr_known_locked(n, node, fs_now_ms()) &&
+	      (node->allowed & mask) == mask;
+	pthread_mutex_unlock(&n->lock);
+	return may;
+}
+
+/* ---- names ----------------------------------------------------------------------- */
+
+/* False: there is no such entry. */
+static bool list_locked(const struct fs_watch *w, const char *name,
+			struct wire_entry *ret)
+{
+	struct wire_reader r = wire_reader_over(w->entries, w->len);
+	size_t len = strlen(name);
+
+	while (r.p != r.end && wire_dec_entry(&r, ret) == 0)
+		if (ret->name.n == len && memcmp(ret->name.p, name, len) == 0)
+			return true;
+	return false;
+}
+
+struct found {
+	struct fs_node *node; /* a reference; or NULL and ... */
+	struct wire_attr attr;
+	bool absent;
+	bool listed; /* ... an entry of its folder that has no node yet */
+	char target[WIRE_TARGET_MAX + 1];
+	struct fs_moment when;
+};
+
+static void give_locked(struct fs_node *node, struct found *ret)
+{
+	ret->node = node;
+	ret->attr = node->attr;
+	node->refs++;
+	node->lookups++;
+}
+
+/* @folder: the one that was seen by that name last, if its attributes are
+ * known, or NULL. */
+static void find_listed_locked(const struct fs_watch *w, const char *name,
+			       struct fs_node *folder, struct found *ret)
+{
+	struct wire_entry e;
+
+	ret->absent = !list_locked(w, name, &e);
+	if (!ret->absent && folder && e.plus && S_ISDIR(e.attr.mode) &&
+	    e.attr.dev == folder->attr.dev && e.attr.ino == folder->attr.ino)
+		give_locked(folder, ret);
+	if (ret->absent || !e.plus || S_ISDIR(e.attr.mode) ||
+	    !can_be_known(&e.attr) || e.target.n > WIRE_TARGET_MAX)
+		return;
+	ret->listed = true;
+	ret->attr = e.attr;
+	ret->when = w->when;
+	if (e.target.n)
+		memcpy(ret->target, e.target.p, e.target.n);
+	ret->target[e.target.n] = '\0';
+}
+
+static void find_locked(struct fs_nodes *n, struct fs_node *parent,
+			const char *name, int64_t now, struct found *ret)
+{
+	const struct fs_watch *w = parent->watch;
+	const struct fs_name *e = fs_names_find(n, parent, name);
+	bool attr = e && attr_known_locked(n, e->node, now);
+	bool folder = attr && S_ISDIR(e->node->attr.mode);
+
+	ret->node = NULL;
+	ret->absent = false;
+	ret->listed = false;
+	if (w && attr && name_known_locked(n, e->node, w, now))
+		give_locked(e->node, ret);
+	else if (w && w->entries && is_young(n, w->when.at, now))
+		find_listed_locked(w, name, folder ? e->node : NULL, ret);
+}
+
+static bool fill(struct podfs_fs *fs, struct fs_node *node,
+		 const struct wire_attr *a, struct fuse_entry_param *ret)
+{
+	char *target = NULL;
+	int err;
+
+	if (S_ISLNK(a->mode)) {
+		target = fs_node_target(&fs->nodes, node, INT64_MAX);
+		if (!target)
+			return false;
+	}
+	err = fs_entry_fill(fs, node, a, wire_str_from(target ? target : ""),
+			    ret);
+	free(target);
+	return err == 0;
+}
+
+/* Fills in an entry, with one lookup. 0, or -ENOENT: there is no such name; or
+ * -EAGAIN: it isn't known. */
+static int find(struct podfs_fs *fs, struct fs_node *parent, const char *name,
+		struct fuse_entry_param *ret)
+{
+	struct fs_nodes *n = &fs->nodes;
+	struct found f;
+	bool found;
+
+	if (!fs_watch_trusted(n, parent->session))
+		return -EAGAIN;
+	pthread_mutex_lock(&n->lock);
+	find_locked(n, parent, name, fs_now_ms(), &f);
+	pthread_mutex_unlock(&n->lock);
+	if (f.absent)
+		return -ENOENT;
+	if (f.node)
+		found = fill(fs, f.node, &f.attr, ret);
+	else
+		found = f.listed &&
+			fs_entry_of(fs, parent, name, &f.attr,
+				    wire_str_from(f.target), f.when, ret) == 0;
+	if (f.node && !found)
+		fs_node_forget(n, f.node->id, 1);
+	fs_node_put(n, f.node);
+	return found ? 0 : -EAGAIN;
+}
+
+bool fs_known_entry(struct podfs_fs *fs, struct fs_node *parent,
+		    const char *name, struct fuse_entry_param *ret)
+{
+	return find(fs, parent, name, ret) == 0;
+}
+
+bool fs_known_lookup(fuse_req_t req, struct fs_node *parent, const char *name)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct fuse_entry_param entry;
+	int err = find(fs, parent, name, &entry);
+
+	if (err == -ENOENT)
+		fuse_reply_err(req, ENOENT);
+	else if (!err && fuse_reply_entry(req, &entry) != 0)
+		fs_node_forget(&fs->nodes, entry.ino, 1);
+	return err != -EAGAIN;
+}
+
+/* ---- attributes, folders, contents --------------------------------------------------- */
+
+bool fs_known_getattr(fuse_req_t req, struct fs_node *node)
+{
+	struct podfs_fs *fs = fs_of(req);
+	struct fs_nodes *n = &fs->nodes;
+	struct fuse_entry_param entry;
+	struct wire_attr attr;
+	bool known;
+
+	if (!fs_watch_trusted(n, node->session))
+		return false;
+	pthread_mutex_lock(&n->lock);
+	known = attr_known_locked(n, node, fs_now_ms());
+	attr = node->attr;
+	pthread_mutex_unlock(&n->lock);
+	if (!known || !fill(fs, node, &attr, &entry))
+		return false;
+	fuse_reply_attr(req, &entry.attr, entry.attr_timeout);
+	return true;
+}
+
+bool fs_known_quiet(struct fs_nodes *n, struct fs_node *node,
+		    struct fs_moment when)
+{
+	bool quiet;
+
+	if (!fs_watch_trusted(n, node->session))
+		return false;
+	pthread_mutex_lock(&n->lock);
+	quiet = node->watch && is_young(n, when.at, fs_now_ms()) &&
+		fs_watch_quiet_locked(n, node->watch, when);
+	pthread_mutex_unlock(&n->lock);
+	return quiet;
+}
+
+static bool folder_locked(const struct fs_nodes *n, const struct fs_node *node,
+			  int64_t now, struct fs_ahead_item *ret)
+{
+	const struct fs_watch *w = node->watch;
+
+	if (!w || !w->entries || !is_young(n, w->when.at, now))
+		return false;
+	ret->data = malloc(w->len + 1);
+	if (!ret->data)
+		return false;
+	if (w->len)
+		memcpy(ret->data, w->entries, w->len);
+	ret->len = w->len;
+	ret->when = w->when;
+	return true;
+}
+
+bool fs_known_open(struct fs_op *op, struct wire_str path)
+{
+	struct fs_nodes *n = &op->fs->nodes;
+	struct fs_node *node = op->node;
+	int64_t now = fs_now_ms();
+	struct fs_ahead_item item = {
+		.folder = op->flags & WIRE_OPEN_DIRECTORY,
+		.at = now,
+		.epoch = podfs_session_epoch(op->session),
+		.changes = atomic_load(&node->tree->changes),
+		.known = true,
+	};
+	bool known;
+
+	if ((op->flags & ~(uint32_t)(WIRE_OPEN_NOATIME | WIRE_OPEN_KILLPRIV |
+				     WIRE_OPEN_DIRECTORY)) != WIRE_OPEN_READ ||
+	    !fs_watch_trusted(n, op->session))
+		return false;
+	pthread_mutex_lock(&n->lock);
+	known = attr_known_locked(n, node, now);
+	item.attr = node->attr;
+	if (known)
+		known = item.folder ? folder_locked(n, node, now, &item) :
+				      fs_node_was_seen_locked(node, &item.attr);
+	pthread_mutex_unlock(&n->lock);
+	if (known && item.folder)
+		fs_ahead_opened(op, path); /* a walk may begin with it */
+	known = known && fs_opened_ahead(op, &item);
+	free(item.data);
+	return known;
+}

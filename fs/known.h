@@ -1,0 +1,56 @@
+/*
+ * Answers from what is known of files in folders that are watched (watch.h):
+ * names and attributes, names that aren't there, whole folders, contents that
+ * the kernel has. As old as the last event, at most --watch-timeout.
+ *
+ * Known is what was seen alone by its name in a watched folder: not a file of
+ * several names, nor one that is a mount of its own, for such change where
+ * nobody watches. Attributes of a folder are known while it is watched itself.
+ *
+ * Thread: any; takes nodes->lock, but for the functions that say otherwise.
+ */
+#ifndef PODFS_FS_KNOWN_H
+#define PODFS_FS_KNOWN_H
+
+#include "fs/fs_internal.h"
+
+struct fs_op;
+
+/* @node was just seen as @when says, by its name in @parent; NULL: not by a
+ * name. Under the lock. */
+void fs_known_saw_locked(struct fs_nodes *n, const struct fs_node *parent,
+			 struct fs_node *node, struct fs_moment when);
+/* Nothing is known of it any more, for now. Under the lock. */
+void fs_known_drop_locked(struct fs_node *node);
+/* The same, with the lock. */
+void fs_known_forget(struct fs_nodes *n, struct fs_node *node);
+/* Of @node, and of @name in it if that isn't NULL: this mount is about to change
+ * it, or has. */
+void fs_known_changed(struct fs_nodes *n, struct fs_node *node,
+		      const char *name);
+
+/* Whether its attributes are known. */
+bool fs_known(struct fs_nodes *n, struct fs_node *node);
+
+/* Whether a folder, with what is in it, is as who asked @when was told. */
+bool fs_known_quiet(struct fs_nodes *n, struct fs_node *node,
+		    struct fs_moment when);
+
+/* access(2): the helper said yes to who asked @when; and whether it would. */
+void fs_known_allowed(struct fs_nodes *n, struct fs_node *node, int mask,
+		      struct fs_moment when);
+bool fs_known_may(struct fs_nodes *n, struct fs_node *node, int mask);
+
+/* Answer the request and return true; false: it must be asked for. */
+bool fs_known_lookup(fuse_req_t req, struct fs_node *parent, const char *name);
+/* The same for an entry of a listing: with one lookup. */
+bool fs_known_entry(struct podfs_fs *fs, struct fs_node *parent,
+		    const char *name, struct fuse_entry_param *ret);
+bool fs_known_getattr(fuse_req_t req, struct fs_node *node);
+
+/* The same of @op, an OPEN that is ready to be sent: of a folder whose entries
+ * are all known, or, to read it, of a file whose content the kernel has, as far
+ * as it still has it. */
+bool fs_known_open(struct fs_op *op, struct wire_str path);
+
+#endif

@@ -1,0 +1,399 @@
+"""Folders that the helper watches: what is known needs no round trip, and what
+changes in the container shows at once. docs/caches.md is the contract."""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import pytest
+
+from pipe_mount import HELPER, Mount, abort
+
+YOUNG = ("--attr-timeout", "0.1")
+AGE = 0.2  # more than that
+
+
+def status(mount):
+    text = (mount.point / ".podfs" / "status.json").read_text()
+    (session,) = json.loads(text)["sessions"]
+    return session
+
+
+def calls(mount):
+    return {kind["kind"]: kind["calls"] for kind in status(mount)["trace"]
+            if kind["kind"] != "PING"}
+
+
+def settled(mount):
+    """calls(), once nothing is under way: a RELEASE is answered after its
+    close(2), and some questions nobody waits for."""
+    seen = None
+    while True:
+        session = status(mount)
+        now = calls(mount)
+        if now == seen and session["inflight"] == 0:
+            return now
+        seen = now
+        time.sleep(0.2)
+
+
+def spent(mount, job):
+    """{kind: requests} that @job takes, with those that nobody waits for."""
+    before = settled(mount)
+    job()
+    return {kind: n - before.get(kind, 0)
+            for kind, n in settled(mount).items() if n != before.get(kind)}
+
+
+def trips(mount):
+    """How often somebody waited for the link."""
+    session = status(mount)
+    return session["trips"] - sum(kind["trips"] for kind in session["trace"]
+                                  if kind["kind"] == "PING")
+
+
+def run(*command, **how):
+    subprocess.run(command, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, **how)
+
+
+def soon(check, within=30):
+    """The machine may be busy; what it takes at most is no test's affair."""
+    end = time.monotonic() + within
+    while not check():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+@contextlib.contextmanager
+def mounted(tmp_path, *args):
+    m = Mount(tmp_path, *args)
+    try:
+        yield m
+        assert m.stop() == 0, m.log.read_text()
+    finally:
+        abort(m.point)
+
+
+@pytest.fixture
+def mount(tmp_path):
+    """However slow the machine is, nothing is asked for because of its age."""
+    with mounted(tmp_path, "--watch-timeout", "3600", *YOUNG) as m:
+        yield m
+
+
+@pytest.fixture
+def still(tmp_path):
+    """A mount of which the kernel asks every time, so that what is counted
+    doesn't depend on how fast the machine is."""
+    with mounted(tmp_path, "--attr-timeout", "0", "--watch-timeout",
+                 "3600") as m:
+        yield m
+
+
+def make_tree(root):
+    for i in range(6):
+        folder = root / "tree" / f"d{i}"
+        folder.mkdir(parents=True)
+        (folder / "link").symlink_to(f"f{i}")
+        for j in range(12):
+            (folder / f"f{j}").write_text(f"{i} {j}\n" * 100)
+        (folder / "empty").touch()
+    (root / "tree" / "large").write_bytes(os.urandom(1 << 20))
+
+
+JOBS = {
+    "ls": lambda top: run("ls", "-lR", top),
+    "find": lambda top: run("find", top, "-newer", "/etc/passwd"),
+    "grep": lambda top: run("grep", "-r", "none", top),
+    "du": lambda top: run("du", "-s", top),
+    "stat": lambda top: run("stat", top / "d1" / "f1", top / "d2" / "link"),
+    "cat": lambda top: run("cat", top / "large", top / "d3" / "f3"),
+    "readlink": lambda top: run("readlink", top / "d4" / "link"),
+    "absent": lambda top: run("cat", top / "d1" / "none", top / "none"),
+}
+
+
+def test_what_is_known_takes_no_round_trip(mount, files, root):
+    make_tree(root)
+    top = files / "tree"
+    for _ in range(5):
+        for job in JOBS.values():
+            job(top)
+        time.sleep(AGE)
+    for name, job in JOBS.items():
+        time.sleep(AGE)
+        took = spent(mount, lambda: job(top))
+        # what kind of file system it is: of the last time, and for the next
+        assert (name, took) in ((name, {}), (name, {"STATFS": 1}))
+        time.sleep(AGE)
+        before = trips(mount)
+        job(top)
+        assert (name, trips(mount) - before) == (name, 0)
+
+
+def tried(look):
+    """None: something went while it was looked at."""
+    try:
+        return look()
+    except OSError:
+        return None
+
+
+def test_the_same_whatever_is_in_between(mount, files, root):
+    """Each walk sees the tree as it is, and the next takes nothing again."""
+    make_tree(root)
+    top = files / "tree"
+
+    def seen():
+        found = {}
+        for folder, names, plain in os.walk(top):
+            for name in names + plain:
+                path = pathlib.Path(folder, name)
+                st = path.lstat()
+                found[str(path.relative_to(top))] = (
+                    st.st_mode, st.st_size, st.st_mtime_ns, st.st_nlink,
+                    path.read_bytes() if path.is_file() else None)
+        return found
+
+    def there():
+        found = {}
+        for folder, names, plain in os.walk(root / "tree"):
+            for name in names + plain:
+                path = pathlib.Path(folder, name)
+                st = path.lstat()
+                found[str(path.relative_to(root / "tree"))] = (
+                    st.st_mode, st.st_size, st.st_mtime_ns, st.st_nlink,
+                    path.read_bytes() if path.is_file() else None)
+        return found
+
+    inside = root / "tree"
+    changes = [
+        lambda: (inside / "d0" / "f0").write_text("other"),
+        lambda: (inside / "d0" / "f1").unlink(),
+        lambda: (inside / "d0" / "f2").rename(inside / "d1" / "moved"),
+        lambda: (inside / "d2").rename(inside / "dx"),
+        lambda: (inside / "d3" / "new").mkdir(),
+        lambda: (inside / "d3" / "new" / "f").write_text("deep"),
+        lambda: os.chmod(inside / "d4", 0o700),
+        lambda: os.chmod(inside / "d4" / "f4", 0o600),
+        lambda: os.truncate(inside / "large", 100),
+        lambda: run("rm", "-r", inside / "d5"),
+        lambda: (top / "d4" / "f5").write_text("through the mount"),
+        lambda: (top / "d4" / "f6").unlink(),
+        lambda: (top / "d4" / "f7").rename(top / "d1" / "f7"),
+        lambda: (top / "d4" / "sub").mkdir(),
+    ]
+    for _ in range(5):
+        assert seen() == there()
+        time.sleep(AGE)
+    for change in changes:
+        change()
+        soon(lambda: tried(seen) == there())
+        for _ in range(2):
+            seen()
+            time.sleep(AGE)
+        assert spent(mount, seen) == {}
+
+
+@pytest.mark.parametrize("change", ["content", "attributes", "replaced", "removed",
+                                    "made"])
+def test_a_change_in_the_container_is_told(tmp_path, change):
+    """Long before the time-out: which is half an hour here."""
+    with mounted(tmp_path, "--attr-timeout", "1800", "--watch-timeout",
+                 "3600") as m:
+        (m.root / "d").mkdir()
+        f, inside = m.files / "d" / "f", m.root / "d" / "f"
+        if change != "made":
+            inside.write_text("before")
+        for _ in range(2):
+            os.listdir(m.files / "d")
+            with contextlib.suppress(FileNotFoundError):
+                assert f.stat().st_size == 6
+                assert f.read_text() == "before"
+        if change == "content":
+            inside.write_text("afterwards")
+            soon(lambda: f.read_text() == "afterwards")
+            soon(lambda: f.stat().st_size == 10)
+        elif change == "attributes":
+            os.chmod(inside, 0o751)
+            soon(lambda: f.stat().st_mode & 0o777 == 0o751)
+        elif change == "replaced":
+            (m.root / "d" / "g").write_text("another one")
+            (m.root / "d" / "g").rename(inside)
+            soon(lambda: f.read_text() == "another one")
+        elif change == "removed":
+            inside.unlink()
+            soon(lambda: not f.exists())
+            assert os.listdir(m.files / "d") == []
+        else:
+            inside.touch()
+            soon(f.exists)
+            assert os.listdir(m.files / "d") == ["f"]
+
+
+def test_an_open_file_shows_it(tmp_path):
+    with mounted(tmp_path, "--attr-timeout", "1800", "--watch-timeout",
+                 "3600") as m:
+        (m.root / "f").write_text("before")
+        os.listdir(m.files)
+        with open(m.files / "f", "rb", buffering=0) as f:
+            assert os.pread(f.fileno(), 100, 0) == b"before"
+            (m.root / "f").write_text("after that")
+            soon(lambda: os.pread(f.fileno(), 100, 0) == b"after that")
+
+
+def test_off(tmp_path):
+    with mounted(tmp_path, *YOUNG) as m:
+        make_tree(m.root)
+        for _ in range(2):
+            JOBS["ls"](m.files / "tree")
+            time.sleep(AGE)
+        assert spent(m, lambda: JOBS["ls"](m.files / "tree"))
+
+
+def test_known_no_longer_than_said(tmp_path):
+    with mounted(tmp_path, "--watch-timeout", "2", *YOUNG) as m:
+        make_tree(m.root)
+        JOBS["ls"](m.files / "tree")
+        time.sleep(3)
+        assert spent(m, lambda: JOBS["ls"](m.files / "tree"))
+
+
+# ---- the contract's other rows ------------------------------------------------------
+
+
+def warm(path, times=3):
+    for _ in range(times):
+        os.listdir(path.parent)
+        path.stat()
+        if path.is_file():
+            path.read_bytes()
+
+
+def test_a_file_of_several_names_is_asked_for(still):
+    """It may change by the one where nobody watches."""
+    (still.root / "d").mkdir()
+    (still.root / "hidden").mkdir()
+    (still.root / "d" / "f").write_text("before")
+    os.link(still.root / "d" / "f", still.root / "hidden" / "g")
+    warm(still.files / "d" / "f")
+    (still.root / "hidden" / "g").write_text("afterwards")
+    soon(lambda: (still.files / "d" / "f").read_text() == "afterwards")
+    assert (still.files / "d" / "f").stat().st_size == 10
+
+
+def test_a_file_that_is_a_mount_is_asked_for(still, tmp_path):
+    """As /etc/hosts in a container: it changes in another folder."""
+    (still.root / "d").mkdir()
+    (still.root / "d" / "hosts").touch()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("before")
+    subprocess.run(["mount", "--bind", elsewhere, still.root / "d" / "hosts"],
+                   check=True)
+    try:
+        warm(still.files / "d" / "hosts")
+        elsewhere.write_text("afterwards")
+        soon(lambda: (still.files / "d" / "hosts").read_text() ==
+             "afterwards")
+        assert (still.files / "d" / "hosts").stat().st_size == 10
+    finally:
+        subprocess.run(["umount", still.root / "d" / "hosts"], check=True)
+
+
+def test_a_folder_that_is_mounted_elsewhere_too(still, tmp_path):
+    (still.root / "d").mkdir()
+    (still.root / "d" / "f").write_text("before")
+    (tmp_path / "other").mkdir()
+    subprocess.run(["mount", "--bind", still.root / "d", tmp_path / "other"],
+                   check=True)
+    try:
+        warm(still.files / "d" / "f")
+        (tmp_path / "other" / "f").write_text("afterwards")
+        soon(lambda: (still.files / "d" / "f").read_text() == "afterwards")
+    finally:
+        subprocess.run(["umount", tmp_path / "other"], check=True)
+
+
+def test_what_is_written_by_a_mapping(tmp_path):
+    """It is told when the file is closed; before, it is as old as it may be."""
+    script = ("import mmap, os, sys\n"
+              "f = os.open(sys.argv[1], os.O_RDWR)\n"
+              "m = mmap.mmap(f, 6)\n"
+              "m[:6] = b'MAPPED'\n"
+              "m.flush(); m.close(); os.close(f)\n")
+    with mounted(tmp_path, "--watch-timeout", "3600") as m:
+        (m.root / "f").write_text("before")
+        warm(m.files / "f")
+        subprocess.run(["python3", "-c", script, m.root / "f"], check=True)
+        soon(lambda: (m.files / "f").read_text() == "MAPPED")
+
+
+def test_what_changes_by_itself_is_never_known(tmp_path):
+    with contextlib.ExitStack() as stack:
+        m = Mount(tmp_path, "--watch-timeout", "3600",
+                  helper=f"{HELPER} serve --inline --root /proc/self")
+        stack.callback(abort, m.point)
+        for _ in range(3):
+            os.listdir(m.files)
+            (m.files / "stat").read_text()
+        assert spent(m, lambda: (m.files / "stat").read_text())
+        assert m.stop() == 0
+
+
+def test_nothing_is_known_once_the_stream_is_lost(still):
+    (still.root / "f").write_text("before")
+    warm(still.files / "f")
+    os.kill(int(still.helper_pid()), signal.SIGKILL)
+    (still.root / "f").write_text("afterwards")
+    soon(lambda: (still.files / "f").read_text() == "afterwards")
+    assert (still.files / "f").stat().st_size == 10
+
+
+def test_a_helper_that_is_silent_is_not_trusted_for_ever(still):
+    """Its word counts 15 s, as its PINGs come every 5."""
+    (still.root / "f").write_text("before")
+    warm(still.files / "f")
+    pid = int(still.helper_pid())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        (still.root / "f").write_text("afterwards")
+        time.sleep(16)
+        reader = subprocess.Popen(["cat", still.files / "f"],
+                                  stdout=subprocess.PIPE)
+        time.sleep(1)  # for who answers at once
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert reader.communicate()[0] == b"afterwards"
+
+
+def test_git_status(mount, files, root):
+    top = root / "work"
+    top.mkdir()
+    env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "HOME": str(root),
+           "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_COUNT": "1",
+           "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
+           "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b",
+           "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
+
+    def git(*what, at=top):
+        return subprocess.run(["git", "-C", at, *what], env=env, check=True,
+                              capture_output=True, text=True).stdout
+
+    git("init", "-q")
+    make_tree(top)
+    git("add", ".")
+    git("commit", "-qm", "all")
+    (top / "tree" / "d0" / "f0").write_text("changed")
+    for _ in range(6):
+        assert git("status", "--porcelain", at=files / "work") == (
+            " M tree/d0/f0\n")
+        time.sleep(AGE)
+    assert spent(mount, lambda: git("status", at=files / "work")) == {}
+    (top / "tree" / "new").write_text("x")
+    soon(lambda: "?? tree/new" in git("status", "--porcelain",
+                                      at=files / "work"))
