@@ -61,10 +61,18 @@ def run(*command, **how):
                    stderr=subprocess.DEVNULL, **how)
 
 
+def tried(look):
+    """None: something went while it was looked at."""
+    try:
+        return look()
+    except OSError:
+        return None
+
+
 def soon(check, within=30):
     """The machine may be busy; what it takes at most is no test's affair."""
     end = time.monotonic() + within
-    while not check():
+    while not tried(check):
         assert time.monotonic() < end
         time.sleep(0.005)
 
@@ -134,14 +142,6 @@ def test_what_is_known_takes_no_round_trip(mount, files, root):
         before = trips(mount)
         job(top)
         assert (name, trips(mount) - before) == (name, 0)
-
-
-def tried(look):
-    """None: something went while it was looked at."""
-    try:
-        return look()
-    except OSError:
-        return None
 
 
 def test_the_same_whatever_is_in_between(mount, files, root):
