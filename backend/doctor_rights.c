@@ -81,7 +81,6 @@ struct right {
 static const struct right rights[] = {
 	{ "list", "namespaces", "", true, false, PODFS_FINDING_WARN },
 	{ "watch", "namespaces", "", true, false, PODFS_FINDING_WARN },
-	{ "get", "namespaces", "", true, false, PODFS_FINDING_WARN },
 	{ "list", "pods", "", false, false, PODFS_FINDING_FAIL },
 	{ "watch", "pods", "", false, false, PODFS_FINDING_FAIL },
 	{ "get", "pods", "", false, false, PODFS_FINDING_FAIL },

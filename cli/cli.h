@@ -26,6 +26,7 @@ int cli_image(int argc, char **argv);
 int cli_rbac(int argc, char **argv);
 int cli_release(int argc, char **argv);
 int cli_superdebug(int argc, char **argv);
+int cli_completion(int argc, char **argv);
 int cli_version(int argc, char **argv);
 
 /* Called by mount(8) as mount.fuse.podfs SOURCE TARGET [-sfnv] [-o ...]. */

@@ -21,6 +21,7 @@
 #include "cli/mount_config.h"
 #include "cli/mountpoint.h"
 #include "cli/mounts.h"
+#include "cli/notify.h"
 #include "cli/paths.h"
 #include "cli/runfile.h"
 #include "cli/status_json.h"
@@ -241,6 +242,7 @@ static int serve(struct mount_options *o, int report)
 		return CLI_FAILED;
 	}
 	podfs_info("cli", "mounted at %s", run.at.path);
+	notify_systemd("READY=1");
 	if (report >= 0) {
 		if (chdir("/") < 0)
 			podfs_debug("cli", "stays in its folder: %m");

@@ -15,6 +15,7 @@ static const struct {
 	{ "image", cli_image },
 	{ "release", cli_release }, { "rbac", cli_rbac },
 	{ "superdebug", cli_superdebug },
+	{ "completion", cli_completion },
 	{ "version", cli_version },
 };
 
@@ -30,6 +31,7 @@ static const char help[] =
 	"  podfs release NAMESPACE/POD            end its helpers\n"
 	"  podfs rbac                             print the rights that podfs needs\n"
 	"  podfs superdebug POD                   a debug container that sees its target\n"
+	"  podfs completion SHELL                 for bash, zsh and fish\n"
 	"  podfs version                          print the version\n"
 	"\n"
 	"Each has --help. Exit codes: 0 done, 1 it did not work, 2 wrong usage.\n";

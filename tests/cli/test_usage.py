@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
-COMMANDS = ["mount", "umount", "status", "doctor", "image", "release", "rbac",
+COMMANDS = ["mount", "umount", "status", "doctor", "image", "release", "rbac", "completion",
             "superdebug", "version"]
 
 
@@ -88,6 +88,8 @@ def test_help_lists_every_subcommand(podfs):
     ["superdebug", "exec", "pod", "--"],
     ["superdebug", "exec", "--workdir", "x", "pod", "--", "id"],
     ["superdebug", "ls", "one", "two"],
+    ["completion"],
+    ["completion", "csh"],
     ["version", "--frobnicate"],
 ])
 def test_wrong_usage_is_2(podfs, args):

@@ -1,0 +1,111 @@
+"""Ways to run it: systemd, mount(8), a shell's completion, an installation."""
+
+import os
+import pathlib
+import socket
+import subprocess
+
+import pytest
+import yaml
+
+from conftest import BUILD, NAME, PROGRAM
+
+TOP = pathlib.Path(__file__).parents[2]
+
+
+def test_systemd_is_told(podfs, point, root, tmp_path):
+    path = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(path))
+        notify.settimeout(30)
+        podfs.env["NOTIFY_SOCKET"] = str(path)
+        podfs.points.append(point)
+        child = podfs.spawn("mount", "-f", *podfs.via(root), point)
+        assert notify.recv(100) == b"READY=1"
+        # and it is: whoever was started after it may look at once
+        assert (point / NAME / "etc/hostname").read_text() == "postpod\n"
+        assert podfs.run("umount", point).returncode == 0
+        assert child.wait(timeout=30) == 0
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """What `meson install` leaves in a folder."""
+    folder = tmp_path_factory.mktemp("installed")
+    subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild",
+                    "--destdir", folder], check=True, capture_output=True,
+                   timeout=120)
+    (program,) = folder.rglob("bin/podfs")
+    return program.parents[1]
+
+
+def test_what_is_installed(installed):
+    names = {str(p.relative_to(installed)) for p in installed.rglob("*")}
+    for wanted in ("bin/podfs", "sbin/mount.fuse.podfs",
+                   "share/man/man1/podfs.1", "share/man/man8/podfs-mount.8",
+                   "share/man/man5/podfs.conf.5",
+                   "lib/systemd/system/podfs.service",
+                   "lib/systemd/user/podfs-user.service",
+                   "share/doc/podfs/examples/in-cluster.yaml"):
+        assert wanted in names or f"{wanted}.gz" in names, wanted
+    done = subprocess.run([installed / "bin/podfs", "version"], text=True,
+                          capture_output=True)
+    assert done.returncode == 0
+    for unit in installed.rglob("*.service"):
+        text = unit.read_text()
+        assert "Type=notify" in text and "@" not in text
+
+
+def test_manifests(podfs, installed):
+    examples = installed / "share/doc/podfs/examples"
+    kinds = [d["kind"] for d in
+             yaml.safe_load_all((examples / "in-cluster.yaml").read_text())]
+    assert kinds == ["ServiceAccount", "ClusterRoleBinding", "Pod"]
+    plugin = yaml.safe_load((examples / "krew.yaml").read_text())
+    version = podfs.run("version").stdout.split()[1]
+    assert plugin["spec"]["version"] == f"v{version}"
+
+
+# ---- completion --------------------------------------------------------------------
+
+def completed(podfs, line):
+    """What bash offers for the last word of @line."""
+    words = line.split(" ")
+    script = (f"PATH={PROGRAM.parent}:$PATH\n"
+              "source <(podfs completion bash)\n"
+              "COMP_WORDS=(\"$@\") COMP_CWORD=$(($# - 1))\n"
+              "_podfs\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n")
+    done = subprocess.run(["bash", "-c", script, "bash", *words], text=True,
+                          capture_output=True, env=podfs.env, timeout=60)
+    assert done.stderr == ""
+    return set(done.stdout.split())
+
+
+def test_bash_completes(podfs):
+    assert completed(podfs, "podfs um") == {"umount"}
+    assert {"mount", "doctor", "completion"} <= completed(podfs, "podfs ")
+    assert completed(podfs, "podfs mount --read") == {
+        "--read-only", "--read-only-namespace"}
+    assert completed(podfs, "podfs mount --max-rung b") == {"baseline"}
+    assert completed(podfs, "podfs completion z") == {"zsh"}
+
+
+def test_bash_completes_what_is_mounted(podfs, mount, point):
+    assert str(point) in completed(podfs, "podfs umount ")
+    assert "db" in completed(podfs, "podfs mount -n ")
+    assert "db/postpod" in completed(podfs, "podfs doctor db/post")
+    assert NAME in completed(podfs, "podfs release db/postpod/")
+
+
+@pytest.mark.parametrize("shell, argv", [
+    ("bash", ["bash", "-n"]), ("zsh", ["zsh", "-n"]),
+    ("fish", ["fish", "--no-execute"])])
+def test_a_script_for_each_shell(podfs, tmp_path, shell, argv):
+    script = podfs.run("completion", shell).stdout
+    assert "podfs" in script
+    path = tmp_path / "script"
+    path.write_text(script)
+    if any(os.access(f"{d}/{shell}", os.X_OK)
+           for d in os.environ["PATH"].split(":")):
+        done = subprocess.run([*argv, path], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
