@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 MAN = pathlib.Path(__file__).parents[2] / "docs" / "man"
-PAGES = sorted(MAN.glob("podfs*.[1-8]"))
+PAGES = sorted(MAN.glob("*.[1-8]"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -44,6 +44,7 @@ def test_what_is_installed(installed):
     for wanted in ("bin/podfs", "sbin/mount.fuse.podfs",
                    "share/man/man1/podfs.1", "share/man/man8/podfs-mount.8",
                    "share/man/man5/podfs.conf.5",
+                   "share/man/man1/kubectl-superdebug.1",
                    "lib/systemd/system/podfs.service",
                    "lib/systemd/user/podfs-user.service",
                    "share/doc/podfs/examples/in-cluster.yaml"):
