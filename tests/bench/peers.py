@@ -15,7 +15,7 @@ from podfs_mount import BUILD, Mount, programs
 from trees import PLACE
 
 # A way that has taken so long in one row is not asked again there.
-PATIENCE = 40
+PATIENCE = 20
 
 
 class Failed(Exception):
