@@ -7,8 +7,8 @@ import pytest
 
 from podfs_mount import (Mount, helper_image, helpers, k8s,  # noqa: F401
                          kubectl, pod_of, until)
-from podfs_pods import (BOX, POD_NAME, container, ghost, pod,  # noqa: F401
-                        refused, waits_for)
+from podfs_pods import (BOX, POD_NAME, container, crashes, ghost,  # noqa: F401
+                        pod, refused, waits_for)
 
 # ---- helpers that the kubelet refuses ------------------------------------------
 
@@ -77,10 +77,8 @@ def test_a_completed_container_of_a_pod_that_runs(k8s, pod):  # noqa: F811
 def test_a_container_that_crashes_and_has_no_volume(k8s, pod):  # noqa: F811
     where = pod("podfs-bare", container(command=["/bin/sh", "-c", "exit 3"]),
                 wait=None)
-    waits_for("podfs-bare", "db", lambda s: any(
-        c["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff"
-        for c in s.get("containerStatuses", [])))
-    refused(k8s, where, "not running (waiting: 'CrashLoopBackOff')")
+    crashes("podfs-bare")
+    refused(k8s, where, "the container is not running (")
 
 
 def test_a_pod_without_a_node(k8s, pod):  # noqa: F811

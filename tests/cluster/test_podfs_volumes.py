@@ -12,7 +12,7 @@ import images
 from podfs_mount import (Mount, helper_image, inside, k8s,  # noqa: F401
                          kubectl, pod_of, run)
 from podfs_pods import (POD_NAME, container, crashes, ghost,  # noqa: F401
-                        pod, seems_to_run, waits_for)
+                        pod, seems_to_run)
 
 VOLUMES = {
     "volumes": [
@@ -82,10 +82,7 @@ def test_volumes_of_a_container_that_crashes(k8s, config, pod):  # noqa: F811
     where = pod("podfs-crash", container(
         command=["/bin/sh", "-c", "exit 3"], volumeMounts=MOUNTS),
         container("other"), wait=None, **VOLUMES)
-    waits_for("podfs-crash", "db", lambda s: any(
-        c["name"] == "app" and
-        c["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff"
-        for c in s.get("containerStatuses", [])))
+    crashes("podfs-crash")
     check_volumes(k8s.at(where))
     assert os.getxattr(k8s.at(where), "user.podfs.rung") == b"volumes"
     assert k8s.session(where)["rung"] == "volumes"
@@ -135,9 +132,7 @@ def test_sub_paths_of_a_container_that_crashes(
     where = pod("podfs-subcrash", container(
         command=["/bin/sh", "-c", "exit 3"], volumeMounts=SUB_MOUNTS,
         **POD_NAME), wait=None, **VOLUMES)
-    waits_for("podfs-subcrash", "db", lambda s: any(
-        c["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff"
-        for c in s.get("containerStatuses", [])))
+    crashes("podfs-subcrash")
     root = k8s.at(where)
     check_sub_paths(root, "podfs-subcrash")
     assert os.getxattr(root, "user.podfs.rung") == b"volumes"
