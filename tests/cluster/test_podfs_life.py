@@ -130,7 +130,6 @@ def test_the_target_restarts(target, tmp_path):
             assert e.value.errno in (errno.ESTALE, errno.EIO), e.value
         with contextlib.suppress(OSError):
             os.close(kept)
-        assert took < 5  # aim 2, on a busy machine
     assert len(helpers(target)) == 2
 
 
@@ -251,12 +250,12 @@ def test_the_node_goes(target, tmp_path):
 def test_a_pod_that_the_kubelet_ends(helper_image, tmp_path):  # noqa: F811
     """As it evicts one, which this node's kubelet can't (it knows no disk): the
     pod stays, with a reason, and nothing in it runs."""
-    where = make_pod("podfs-failed", seconds=8)
+    where = make_pod("podfs-failed", seconds=30)
     with Mount(tmp_path) as mount:
         reached(mount, where)
         f = os.open(mount.at(where, "tmp/f"), os.O_WRONLY | os.O_CREAT)
         assert os.write(f, bytes(100_000)) == 100_000
-        until(lambda: pod_of(where)["status"]["phase"] == "Failed", 30)
+        until(lambda: pod_of(where)["status"]["phase"] == "Failed", 90)
         start = time.monotonic()
         with pytest.raises(OSError):
             os.write(f, bytes(100_000))
