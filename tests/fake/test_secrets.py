@@ -108,9 +108,11 @@ def test_nobody_prints_them(api, tool, tmp_path, target, certificate, how):
                 os.listdir(where / target)
             assert e.value.errno == errno.EACCES
             seen["status.json"] = (where / ".podfs/status.json").read_bytes()
-            seen["podfs status"] = subprocess.run(
+            # 1 where any mount of this machine doesn't answer in time
+            done = subprocess.run(
                 [Path(tool.program).parents[2] / "cli" / "podfs", "status"],
-                capture_output=True, check=True).stdout
+                capture_output=True, check=False)
+            seen["podfs status"] = done.stdout + done.stderr
             pids = list(daemons(where))
             assert pids
             for pid in pids:
