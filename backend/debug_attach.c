@@ -22,7 +22,10 @@
 /* The runtime attaches input before output: a command that answers at once would
  * be heard by the log alone, which has no CR before an LF. */
 #define SETTLE_MS 300
-#define IDLE_LOOKS 10 /* then only once something comes */
+/* What the log has at the first is shown at the second, if nothing came: what is
+ * on its way would have come, and would be told twice. */
+#define IDLE_LOOK 3
+#define IDLE_SHOW 6
 #define END_MS 100
 #define END_LOOKS 100
 #define TAIL_LINES 100
@@ -31,6 +34,7 @@ struct attach {
 	struct debug_stream s;
 	const struct podfs_ref *c;
 	size_t shown; /* bytes of the log */
+	size_t old;   /* bytes of it that no stream will bring */
 	bool joined;  /* what comes is written at once */
 	struct podfs_buf held;
 	struct {
@@ -143,16 +147,28 @@ static void look(struct attach *a, bool at_end)
 		write_held(a);
 }
 
+/* Nothing has come yet. */
+static void show_old(struct attach *a, bool show)
+{
+	PODFS_CLEANUP_FREE char *log = NULL;
+	size_t n = 0;
+
+	if (get_log(a, false, &log, &n) < 0)
+		return;
+	if (!show) {
+		a->old = n;
+	} else if (n >= a->old && a->old > a->shown) {
+		write_log(a, log + a->shown, a->old - a->shown);
+		a->shown = a->old;
+	}
+}
+
 /* ---- while it is attached -------------------------------------------------------- */
 
 static void on_opened(struct debug_stream *s)
 {
-	struct attach *a = attach_of(s);
-
 	if (s->io->tty && !s->io->quiet)
 		debug_say(s->d, "if you see no prompt, press enter");
-	if (!a->joined)
-		look(a, false);
 }
 
 static void on_output(struct debug_stream *s, int fd, const uint8_t *p, size_t n)
@@ -185,8 +201,12 @@ static void on_idle(struct debug_stream *s)
 {
 	struct attach *a = attach_of(s);
 
-	if (!a->joined && (a->held.len > 0 || a->looks++ < IDLE_LOOKS))
+	if (a->joined)
+		return;
+	if (a->held.len > 0)
 		look(a, false);
+	else if (++a->looks == IDLE_LOOK || a->looks == IDLE_SHOW)
+		show_old(a, a->looks == IDLE_SHOW);
 }
 
 /* ---- the end --------------------------------------------------------------------- */
