@@ -118,8 +118,10 @@ def test_errors_are_apart():
 def test_terminal():
     with Terminal("-it", *NEW, *POD, "--", "sh", rows=33, columns=101) as t:
         t.until("press enter")
-        t.type("stty size; echo $((40+2))\n")
-        t.until("33 101")
+        # the size takes a way of its own
+        t.type("until stty size | grep '33 101'; do usleep 100000; done; "
+               "echo $((40+2))\n")
+        t.until("33 101\r\n")
         t.until("42")
         t.size(44, 111)
         t.type("until stty size | grep '44 111'; do usleep 100000; done\n")

@@ -84,7 +84,8 @@ def test_pipes_are_binary(postpod):
 def test_terminal(postpod):
     with Terminal("exec", "--image", IMAGE, "-it", *postpod, "-u", "postgres",
                   "--", "sh", rows=31, columns=99) as t:
-        t.type("stty size; id -un; tty; exit 8\n")
+        t.type("until stty size | grep '31 99'; do sleep 0.1; done; id -un; "
+               "exit 8\n")
         t.until("31 99\r\n")
         t.until("postgres\r\n")
         assert t.code() == 8
