@@ -241,7 +241,7 @@ def test_the_node_goes(target, tmp_path):
         with pytest.raises(OSError) as e:
             os.stat(mount.at(target, "etc/passwd"))
         assert e.value.errno == errno.EIO
-        assert time.monotonic() - start < 7  # one deadline, not two
+        assert time.monotonic() - start < 25  # its deadline, not the 60 s of a start
         gone.join(60)
         until(lambda: "passwd" in os.listdir(mount.at(target, "etc")), 30)
         assert len(helpers(target)) == 1
@@ -264,7 +264,7 @@ def test_a_pod_that_the_kubelet_ends(helper_image, tmp_path):  # noqa: F811
             os.close(f)
         with pytest.raises(OSError):
             os.listdir(mount.at(where))
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < 40
         assert any("/".join(where) in line and
                    "Failed: 'DeadlineExceeded'" in line
                    for line in mount.errors())
