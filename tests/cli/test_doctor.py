@@ -127,7 +127,7 @@ def anybody():
                  "--clear-groups", program, "doctor", "--kubeconfig",
                  "/nonexistent", "-o", "json", *args],
                 text=True, capture_output=True, timeout=30,
-                env=dict(os.environ, **env))
+                env=dict(os.environ, HOME="/nonexistent", **env))
         yield run
 
 

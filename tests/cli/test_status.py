@@ -25,8 +25,7 @@ def test_in_words(podfs, mount, point):
 
 def test_output_json(podfs, mount):
     (mount / "etc/hostname").read_text()
-    assert podfs.run("status", "-o", "json").stdout.startswith('[{"version"')
-    for args in (["-ojson"], ["--output=json"], ["--json"]):
+    for args in (["-o", "json"], ["-ojson"], ["--output=json"], ["--json"]):
         json.loads(podfs.run("status", *args).stdout)
 
 
