@@ -116,9 +116,11 @@ def main():
     def late(side, rest):
         """In a group of its own: the daemon ends this one's."""
         os.setsid()
-        waiting = rest if side is up else b""
-        if select.select([0], [], [], 0)[0]:
-            waiting += os.read(0, 1 << 17)
+        waiting = b""
+        if side is up:  # of the other's bytes its thread may hold some
+            waiting = rest
+            if select.select([0], [], [], 0)[0]:
+                waiting += os.read(0, 1 << 17)
         os.close(0)
         os.close(1)
         time.sleep(LATER)
