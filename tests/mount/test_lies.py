@@ -1,6 +1,7 @@
 """A helper whose replies are false: its container suffers, nobody else."""
 
 import errno
+import fcntl
 import os
 
 import pytest
@@ -11,6 +12,12 @@ from conftest import liar
 def sync(path):
     with open(path, "r+") as f:
         os.fsync(f.fileno())
+
+
+def lock(path):
+    """Locks are ended by the close, which asks the helper for it."""
+    with open(path, "r+") as f:
+        fcntl.lockf(f, fcntl.LOCK_EX)
 
 
 def read(path):
@@ -29,7 +36,7 @@ def again(path):
 
 
 @pytest.mark.parametrize("op, call", [("OPEN", read), ("FSYNC", sync),
-                                      ("FLUSH", sync), ("READDIR", again)])
+                                      ("FLUSH", lock), ("READDIR", again)])
 def test_enosys_is_no_answer(tmp_path, op, call):
     """The kernel would take it for the whole mount and never ask again: no
     fsync of any container would be one."""

@@ -145,8 +145,9 @@ def test_handles_of_a_helper_that_is_gone(mount, files, root):
             os.copy_file_range(src.fileno(), out, 6, 0, 0)
         assert e.value.errno == errno.ESTALE
     with pytest.raises(OSError) as e:
-        os.close(out)
+        os.fsync(out)
     assert e.value.errno == errno.ESTALE
+    os.close(out)
     assert (root / "victim").read_text() == "V" * 10
 
 
