@@ -246,12 +246,12 @@ def test_nobody_else_waits(tmp_path):
         walker = subprocess.Popen(["find", mount.files / "tree"],
                                   stdout=subprocess.PIPE)
         time.sleep(0.5)
+        assert walker.poll() is None
         start = time.monotonic()
         assert len(os.listdir(mount.files / "tree")) == 4
         assert os.listdir(mount.files / "tree/d02") == ["in"]
         assert (mount.files / "tree/d03/in/f01").read_text() == "3 1\n" * 40
         assert time.monotonic() - start < 2
-        assert walker.poll() is None
         (tmp_path / "LIE").unlink()
         assert len(walker.communicate(timeout=10)[0].splitlines()) == 97
 
