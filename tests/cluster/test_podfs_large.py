@@ -59,6 +59,8 @@ def test_names_from_memory(many, tmp_path):
         until(lambda: len(os.listdir(last)) == PODS, 30)
         print(f"ready after {ready:.2f} s, complete after "
               f"{time.monotonic() - start:.2f} s")
+        # its watches begin when its lists are complete
+        until(lambda: mount.log.read_text().count("watch=true") == 2, 30)
         before = requests(mount)
         for name in sorted(spaces):
             assert len(os.listdir(mount.point / name)) == PODS
