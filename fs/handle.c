@@ -111,6 +111,12 @@ bool fs_handle_data(struct fs_nodes *n, struct fs_handle *x, uint64_t offset,
 	return good;
 }
 
+bool fs_handle_dense(const struct fs_handle *x, int64_t age_ms)
+{
+	return x->dense && fs_now_ms() - x->dense_at < age_ms &&
+	       atomic_load(&x->node->writes) == x->dense_writes;
+}
+
 void fs_handle_remove(struct fs_handles *h, struct fs_nodes *n,
 		      struct fs_handle *x)
 {

@@ -26,6 +26,11 @@ struct fs_handle {
 	uint32_t flags;
 	uint64_t size;
 	struct wire_time mtime;
+	/* its blocks make up its size: it has no hole, as of then (ms), when so
+	 * many writes were counted */
+	bool dense;
+	int64_t dense_at;
+	unsigned dense_writes;
 	/* nodes->lock: all of a small file, as it came with the open */
 	uint8_t *data;
 	int64_t data_at; /* ms */
@@ -74,6 +79,10 @@ void fs_handle_keep_data(struct fs_nodes *n, struct fs_handle *handle,
 bool fs_handle_data(struct fs_nodes *n, struct fs_handle *handle,
 		    uint64_t offset, size_t size, int64_t age_ms,
 		    uint8_t **ret, size_t *ret_len);
+
+/* Whether the file had no hole when it was opened, which was less than @age_ms
+ * ago, and nothing was written to it since. */
+bool fs_handle_dense(const struct fs_handle *handle, int64_t age_ms);
 
 /* Drops a reference; the last one closes the helper's handle. */
 void fs_handle_put(struct fs_nodes *n, struct fs_handle *handle);

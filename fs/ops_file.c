@@ -244,6 +244,21 @@ static void lseek_done(struct fs_op *op, int status, const uint8_t *body,
 		fuse_reply_lseek(op->req, (off_t)m.offset);
 }
 
+/* grep(1) asks it of each larger file. */
+static bool seek_dense(fuse_req_t req, const struct fuse_file_info *fi,
+		       uint64_t off, int whence)
+{
+	struct podfs_fs *fs = fs_of(req);
+	const struct fs_handle *h =
+		fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
+
+	if (!h || h->listing || off >= h->size ||
+	    !fs_handle_dense(h, (int64_t)(fs->config.attr_timeout * 1000)))
+		return false;
+	fuse_reply_lseek(req, whence == SEEK_DATA ? (off_t)off : (off_t)h->size);
+	return true;
+}
+
 void fs_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
 	      struct fuse_file_info *fi)
 {
@@ -255,6 +270,8 @@ void fs_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
 		fuse_reply_err(req, EINVAL);
 		return;
 	}
+	if (seek_dense(req, fi, (uint64_t)off, whence))
+		return;
 	op = fs_op_by_handle(req, fi, WIRE_OP_LSEEK, 0, lseek_done);
 	if (op)
 		FS_SEND(op, LSEEK, .handle = op->remote,

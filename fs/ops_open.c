@@ -58,7 +58,7 @@ static void set_cache(struct podfs_fs *fs, struct fs_node *node,
 
 /* What is needed after this request; the kernel tells its flags only now. */
 static void keep(struct fs_handle *h, struct fs_op *op,
-		 const struct wire_attr *a)
+		 const struct wire_attr *a, int64_t at, unsigned writes)
 {
 	int flags = op->fi.flags;
 
@@ -68,6 +68,10 @@ static void keep(struct fs_handle *h, struct fs_op *op,
 	h->audit = podfs_steal_ptr(&op->audit_file);
 	h->size = a->size;
 	h->mtime = a->mtime;
+	h->dense = S_ISREG(a->mode) && !(a->flags & WIRE_ATTR_VOLATILE) &&
+		   a->blocks >= a->size / 512 + (a->size % 512 != 0);
+	h->dense_at = at;
+	h->dense_writes = writes;
 	h->local = a->flags & WIRE_ATTR_LOCAL;
 	h->read_only = (flags & O_ACCMODE) == O_RDONLY;
 	h->flags = fs_open_flags(flags) &
@@ -121,7 +125,7 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 		fuse_reply_err(op->req, fs_errno(status));
 		return;
 	}
-	keep(h, op, &m.attr);
+	keep(h, op, &m.attr, op->when.at, op->writes);
 	if (op->data && S_ISREG(m.attr.mode) && op->data_len == m.sent &&
 	    m.sent == m.attr.size)
 		fs_handle_keep_data(&fs->nodes, h, podfs_steal_ptr(&op->data),
@@ -212,7 +216,7 @@ bool fs_opened_ahead(struct fs_op *op, struct fs_ahead_item *item)
 	    fs_handle_add(&fs->handles, &fs->nodes, op->node, FS_REMOTE_NONE,
 			  FS_EPOCH_NONE, &h) != 0)
 		return false;
-	keep(h, op, &item->attr);
+	keep(h, op, &item->attr, item->at, atomic_load(&op->node->writes));
 	pthread_mutex_lock(&fs->nodes.lock);
 	h->ahead_at = item->known ? 0 : item->at;
 	h->ahead_changes = item->changes;
@@ -377,8 +381,8 @@ static void create_done(struct fs_op *op, int status, const uint8_t *body,
 		status = fs_handle_add(&fs->handles, &fs->nodes, node, m.handle,
 				       epoch, &h);
 	if (h) {
-		keep(h, op, &m.attr);
 		atomic_fetch_add(&node->writes, 1); /* O_TRUNC, maybe */
+		keep(h, op, &m.attr, op->when.at, atomic_load(&node->writes));
 		set_cache(fs, node, &m.attr, &op->fi);
 		op->fi.fh = h->fh;
 		if (fuse_reply_create(op->req, &e, &op->fi) == 0) {

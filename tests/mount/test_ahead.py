@@ -84,6 +84,59 @@ def test_larger_files_come_with_the_walk(patient):
         assert (patient.files / "large" / name).read_bytes() == data
 
 
+def kinds(mount, function):
+    """What was asked for meanwhile: calls by kind."""
+    def count():
+        text = (mount.point / ".podfs" / "status.json").read_text()
+        (session,) = json.loads(text)["sessions"]
+        return {k["kind"]: k["calls"] for k in session["trace"]}
+
+    before = count()
+    function()
+    return {k: n - before.get(k, 0) for k, n in count().items()}
+
+
+@pytest.mark.parametrize("how", ["alone", "ahead"])
+def test_a_file_without_holes_is_not_asked_for_them(patient, how):
+    """grep asks that of each file that is larger than its buffer."""
+    size = 200_000
+    (patient.root / "l").mkdir()
+    for name in "0", "dense":
+        (patient.root / "l" / name).write_bytes(os.urandom(size))
+    with open(patient.root / "l" / "holes", "wb") as f:
+        f.truncate(3 << 20)
+        f.seek(1 << 20)
+        f.write(b"x" * 4096)
+    seen = []
+
+    def look():
+        if how == "ahead":
+            walk(patient.files / "l", lambda p: None)
+            read(patient.files / "l" / "0")
+        fd = os.open(patient.files / "l" / "dense", os.O_RDWR if how == "alone"
+                     else os.O_RDONLY)
+        try:
+            seen.append(os.lseek(fd, 5, os.SEEK_HOLE))
+            seen.append(os.lseek(fd, 5, os.SEEK_DATA))
+        finally:
+            os.close(fd)
+
+    assert kinds(patient, look).get("LSEEK", 0) == 0
+    assert seen == [size, 5]
+    with open(patient.files / "l" / "holes", "rb") as f:
+        assert os.lseek(f.fileno(), 0, os.SEEK_DATA) == 1 << 20
+        assert os.lseek(f.fileno(), 1 << 20, os.SEEK_HOLE) == (1 << 20) + 4096
+    fd = os.open(patient.files / "l" / "dense", os.O_RDWR)
+    try:
+        os.truncate(fd, 1 << 20)  # by this mount: at once
+        assert os.lseek(fd, 5, os.SEEK_HOLE) < 1 << 20
+        with pytest.raises(OSError) as e:
+            os.lseek(fd, 1 << 20, os.SEEK_DATA)
+        assert e.value.errno == errno.ENXIO
+    finally:
+        os.close(fd)
+
+
 @pytest.mark.parametrize("argv, most", [
     (["ls", "-lR"], 8), (["find", ".", "-ls"], 8), (["grep", "-r", "7"], 14),
     (["du", "-a"], 8), (["tar", "cf", "-", "."], 14)])
