@@ -15,6 +15,9 @@
 #define PAGE 500
 /* Bytes of one page, decoded: 500 pods of 200 KB. */
 #define PAGE_MAX ((size_t)100 << 20)
+/* Pages of one list: more than names.c keeps, also where a server's are small.
+ * One that always has another page would be asked for ever. */
+#define PAGES_MAX 1500
 #define RV_MAX 64
 #define TOKEN_MAX 8192
 #define DENIED_AGAIN_S 60
@@ -40,6 +43,7 @@ struct podfs_watch {
 	char rv[RV_MAX];    /* of the last event, or of the list */
 	char *token;	    /* of the next page; NULL: the first */
 	char *next_token;   /* from the page under way */
+	unsigned pages;	    /* of the list, before that one */
 	struct podfs_k8s_status refused; /* an ERROR event */
 	bool was_refused;
 	bool alive;
@@ -232,6 +236,23 @@ static void list_from_start(struct podfs_watch *w, int64_t ms)
 	later(w, LISTING, ms);
 }
 
+/* The page that is through must lead on to one that the list can have. */
+static int check_next(struct podfs_watch *w, struct podfs_err *ret_err)
+{
+	if (!w->next_token)
+		return 0;
+	if (w->token && !strcmp(w->token, w->next_token))
+		return podfs_err_set(ret_err, -EBADMSG,
+				     "%s: a page of the list leads to itself",
+				     w->path);
+	if (++w->pages >= PAGES_MAX)
+		return podfs_err_set(ret_err, -EBADMSG,
+				     "%s: the list has no end: %u pages, and "
+				     "another",
+				     w->path, w->pages);
+	return 0;
+}
+
 static void list_done(struct podfs_watch *w, struct podfs_rest_result *r)
 {
 	if (!r->error && r->http < 300) {
@@ -243,6 +264,10 @@ static void list_done(struct podfs_watch *w, struct podfs_rest_result *r)
 			r->error = podfs_err_set(&r->err, e,
 						 "%s: the answer is cut, or "
 						 "no list", w->path);
+		else
+			r->error = check_next(w, &r->err);
+		if (r->error)
+			podfs_debug("watch", "%s", r->err.text);
 	}
 	if (r->http == 410) { /* a page of a list that expired */
 		list_from_start(w, podfs_backoff_next(&w->backoff, 0));
@@ -384,8 +409,10 @@ static void run(struct podfs_watch *w)
 	w->began = podfs_now_ms();
 	w->was_refused = false;
 	w->got_event = false;
-	if (list && !w->token)
+	if (list && !w->token) {
+		w->pages = 0;
 		w->events.begin(w->events.arg);
+	}
 	if (path && !w->freed)
 		w->op = podfs_rest_start(w->rest, &q);
 	if (!w->op && !w->freed)

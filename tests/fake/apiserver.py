@@ -266,6 +266,7 @@ def helper_state(api, target, name, **state):
 class Handler(BaseHTTPRequestHandler):
     api = None
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, format, *args):
         pass

@@ -2,6 +2,7 @@
 and with the truth it is right again."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,33 @@ def test_events_out_of_order(api, tool, events):
     api.add(pod("after"))
     tool.expect("+ db/after", timeout=120)
     assert "db/after/app" in tool.list()
+
+
+@pytest.mark.parametrize("kind,steps", [("namespaces", 1), ("pods", 2)])
+def test_pages_without_an_end(api, tool, kind, steps):
+    """A page that leads to itself, and two that lead to each other."""
+    small(api)
+    pages = []
+
+    def page(h):
+        pages.append(h)
+        h.reply(200, listed(**{"continue": f"t{len(pages) % steps}"}))
+
+    api.fault(page, path=f"/api/v1/{kind}", query={"limit": "500"},
+              times=10 ** 6)
+    tool.watch()
+    until = time.monotonic() + 120
+    limit = 2 if steps == 1 else 1500
+    while len(pages) <= limit:  # it began anew
+        assert time.monotonic() < until, len(pages)
+        time.sleep(0.01)
+    api.faults.clear()
+    tool.expect("+ db/one" if kind == "pods" else "+ db", timeout=120)
+    assert {"db", "db/one"} <= tool.list()
+    tool.end()
+    assert f"/api/v1/{kind}: " + (
+        "a page of the list leads to itself" if steps == 1 else
+        "the list has no end: 1500 pages, and another") in tool.stderr
 
 
 @pytest.mark.own_memory
