@@ -65,7 +65,8 @@ static void pods_object(void *arg, const struct podfs_json *pod, bool removed)
 	else if (r == 0)
 		r = podfs_names_pod(s->c.names, &v);
 	if (r < 0) {
-		podfs_warn("watch", "a pod was left out: %s", strerror(-r));
+		podfs_warn_seldom("watch", "a pod was left out: %s",
+				  strerror(-r));
 		return;
 	}
 	s->c.pod(s->c.arg, pod, removed);
@@ -249,8 +250,8 @@ static void ns_object(void *arg, const struct podfs_json *object, bool removed)
 	if (r == 0 && s->per_namespace)
 		r = scope_add(s, name);
 	if (r < 0)
-		podfs_warn("watch", "namespace %s was left out: %s",
-			   podfs_quote(name).text, strerror(-r));
+		podfs_warn_seldom("watch", "namespace %s was left out: %s",
+				  podfs_quote(name).text, strerror(-r));
 }
 
 static void ns_page(void *arg)

@@ -188,8 +188,8 @@ static void on_stderr(struct podfs_watch_fd *w, uint32_t events)
 	}
 	while (n > 0 && text[n - 1] == '\n')
 		n--;
-	podfs_warn("via", "command says %s",
-		   podfs_quote_n(text, (size_t)n).text);
+	podfs_warn_seldom("via", "command says %s",
+			  podfs_quote_n(text, (size_t)n).text);
 	if ((size_t)n > STDERR_KEPT)
 		n = STDERR_KEPT;
 	for (ssize_t i = 0; i < n; i++)

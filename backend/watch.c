@@ -135,8 +135,9 @@ static int on_item(void *arg, const char *text, size_t len)
 
 	/* One object beyond all bounds shall not hide the others. */
 	if (r == -EMSGSIZE) {
-		podfs_warn("watch", "%s: an object is too large, left out",
-			   w->path);
+		podfs_warn_seldom("watch",
+				  "%s: an object is too large, left out",
+				  w->path);
 		return 0;
 	}
 	if (r < 0)

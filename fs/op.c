@@ -219,10 +219,13 @@ void fs_op_submit(struct fs_op *op, const struct wire_writer *w)
 
 bool fs_decoded(struct fs_op *op, int err)
 {
+	const struct fs_node *node = op->node;
+
 	if (!err)
 		return true;
-	podfs_warn("fs", "%s: the helper's reply is malformed",
-		   wire_op_name((uint16_t)op->call.op));
+	podfs_warn_seldom("fs", "%s/%s/%s: %s: the helper's reply is malformed",
+			  node->ref.ns, node->ref.pod, node->ref.container,
+			  wire_op_name((uint16_t)op->call.op));
 	fs_op_error(op, -EIO);
 	return false;
 }

@@ -12,6 +12,7 @@
 #define PODFS_BASE_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum podfs_log_level {
 	PODFS_LOG_ERROR,
@@ -42,6 +43,35 @@ void podfs_log_line(enum podfs_log_level level, const char *area,
 	do {                                                                   \
 		if (podfs_log_enabled(level))                                  \
 			podfs_log_line((level), (area), __VA_ARGS__);          \
+	} while (0)
+
+/* For lines that a peer causes as often as it likes: each place in the code has
+ * PODFS_LOG_BURST of them in PODFS_LOG_BURST_MS, and what was left out is counted
+ * in a line before the next. The arguments are evaluated only for lines that
+ * are due. */
+#define PODFS_LOG_BURST 10
+#define PODFS_LOG_BURST_MS 10000
+
+/* Zeroed at first; log.c's. */
+struct podfs_log_rate {
+	int64_t since; /* ms */
+	unsigned said, left_out;
+};
+
+/* Counts one line at @now (ms of a clock that goes one way). True: to be said,
+ * after *ret_left_out others were not. */
+bool podfs_log_due(struct podfs_log_rate *r, int64_t now,
+		   unsigned *ret_left_out);
+bool podfs_log_may(struct podfs_log_rate *r, enum podfs_log_level level,
+		   const char *area);
+
+#define podfs_warn_seldom(area, ...)                                           \
+	do {                                                                   \
+		static struct podfs_log_rate rate_;                            \
+									       \
+		if (podfs_log_enabled(PODFS_LOG_WARN) &&                       \
+		    podfs_log_may(&rate_, PODFS_LOG_WARN, area))               \
+			podfs_log_line(PODFS_LOG_WARN, area, __VA_ARGS__);     \
 	} while (0)
 
 #define podfs_error(area, ...) podfs_log(PODFS_LOG_ERROR, area, __VA_ARGS__)

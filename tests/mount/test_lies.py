@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import time
 
 import pytest
 
@@ -51,3 +52,21 @@ def test_enosys_is_no_answer(tmp_path, op, call):
             assert e.value.errno == errno.EOPNOTSUPP
         lie.unlink()
         call(mount.files / "f")
+
+
+def test_it_can_not_fill_the_log(tmp_path):
+    """A line for each false reply would be the container's to write."""
+    with liar(tmp_path, "any", "tells") as mount:
+        os.listdir(mount.files)
+        (tmp_path / "LIE").write_text("STATFS reply-long")
+        began = time.monotonic()
+        for _ in range(300):
+            with pytest.raises(OSError) as e:
+                os.statvfs(mount.files)
+            assert e.value.errno == errno.EIO
+        bursts = (time.monotonic() - began) // 10 + 1
+        (tmp_path / "LIE").unlink()
+        os.statvfs(mount.files)
+        said = mount.log.read_text().count(
+            "ns/pod/c: STATFS: the helper's reply is malformed")
+        assert 1 <= said <= 10 * bursts, said
