@@ -13,6 +13,9 @@
 struct fs_audit_line;
 struct fs_listing;
 
+/* Before anything, however short the machine is up (ms). */
+#define FS_LONG_AGO (INT64_MIN / 2)
+
 struct fs_remote {
 	uint64_t handle; /* the helper's; 0: none */
 	uint32_t epoch;	 /* of the session, in which it is valid */

@@ -342,7 +342,10 @@ bool fs_known_open(struct fs_op *op, struct wire_str path)
 	item.attr = node->attr;
 	if (known)
 		known = item.folder ? folder_locked(n, node, now, &item) :
-				      fs_node_was_seen_locked(node, &item.attr);
+				      /* else it would be opened to be read */
+				      fs_node_was_seen_locked(node,
+							      &item.attr) &&
+					      node->given >= item.attr.size;
 	pthread_mutex_unlock(&n->lock);
 	if (known && item.folder)
 		fs_ahead_opened(op, path); /* a walk may begin with it */

@@ -68,6 +68,7 @@ struct fs_node {
 	struct wire_time seen_mtime; /* of what the page cache holds */
 	struct wire_time seen_ctime;
 	uint64_t seen_size;
+	uint64_t given; /* bytes of that; as many as there are: all of it */
 	bool seen;
 	char *target; /* of a symbolic link, or NULL */
 	int64_t target_at; /* ms; when that was seen */
@@ -158,6 +159,8 @@ bool fs_node_saw(struct fs_nodes *n, struct fs_node *node,
  * @a tells of: nothing about it changed since they were read. Under the lock. */
 bool fs_node_was_seen_locked(const struct fs_node *node,
 			     const struct wire_attr *a);
+/* The kernel is given @len bytes of its content. */
+void fs_node_gave(struct fs_nodes *n, struct fs_node *node, size_t len);
 
 /* Where the helper finds a node, or the name @name in it. The text is the
  * caller's to free. */

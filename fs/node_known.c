@@ -30,6 +30,13 @@ bool fs_node_lacks_xattr(struct fs_nodes *n, struct fs_node *node,
 	return lacks;
 }
 
+void fs_node_gave(struct fs_nodes *n, struct fs_node *node, size_t len)
+{
+	pthread_mutex_lock(&n->lock);
+	node->given += len;
+	pthread_mutex_unlock(&n->lock);
+}
+
 void fs_node_xattr_set(struct fs_nodes *n, struct fs_node *node)
 {
 	pthread_mutex_lock(&n->lock);

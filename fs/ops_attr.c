@@ -146,14 +146,57 @@ void fs_forget_multi(fuse_req_t req, size_t count,
 
 /* ---- attributes ------------------------------------------------------------------ */
 
+/* Deleted, and not open at the helper: what was last seen of it is all there is. */
+static void reply_last(fuse_req_t req, struct podfs_fs *fs,
+		       struct fs_node *node)
+{
+	struct wire_attr a;
+	struct stat st;
+	bool known;
+
+	pthread_mutex_lock(&fs->nodes.lock);
+	a = node->attr;
+	known = node->attr_known;
+	pthread_mutex_unlock(&fs->nodes.lock);
+	if (S_ISDIR(a.mode) || a.nlink == 1)
+		a.nlink = 0; /* it had one name */
+	if (known && fs_stat_of(fs, node, &a, &st) == 0)
+		fuse_reply_attr(req, &st, 0);
+	else
+		fuse_reply_err(req, ESTALE);
+}
+
+static bool is_open_by_nobody(struct fs_nodes *n, const struct fs_node *node)
+{
+	const struct fs_handle *h;
+
+	pthread_mutex_lock(&n->lock);
+	for (h = node->open; h && !fs_is_opened_ahead(h->remote); h = h->next)
+		;
+	pthread_mutex_unlock(&n->lock);
+	return h;
+}
+
+/* Its name is gone, or another file's: the kernel looks again. But who has it
+ * open asks by no name, and gets what was last seen of it. */
+static void no_such_name(struct fs_op *op, int status)
+{
+	struct podfs_fs *fs = op->fs;
+
+	if (op->call.op != WIRE_OP_GETATTR ||
+	    !is_open_by_nobody(&fs->nodes, op->node))
+		fs_op_error(op, status);
+	else if (fs_op_claim(op))
+		reply_last(op->req, fs, op->node);
+}
+
 static void reply_attr(struct fs_op *op, const struct wire_attr *a,
 		       double timeout, struct fs_moment when)
 {
 	struct stat st;
 
-	/* another file has the name by now: the kernel looks again */
 	if (!fs_node_saw(&op->fs->nodes, op->node, a, when)) {
-		fs_op_error(op, -ESTALE);
+		no_such_name(op, -ESTALE);
 		return;
 	}
 	if (fs_stat_of(op->fs, op->node, a, &st) != 0) {
@@ -172,7 +215,9 @@ static void getattr_done(struct fs_op *op, int status, const uint8_t *body,
 {
 	struct wire_rep_GETATTR m;
 
-	if (status)
+	if (status == -ENOENT || status == -ESTALE)
+		no_such_name(op, status);
+	else if (status)
 		fs_op_error(op, status);
 	else if (FS_DECODE(op, GETATTR, body, len, &m))
 		reply_attr(op, &m.attr, fs_attr_timeout(op->fs, &m.attr),
@@ -197,26 +242,6 @@ static void link_getattr_done(struct fs_op *op, int status, const uint8_t *body,
 					 shown) == FS_LINK_SAFE)
 		m.attr.size = strlen(shown);
 	reply_attr(op, &m.attr, fs_attr_timeout(op->fs, &m.attr), FS_NEVER);
-}
-
-/* Deleted and not open: what was last seen of it is all there is. */
-static void reply_last(fuse_req_t req, struct podfs_fs *fs,
-		       struct fs_node *node)
-{
-	struct wire_attr a;
-	struct stat st;
-	bool known;
-
-	pthread_mutex_lock(&fs->nodes.lock);
-	a = node->attr;
-	known = node->attr_known;
-	pthread_mutex_unlock(&fs->nodes.lock);
-	if (S_ISDIR(a.mode))
-		a.nlink = 0; /* it had one name */
-	if (known && fs_stat_of(fs, node, &a, &st) == 0)
-		fuse_reply_attr(req, &st, 0);
-	else
-		fuse_reply_err(req, ESTALE);
 }
 
 static bool is_link(struct podfs_fs *fs, struct fs_node *node)

@@ -86,6 +86,8 @@ static void read_done(struct fs_op *op, int status, const uint8_t *body,
 	}
 	if (!fs_op_claim(op))
 		return;
+	fs_node_gave(&op->fs->nodes, op->node,
+		     op->data_len > 0 ? op->data_len : d.n);
 	/* one frame: from where it arrived, uncopied */
 	if (op->data_len > 0)
 		fuse_reply_buf(op->req, (const char *)op->data, op->data_len);
@@ -110,6 +112,7 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	}
 	if (h && fs_handle_data(&fs->nodes, h, (uint64_t)off, size, age_ms,
 				&data, &len)) {
+		fs_node_gave(&fs->nodes, h->node, len);
 		fuse_reply_buf(req, (const char *)data, len);
 		free(data);
 		return;

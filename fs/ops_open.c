@@ -32,13 +32,21 @@ bool fs_node_was_seen_locked(const struct fs_node *node,
 	       node->seen_ctime.nsec == a->ctime.nsec;
 }
 
+/* The pages are everybody's: what came with an earlier open of another state
+ * must not fill them. @h: the one that opens. */
 static bool unchanged(struct podfs_fs *fs, struct fs_node *node,
-		      const struct wire_attr *a)
+		      const struct fs_handle *h, const struct wire_attr *a)
 {
 	bool same;
 
 	pthread_mutex_lock(&fs->nodes.lock);
 	same = fs_node_was_seen_locked(node, a);
+	if (!same) {
+		node->given = 0;
+		for (struct fs_handle *x = node->open; x; x = x->next)
+			if (x != h)
+				x->data_at = FS_LONG_AGO;
+	}
 	node->seen = true;
 	node->seen_size = a->size;
 	node->seen_mtime = a->mtime;
@@ -48,12 +56,13 @@ static bool unchanged(struct podfs_fs *fs, struct fs_node *node,
 }
 
 static void set_cache(struct podfs_fs *fs, struct fs_node *node,
-		      const struct wire_attr *a, struct fuse_file_info *fi)
+		      const struct fs_handle *h, const struct wire_attr *a,
+		      struct fuse_file_info *fi)
 {
 	if (a->flags & WIRE_ATTR_VOLATILE)
 		fi->direct_io = 1; /* sizes of /proc's files say nothing */
 	else
-		fi->keep_cache = unchanged(fs, node, a);
+		fi->keep_cache = unchanged(fs, node, h, a);
 }
 
 /* What is needed after this request; the kernel tells its flags only now. */
@@ -136,7 +145,7 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 		fs_watch_entries(&fs->nodes, op->node, h->listing->data,
 				 h->listing->len, op->when);
 	if (!(op->flags & WIRE_OPEN_DIRECTORY))
-		set_cache(fs, op->node, &m.attr, &op->fi);
+		set_cache(fs, op->node, h, &m.attr, &op->fi);
 	op->fi.fh = h->fh;
 	if (fuse_reply_open(op->req, &op->fi) != 0) {
 		fs_listing_free(h->listing);
@@ -218,7 +227,7 @@ bool fs_opened_ahead(struct fs_op *op, struct fs_ahead_item *item)
 		return false;
 	keep(h, op, &item->attr, item->at, atomic_load(&op->node->writes));
 	pthread_mutex_lock(&fs->nodes.lock);
-	h->ahead_at = item->known ? 0 : item->at;
+	h->ahead_at = item->known ? FS_LONG_AGO : item->at;
 	h->ahead_changes = item->changes;
 	pthread_mutex_unlock(&fs->nodes.lock);
 	if (folder) {
@@ -245,7 +254,7 @@ bool fs_opened_ahead(struct fs_op *op, struct fs_ahead_item *item)
 		return true;
 	}
 	if (!folder)
-		set_cache(fs, op->node, &item->attr, &op->fi);
+		set_cache(fs, op->node, h, &item->attr, &op->fi);
 	op->fi.fh = h->fh;
 	if (fuse_reply_open(op->req, &op->fi) != 0) {
 		fs_listing_free(h->listing);
@@ -383,7 +392,7 @@ static void create_done(struct fs_op *op, int status, const uint8_t *body,
 	if (h) {
 		atomic_fetch_add(&node->writes, 1); /* O_TRUNC, maybe */
 		keep(h, op, &m.attr, op->when.at, atomic_load(&node->writes));
-		set_cache(fs, node, &m.attr, &op->fi);
+		set_cache(fs, node, h, &m.attr, &op->fi);
 		op->fi.fh = h->fh;
 		if (fuse_reply_create(op->req, &e, &op->fi) == 0) {
 			fs_node_put(&fs->nodes, node);

@@ -90,17 +90,19 @@ int fs_node_loc_open(struct fs_nodes *n, struct fs_node *node,
 		     struct fs_loc *ret)
 {
 	uint32_t epoch = node->session ? podfs_session_epoch(node->session) : 0;
-	bool open;
+	struct fs_handle *open = NULL;
 
 	memset(ret, 0, sizeof(*ret));
 	pthread_mutex_lock(&n->lock);
-	open = node->open && node->open->remote.epoch == epoch &&
-	       !S_ISDIR(node->attr.mode) && node->kind == FS_FILE;
+	if (!S_ISDIR(node->attr.mode) && node->kind == FS_FILE)
+		open = node->open;
+	while (open && open->remote.epoch != epoch)
+		open = open->next;
 	if (open) {
-		ret->base = node->open->remote.handle;
+		ret->base = open->remote.handle;
 		ret->epoch = epoch;
-		ret->held = node->open;
-		node->open->refs++;
+		ret->held = open;
+		open->refs++;
 	}
 	pthread_mutex_unlock(&n->lock);
 	return open ? 0 : fs_node_loc(n, node, NULL, ret);

@@ -198,8 +198,8 @@ static void apply_locked(struct fs_nodes *n, struct fs_watch *w, uint32_t kind,
 		fs_known_drop_locked(child);
 		child->seen = false;
 		for (struct fs_handle *h = child->open; h; h = h->next) {
-			h->ahead_at = 0;
-			h->data_at = 0;
+			h->ahead_at = FS_LONG_AGO;
+			h->data_at = FS_LONG_AGO;
 		}
 	}
 	memset(ret, 0, sizeof(*ret));

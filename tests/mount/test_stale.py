@@ -13,6 +13,8 @@ import sys
 import threading
 import time
 
+from pipe_mount import Mount, abort
+
 SECONDS = 8
 OLD = 1.0  # --attr-timeout
 FIRST = "0" * 20  # as long as all: a size may be old, too
@@ -116,6 +118,26 @@ def test_nothing_is_older_than_it_may_be(files, root):
         assert violations(reads, w.versions, OLD + SLACK) == []
     for w in here:
         assert violations(reads, w.versions, 0) == []
+
+
+def test_what_came_with_an_open_gives_way_to_a_younger_one(tmp_path):
+    """The page that it fills is everybody's. Only a machine that isn't busy is
+    quick enough to see it fail."""
+    m = Mount(tmp_path, "--attr-timeout", "2")
+    try:
+        (m.root / "f").write_text("older")
+        os.stat(m.files / "f")
+        time.sleep(1.2)
+        with open(m.files / "f", "rb", buffering=0) as first:
+            (m.root / "f").write_text("newer")
+            with open(m.files / "f", "rb", buffering=0):
+                time.sleep(1)
+                os.stat(m.files / "f")
+                os.pread(first.fileno(), 9, 0)
+        assert (m.files / "f").read_text() == "newer"
+        assert m.stop() == 0
+    finally:
+        abort(m.point)
 
 
 def test_the_checker_can_find_something():

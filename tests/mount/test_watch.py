@@ -247,6 +247,43 @@ def test_an_open_file_shows_it(tmp_path):
             soon(lambda: os.pread(f.fileno(), 100, 0) == b"after that")
 
 
+@pytest.mark.parametrize("removed", [False, True])
+def test_what_is_open_stays_what_it_was(tmp_path, removed):
+    """Though the helper was never asked for it, for the kernel had it all."""
+    with mounted(tmp_path, "--attr-timeout", "1800", "--watch-timeout",
+                 "3600") as m:
+        (m.root / "d").mkdir()
+        (m.root / "d" / "f").write_text("before")
+        warm(m.files / "d" / "f")
+        with open(m.files / "d" / "f", "rb", buffering=0) as f:
+            if removed:
+                (m.root / "d" / "f").unlink()
+                soon(lambda: not (m.files / "d" / "f").exists())
+            else:
+                (m.root / "g").write_text("another one")
+                (m.root / "g").rename(m.root / "d" / "f")
+                soon(lambda: (m.files / "d" / "f").read_text() ==
+                     "another one")
+            assert os.fstat(f.fileno()).st_size == 6
+            assert os.fstat(f.fileno()).st_nlink == 0
+            assert os.pread(f.fileno(), 9, 0) == b"before"
+
+
+def test_what_was_not_read_is_opened_at_the_helper(tmp_path):
+    """Else it couldn't be read any more once its name is gone."""
+    size = 1 << 20
+    with mounted(tmp_path, "--attr-timeout", "1800", "--watch-timeout",
+                 "3600") as m:
+        (m.root / "f").write_bytes(b"x" * size)
+        os.listdir(m.files)
+        with open(m.files / "f", "rb", buffering=0) as f:
+            f.read(1)
+        with open(m.files / "f", "rb", buffering=0) as f:
+            (m.root / "f").unlink()
+            soon(lambda: not (m.files / "f").exists())
+            assert os.pread(f.fileno(), 1, size - 1) == b"x"
+
+
 def test_off(tmp_path):
     with mounted(tmp_path, *YOUNG) as m:
         make_tree(m.root)
