@@ -7,14 +7,17 @@
 #include "common/wire/cursor.h"
 #include "fs/ahead_items.h"
 #include "fs/ahead_scan.h"
+#include "fs/ahead_walk.h"
 #include "fs/clock.h"
 #include "fs/opened.h"
 #include "fs/tree.h"
 
-/* Between the open of a folder and that of something in it. */
-#define STEP_MS 2000
 /* A walk that asks for nothing so long gives way to another. */
 #define IDLE_MS 500
+#define QUIET_MS 1000
+/* Names that may be folders, which a scan brings by themselves; so often they
+ * may not be. */
+#define MISSES_MAX 3u
 
 void fs_ahead_init(struct fs_ahead *a)
 {
@@ -30,86 +33,18 @@ void fs_ahead_done(struct fs_ahead *a)
 	pthread_mutex_destroy(&a->lock);
 }
 
-/* ---- who walks ------------------------------------------------------------------- */
-
-static struct wire_str parent_of(struct wire_str path)
-{
-	while (path.n > 0 && path.p[path.n - 1] != '/')
-		path.n--;
-	if (path.n > 0)
-		path.n--;
-	return path;
-}
-
-static struct fs_ahead_seen *seen_locked(struct fs_ahead *a, struct wire_str path,
-					 int pid, int64_t now)
-{
-	for (size_t i = 0; i < FS_AHEAD_SEEN; i++) {
-		struct fs_ahead_seen *x = &a->seen[i];
-
-		if (x->path && x->pid == pid && x->len == path.n &&
-		    now - x->at < STEP_MS &&
-		    memcmp(x->path, path.p, path.n) == 0)
-			return x;
-	}
-	return NULL;
-}
-
-static void see_locked(struct fs_ahead *a, struct wire_str path, int pid,
-		       int64_t now)
-{
-	struct fs_ahead_seen *x = seen_locked(a, path, pid, now);
-	char *copy;
-
-	if (x) {
-		x->at = now;
-		return;
-	}
-	x = &a->seen[0];
-	for (size_t i = 1; i < FS_AHEAD_SEEN; i++)
-		if (a->seen[i].at < x->at)
-			x = &a->seen[i];
-	copy = malloc(path.n + 1u);
-	if (!copy)
-		return;
-	memcpy(copy, path.p, path.n);
-	free(x->path);
-	*x = (struct fs_ahead_seen){
-		.path = copy, .len = path.n, .pid = pid, .at = now
-	};
-}
-
-/* The topmost folder from which the process came down to @path. False: it
- * didn't. */
-static bool walk_root_locked(struct fs_ahead *a, struct wire_str path, int pid,
-			     int64_t now, struct wire_str *ret)
-{
-	bool found = false;
-
-	while (path.n > 0) {
-		struct fs_ahead_seen *x;
-
-		path = parent_of(path);
-		x = seen_locked(a, path, pid, now);
-		if (!x)
-			break;
-		x->at = now;
-		*ret = path;
-		found = true;
-	}
-	return found;
-}
-
 /* ---- asking ---------------------------------------------------------------------- */
 
+/* For @wish, which is @path or its folder. */
 static bool wait_locked(struct fs_ahead *a, struct fs_op *op,
-			struct wire_str path, int64_t now)
+			struct wire_str path, struct wire_str wish, int64_t now)
 {
 	op->ahead_path = malloc(path.n + 1u);
 	if (!op->ahead_path)
 		return false;
 	memcpy(op->ahead_path, path.p, path.n);
-	op->ahead_len = path.n;
+	op->ahead_path_len = path.n;
+	op->ahead_len = wish.n;
 	op->call.since = now; /* should it be sent in the end */
 	op->ahead_next = a->waiting;
 	a->waiting = op;
@@ -132,7 +67,7 @@ static struct fs_ahead_scan *start_locked(struct fs_ahead *a, struct fs_op *op,
 					  int64_t now, struct fs_op **ret_left)
 {
 	struct fs_ahead_scan *s = a->scan;
-	struct wire_str parent = parent_of(path);
+	struct wire_str parent = fs_ahead_parent_of(path);
 
 	if (s && fs_ahead_scan_covers(s, path) && s->pid == op->pid &&
 	    now - s->last_used < IDLE_MS &&
@@ -161,23 +96,87 @@ static void submit_all(struct fs_op *list)
 	}
 }
 
-bool fs_ahead_find(struct fs_op *op, struct wire_str path, bool folder,
-		   int64_t age_ms)
+/* What the walk that is under way is yet to bring, and what tells of @path: its
+ * folder, or itself. */
+static bool comes_locked(const struct fs_ahead *a, const struct fs_op *op,
+			 struct wire_str path, enum fs_ahead_kind kind,
+			 int64_t now, struct wire_str *ret)
+{
+	const struct fs_ahead_scan *s = a->scan;
+	struct wire_str parent = fs_ahead_parent_of(path);
+
+	if (!s || s->pid != op->pid || now - s->last_used >= IDLE_MS)
+		return false;
+	if (path.n > 0 && fs_ahead_scan_brings(s, parent, true)) {
+		*ret = parent;
+		return true;
+	}
+	*ret = path;
+	if (kind == FS_AHEAD_ANY && s->misses >= MISSES_MAX)
+		return false;
+	return fs_ahead_scan_brings(s, path, kind != FS_AHEAD_FILE);
+}
+
+/* Whether this mount hasn't changed anything for a while: who does makes all
+ * that was fetched old. */
+static bool is_quiet_locked(struct fs_ahead *a, const struct fs_tree *tree,
+			    int64_t now)
+{
+	unsigned changes = atomic_load(&tree->changes);
+
+	if (changes != a->changes) {
+		a->changes = changes;
+		a->changed_at = now;
+	}
+	return a->changed_at == 0 || now - a->changed_at >= QUIET_MS;
+}
+
+bool fs_ahead_find(struct fs_op *op, struct wire_str path,
+		   enum fs_ahead_kind kind, int64_t age_ms)
 {
 	struct fs_ahead *a = &op->node->tree->ahead;
+	struct fs_ahead_scan *send = NULL;
+	struct fs_op *left = NULL;
 	struct fs_ahead_item item;
 	int64_t now = fs_now_ms();
-	bool there, taken = false;
+	struct wire_str root, wish;
+	bool quiet, there, taken = false;
 
 	pthread_mutex_lock(&a->lock);
 	fs_ahead_drop_older_locked(a, now - age_ms);
-	there = fs_ahead_peek_locked(a, path, &item);
-	if (!there && a->scan && a->scan->under_way &&
-	    a->scan->pid == op->pid &&
-	    fs_ahead_scan_brings(a->scan, path, folder))
-		taken = wait_locked(a, op, path, now);
+	quiet = is_quiet_locked(a, op->node->tree, now);
+	there = fs_ahead_look_locked(a, path, a->changes, &item);
+	if (there && a->scan && a->scan->pid == op->pid &&
+	    fs_ahead_scan_covers(a->scan, fs_ahead_parent_of(path))) {
+		fs_ahead_see_locked(a, fs_ahead_parent_of(path), op->pid, now);
+		a->scan->last_used = now;
+		a->scan->used++;
+		if (fs_ahead_scan_wanted_locked(a))
+			send = a->scan;
+	} else if (!there && comes_locked(a, op, path, kind, now, &wish) &&
+		   (quiet || a->scan->under_way)) {
+		if (!a->scan->under_way)
+			send = a->scan;
+		fs_ahead_see_locked(a, fs_ahead_parent_of(path), op->pid, now);
+		taken = wait_locked(a, op, path, wish, now);
+	} else if (!there && fs_ahead_ask_locked(a, path, op->pid, now) &&
+		   quiet && now >= a->off_until &&
+		   fs_ahead_walk_root_locked(a, path, op->pid, now, &root)) {
+		wish = fs_ahead_parent_of(path);
+		send = start_locked(a, op, wish, root, true, now, &left);
+		taken = send && wait_locked(a, op, path, wish, now);
+	}
+	if (send)
+		fs_ahead_scan_next(send, taken, now);
 	pthread_mutex_unlock(&a->lock);
-	return taken || (there && fs_found_ahead(op, &item));
+	submit_all(left);
+	if (send)
+		fs_ahead_scan_send(send);
+	if (there) {
+		taken = fs_found_ahead(op, &item);
+		free(item.data);
+	}
+	return taken;
 }
 
 void fs_ahead_opened(struct fs_op *op, struct wire_str path)
@@ -185,7 +184,7 @@ void fs_ahead_opened(struct fs_op *op, struct wire_str path)
 	struct fs_ahead *a = &op->node->tree->ahead;
 
 	pthread_mutex_lock(&a->lock);
-	see_locked(a, path, op->pid, fs_now_ms());
+	fs_ahead_see_locked(a, path, op->pid, fs_now_ms());
 	pthread_mutex_unlock(&a->lock);
 }
 
@@ -223,8 +222,8 @@ bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
 	fs_ahead_drop_older_locked(a, now - age_ms);
 	item = fs_ahead_get_locked(a, path);
 	if (folder)
-		see_locked(a, path, op->pid, now);
-	walks = walk_root_locked(a, path, op->pid, now, &root);
+		fs_ahead_see_locked(a, path, op->pid, now);
+	walks = fs_ahead_walk_root_locked(a, path, op->pid, now, &root);
 	max = file_max_locked(a, op->pid, folder);
 	if (folder && a->scan && fs_ahead_scan_is_over(a->scan, path)) {
 		fs_ahead_scan_free(a->scan);
@@ -247,7 +246,7 @@ bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
 					    &left);
 		else if (!a->scan->under_way)
 			send = a->scan;
-		taken = (more || send) && wait_locked(a, op, path, now);
+		taken = (more || send) && wait_locked(a, op, path, path, now);
 	}
 	if (a->scan && !folder)
 		a->scan->file_max_next = max;

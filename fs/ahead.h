@@ -2,7 +2,8 @@
  * Fetched ahead: folders and small files that a program which walks over a tree
  * is about to ask for, by SCAN.
  *
- * A walk is seen when the process that opened a folder opens something in it.
+ * A walk is seen when the process that opened a folder opens something in it, or
+ * asks for several names in one that it didn't open, as git does by its index.
  * Then the tree below the topmost such folder is scanned, a piece at a time,
  * each once most of the one before was used, the first small. What is asked for
  * and is yet to come in the piece under way waits for it; all else is asked for
@@ -46,12 +47,21 @@ struct fs_ahead_item {
 	unsigned changes; /* the tree's, when it was asked for */
 	struct fs_moment when; /* that was */
 	bool known; /* known.h's: nothing new about it */
+	bool used;  /* names were looked up in it: it isn't waste */
 };
 
 /* A folder that was opened a moment ago. */
 struct fs_ahead_seen {
 	char *path;
 	uint16_t len;
+	int pid;
+	int64_t at;
+};
+
+/* A folder in which names were asked for. */
+struct fs_ahead_asked {
+	uint64_t folder, last; /* hashes of paths: its own, the last name's */
+	unsigned names;
 	int pid;
 	int64_t at;
 };
@@ -63,14 +73,17 @@ struct fs_ahead {
 	pthread_mutex_t lock;
 	struct fs_ahead_item *buckets[FS_AHEAD_BUCKETS];
 	struct fs_ahead_item *oldest, *newest;
-	size_t held; /* bytes of items */
+	size_t bytes; /* of items */
+	size_t held; /* bytes of items that weren't used */
 	struct fs_ahead_seen seen[FS_AHEAD_SEEN];
-	unsigned next_seen;
+	struct fs_ahead_asked asked[FS_AHEAD_SEEN];
 	struct fs_op *waiting; /* for what the scan is yet to bring */
 	struct fs_ahead_scan *scan; /* under way, or to be gone on with; or NULL */
 	int row_pid;	  /* who opened files of a walk last ... */
 	unsigned row;	  /* ... and how many before that */
 	size_t wasted; /* bytes that grew old unused since the last piece */
+	unsigned changes;   /* the tree's, when it was last looked at ... */
+	int64_t changed_at; /* ... and when (ms) that was another than before */
 	int64_t off_until; /* ms: it was of no use, or refused */
 };
 
@@ -87,9 +100,10 @@ bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
 		   uint64_t size, int64_t age_ms);
 /* It opened the folder at @path, and was answered otherwise. */
 void fs_ahead_opened(struct fs_op *op, struct wire_str path);
-/* The same for @op that looks up @path, which was a folder, or a file, when it
- * was last seen. What was fetched stays, for its open. */
-bool fs_ahead_find(struct fs_op *op, struct wire_str path, bool folder,
-		   int64_t age_ms);
+/* The same for @op that looks up @path, which was of @kind when it was last
+ * seen. What was fetched stays, for its open. */
+enum fs_ahead_kind { FS_AHEAD_ANY, FS_AHEAD_FOLDER, FS_AHEAD_FILE };
+bool fs_ahead_find(struct fs_op *op, struct wire_str path,
+		   enum fs_ahead_kind kind, int64_t age_ms);
 
 #endif

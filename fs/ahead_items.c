@@ -4,6 +4,11 @@
 #include <string.h>
 
 #include "common/base/hash.h"
+#include "common/wire/msg.h"
+#include "fs/ahead_walk.h"
+
+/* Names are looked up in folders that stay. */
+#define BYTES_MAX ((size_t)32 << 20)
 
 static struct fs_ahead_item **bucket(struct fs_ahead *a, struct wire_str path)
 {
@@ -18,6 +23,11 @@ static struct fs_ahead_item **find(struct fs_ahead *a, struct wire_str path)
 		      memcmp((*i)->path, path.p, path.n) != 0))
 		i = &(*i)->next;
 	return i;
+}
+
+static size_t size_of(const struct fs_ahead_item *i)
+{
+	return i->len + i->path_len + sizeof(*i);
 }
 
 void fs_ahead_item_free(struct fs_ahead_item *i)
@@ -40,21 +50,69 @@ struct fs_ahead_item *fs_ahead_get_locked(struct fs_ahead *a,
 	*at = i->next;
 	*(i->older ? &i->older->newer : &a->oldest) = i->newer;
 	*(i->newer ? &i->newer->older : &a->newest) = i->older;
-	a->held -= i->len + i->path_len + sizeof(*i);
+	a->bytes -= size_of(i);
+	if (!i->used)
+		a->held -= size_of(i);
 	return i;
 }
 
-bool fs_ahead_peek_locked(struct fs_ahead *a, struct wire_str path,
-			  struct fs_ahead_item *ret)
+/* False: @path isn't told of there after all. */
+static bool entry_of(const struct fs_ahead_item *folder, struct wire_str path,
+		     struct fs_ahead_item *ret)
 {
-	const struct fs_ahead_item *i = *find(a, path);
+	struct wire_reader r = wire_reader_over(folder->data, folder->len);
+	size_t skip = folder->path_len ? folder->path_len + 1u : 0;
+	struct wire_entry e;
 
-	if (!i)
+	memset(&ret->attr, 0, sizeof(ret->attr));
+	while (r.p != r.end) {
+		if (wire_dec_entry(&r, &e) != 0)
+			return false;
+		if (e.name.n != path.n - skip ||
+		    memcmp(e.name.p, path.p + skip, e.name.n) != 0)
+			continue;
+		ret->attr = e.attr;
+		ret->len = e.target.n;
+		ret->data = malloc(e.target.n + 1u);
+		if (ret->data && e.target.n)
+			memcpy(ret->data, e.target.p, e.target.n);
+		return e.plus && ret->data;
+	}
+	return true;
+}
+
+bool fs_ahead_look_locked(struct fs_ahead *a, struct wire_str path,
+			  unsigned changes, struct fs_ahead_item *ret)
+{
+	struct fs_ahead_item *i = *find(a, path);
+
+	if (!i && path.n > 0)
+		i = *find(a, fs_ahead_parent_of(path));
+	if (!i || i->changes != changes ||
+	    (i->path_len != path.n && !i->folder))
 		return false;
 	*ret = *i;
 	ret->data = NULL;
+	ret->len = 0;
 	ret->path = NULL;
-	return true;
+	if (i->path_len == path.n)
+		return true;
+	if (!i->used) {
+		i->used = true;
+		a->held -= size_of(i);
+	}
+	if (entry_of(i, path, ret))
+		return true;
+	free(ret->data);
+	return false;
+}
+
+static void drop_oldest(struct fs_ahead *a)
+{
+	const struct wire_str path = { .p = a->oldest->path,
+				       .n = a->oldest->path_len };
+
+	fs_ahead_item_free(fs_ahead_get_locked(a, path));
 }
 
 void fs_ahead_add_locked(struct fs_ahead *a, struct wire_str path,
@@ -86,16 +144,17 @@ void fs_ahead_add_locked(struct fs_ahead *a, struct wire_str path,
 	i->older = a->newest;
 	*(a->newest ? &a->newest->newer : &a->oldest) = i;
 	a->newest = i;
-	a->held += len + path.n + sizeof(*i);
+	a->bytes += size_of(i);
+	a->held += size_of(i);
+	while (a->bytes > BYTES_MAX && a->oldest != i)
+		drop_oldest(a);
 }
 
 void fs_ahead_drop_older_locked(struct fs_ahead *a, int64_t than)
 {
 	while (a->oldest && a->oldest->at < than) {
-		struct wire_str path = { .p = a->oldest->path,
-					 .n = a->oldest->path_len };
-
-		a->wasted += a->oldest->len;
-		fs_ahead_item_free(fs_ahead_get_locked(a, path));
+		if (!a->oldest->used)
+			a->wasted += a->oldest->len;
+		drop_oldest(a);
 	}
 }

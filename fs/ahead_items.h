@@ -14,9 +14,12 @@ void fs_ahead_add_locked(struct fs_ahead *a, struct wire_str path,
 /* Taken out; the caller frees it with fs_ahead_item_free(). Or NULL. */
 struct fs_ahead_item *fs_ahead_get_locked(struct fs_ahead *a,
 					  struct wire_str path);
-/* A copy without data, which leaves it there; false: there is none. */
-bool fs_ahead_peek_locked(struct fs_ahead *a, struct wire_str path,
-			  struct fs_ahead_item *ret);
+/* What there is of @path, by itself or in its folder's entries, which stays; its
+ * data is a link's target, freed by the caller, its attr is of no mode where
+ * the folder has no such name. False: nothing tells, or only what was asked for
+ * when the tree's changes were others than @changes. */
+bool fs_ahead_look_locked(struct fs_ahead *a, struct wire_str path,
+			  unsigned changes, struct fs_ahead_item *ret);
 void fs_ahead_drop_older_locked(struct fs_ahead *a, int64_t than);
 void fs_ahead_item_free(struct fs_ahead_item *i);
 

@@ -104,6 +104,16 @@ static struct fs_op *leave_locked(struct fs_ahead *a, const struct wire_str *pat
 	return out;
 }
 
+static bool look_locked(struct fs_ahead *a, const struct fs_op *op,
+			struct fs_ahead_item *ret)
+{
+	const struct wire_str path = { .p = op->ahead_path,
+				       .n = op->ahead_path_len };
+
+	return fs_ahead_look_locked(
+		a, path, atomic_load(&op->node->tree->changes), ret);
+}
+
 static void serve(struct fs_ahead *a, struct fs_op *list)
 {
 	while (list) {
@@ -115,15 +125,19 @@ static void serve(struct fs_ahead *a, struct fs_op *list)
 		pthread_mutex_lock(&a->lock);
 		if (op->call.op != WIRE_OP_LOOKUP)
 			i = fs_ahead_get_locked(a, wish_of(op));
-		else if (fs_ahead_peek_locked(a, wish_of(op), &seen))
+		else if (look_locked(a, op, &seen))
 			i = &seen;
-		if (i && a->scan)
+		if (a->scan && i)
 			a->scan->used++;
+		else if (a->scan)
+			a->scan->misses++;
 		pthread_mutex_unlock(&a->lock);
 		answered = i && fs_answered_ahead(op, i);
 		if (!answered)
 			podfs_session_submit(op->session, &op->call);
-		if (i != &seen)
+		if (i == &seen)
+			free(seen.data);
+		else
 			fs_ahead_item_free(i);
 	}
 }

@@ -31,6 +31,7 @@ struct fs_ahead_scan {
 	uint32_t file_max; /* larger files don't come with it, ... */
 	uint32_t file_max_next; /* ... with the next */
 	size_t received;   /* of it */
+	unsigned misses;   /* names that were waited for and didn't come */
 	size_t used;	   /* items since it was asked for */
 	unsigned changes;  /* the tree's, when it was asked for */
 	struct fs_moment when; /* that was */

@@ -65,7 +65,7 @@ struct fs_op {
 	/* ahead's: where it waits, and for what */
 	struct fs_op *ahead_next;
 	char *ahead_path;
-	uint16_t ahead_len;
+	uint16_t ahead_len, ahead_path_len; /* the first is of what it awaits */
 	unsigned ahead_pieces;
 	struct wire_attr attr;
 	uint64_t offset;

@@ -53,15 +53,21 @@ static void lookup_done(struct fs_op *op, int status, const uint8_t *body,
 
 bool fs_found_ahead(struct fs_op *op, const struct fs_ahead_item *item)
 {
+	const struct wire_str target = { .p = item->data ?
+						      (const char *)item->data :
+						      "",
+					 .n = (uint16_t)item->len };
 	struct fuse_entry_param e;
 	int err;
 
 	if (item->epoch != podfs_session_epoch(op->session) ||
 	    item->changes != atomic_load(&op->node->tree->changes))
 		return false;
-	if (fs_op_claim(op)) {
+	if (item->attr.mode == 0) {
+		fs_op_error(op, -ENOENT);
+	} else if (fs_op_claim(op)) {
 		err = fs_entry_of(op->fs, op->node, op->name, &item->attr,
-				  (struct wire_str){ .p = "" }, item->when, &e);
+				  target, item->when, &e);
 		fs_entry_aged(&e, (double)(fs_now_ms() - item->at) / 1000);
 		if (err)
 			fuse_reply_err(op->req, fs_errno(err));
@@ -72,23 +78,26 @@ bool fs_found_ahead(struct fs_op *op, const struct fs_ahead_item *item)
 	return true;
 }
 
-/* A name that the kernel knew, and asks for once more while it walks. */
-static bool find_ahead(struct fs_op *op, const struct wire_req_LOOKUP *m)
+static enum fs_ahead_kind kind_of(struct fs_op *op)
 {
 	struct podfs_fs *fs = op->fs;
-	struct fs_node *known;
+	struct fs_node *known = fs_node_named(&fs->nodes, op->node, op->name);
 	uint32_t mode;
 
-	if (m->base != WIRE_BASE_ROOT)
-		return false;
-	known = fs_node_named(&fs->nodes, op->node, op->name);
 	if (!known)
-		return false;
+		return FS_AHEAD_ANY;
 	mode = fs_node_mode(&fs->nodes, known);
 	fs_node_put(&fs->nodes, known);
-	return (S_ISDIR(mode) || S_ISREG(mode)) &&
-	       fs_ahead_find(op, m->path, S_ISDIR(mode),
-			     (int64_t)(fs->config.attr_timeout * 1000));
+	return S_ISDIR(mode) ? FS_AHEAD_FOLDER :
+	       S_ISREG(mode) ? FS_AHEAD_FILE :
+			       FS_AHEAD_ANY;
+}
+
+static bool find_ahead(struct fs_op *op, const struct wire_req_LOOKUP *m)
+{
+	return m->base == WIRE_BASE_ROOT &&
+	       fs_ahead_find(op, m->path, kind_of(op),
+			     (int64_t)(op->fs->config.attr_timeout * 1000));
 }
 
 void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)

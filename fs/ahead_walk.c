@@ -1,0 +1,108 @@
+#include "fs/ahead_walk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/hash.h"
+#include "common/wire/cursor.h"
+
+/* Between the open of a folder and that of something in it. */
+#define STEP_MS 2000
+/* Names in one folder; a path that is looked up asks for one in each. */
+#define ASKED_MIN 3u
+
+struct wire_str fs_ahead_parent_of(struct wire_str path)
+{
+	while (path.n > 0 && path.p[path.n - 1] != '/')
+		path.n--;
+	if (path.n > 0)
+		path.n--;
+	return path;
+}
+
+static struct fs_ahead_seen *seen_locked(struct fs_ahead *a, struct wire_str path,
+					 int pid, int64_t now)
+{
+	for (size_t i = 0; i < FS_AHEAD_SEEN; i++) {
+		struct fs_ahead_seen *x = &a->seen[i];
+
+		if (x->path && x->pid == pid && x->len == path.n &&
+		    now - x->at < STEP_MS &&
+		    memcmp(x->path, path.p, path.n) == 0)
+			return x;
+	}
+	return NULL;
+}
+
+void fs_ahead_see_locked(struct fs_ahead *a, struct wire_str path, int pid,
+			 int64_t now)
+{
+	struct fs_ahead_seen *x = seen_locked(a, path, pid, now);
+	char *copy;
+
+	if (x) {
+		x->at = now;
+		return;
+	}
+	x = &a->seen[0];
+	for (size_t i = 1; i < FS_AHEAD_SEEN; i++)
+		if (a->seen[i].at < x->at)
+			x = &a->seen[i];
+	copy = malloc(path.n + 1u);
+	if (!copy)
+		return;
+	memcpy(copy, path.p, path.n);
+	free(x->path);
+	*x = (struct fs_ahead_seen){
+		.path = copy, .len = path.n, .pid = pid, .at = now
+	};
+}
+
+bool fs_ahead_ask_locked(struct fs_ahead *a, struct wire_str path, int pid,
+			 int64_t now)
+{
+	struct wire_str folder = fs_ahead_parent_of(path);
+	uint64_t of = podfs_hash(folder.p, folder.n);
+	uint64_t name = podfs_hash(path.p, path.n);
+	struct fs_ahead_asked *x = &a->asked[0];
+
+	for (size_t i = 0; i < FS_AHEAD_SEEN; i++) {
+		struct fs_ahead_asked *y = &a->asked[i];
+
+		if (y->pid == pid && y->folder == of) {
+			x = y;
+			break;
+		}
+		if (y->at < x->at)
+			x = y;
+	}
+	if (x->pid != pid || x->folder != of || now - x->at >= STEP_MS)
+		*x = (struct fs_ahead_asked){ .folder = of, .pid = pid };
+	if (x->last != name && x->names < ASKED_MIN)
+		x->names++;
+	x->last = name;
+	x->at = now;
+	if (x->names < ASKED_MIN)
+		return false;
+	fs_ahead_see_locked(a, folder, pid, now);
+	return true;
+}
+
+bool fs_ahead_walk_root_locked(struct fs_ahead *a, struct wire_str path,
+			       int pid, int64_t now, struct wire_str *ret)
+{
+	bool found = false;
+
+	while (path.n > 0) {
+		struct fs_ahead_seen *x;
+
+		path = fs_ahead_parent_of(path);
+		x = seen_locked(a, path, pid, now);
+		if (!x)
+			break;
+		x->at = now;
+		*ret = path;
+		found = true;
+	}
+	return found;
+}

@@ -1,0 +1,24 @@
+/*
+ * Who walks: by the folders that a process opened, or in which it asked for
+ * several names, a moment ago. For ahead*.c only. All under ahead.lock.
+ */
+#ifndef PODFS_FS_AHEAD_WALK_H
+#define PODFS_FS_AHEAD_WALK_H
+
+#include "fs/ahead.h"
+
+struct wire_str fs_ahead_parent_of(struct wire_str path);
+
+/* The process opened the folder @path. */
+void fs_ahead_see_locked(struct fs_ahead *a, struct wire_str path, int pid,
+			 int64_t now);
+/* It asked for the name @path. True: for several in that folder, as a program
+ * does that has a list of files of its own (git); then the folder was seen. */
+bool fs_ahead_ask_locked(struct fs_ahead *a, struct wire_str path, int pid,
+			 int64_t now);
+/* The topmost folder from which the process came down to @path. False: it
+ * didn't. */
+bool fs_ahead_walk_root_locked(struct fs_ahead *a, struct wire_str path,
+			       int pid, int64_t now, struct wire_str *ret);
+
+#endif
