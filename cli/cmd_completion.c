@@ -19,6 +19,7 @@ static const char help[] =
 static const char bash[] =
 	"_podfs_options() {\n"
 	"	podfs \"$1\" --help 2>/dev/null |\n"
+	"		sed -nE \"/^  -/{s/^  //; s/(  |').*//; p}\" |\n"
 	"		grep -oE -- '--[a-z][a-z-]*' | sort -u\n"
 	"}\n"
 	"_podfs_mounts() { awk '/ - fuse.podfs / {print $5}' /proc/self/mountinfo; }\n"
@@ -64,30 +65,60 @@ static const char bash[] =
 
 /* bash's, by zsh's own bridge to it; mapfile is the one word it lacks. */
 static const char zsh[] =
-	"autoload -U +X compinit && compinit\n"
+	"#compdef podfs\n"
+	"(( $+functions[compdef] )) || { autoload -U +X compinit && compinit; }\n"
 	"autoload -U +X bashcompinit && bashcompinit\n"
 	"mapfile() { local line; COMPREPLY=(); while IFS= read -r line; do\n"
 	"	COMPREPLY+=(\"$line\"); done; }\n";
+/* In a folder of $fpath the whole of it is zsh's first call. */
+static const char zsh_end[] =
+	"[[ ${funcstack[1]} != _podfs ]] || _bash_complete -F _podfs\n";
 
 static const char fish[] =
 	"function __podfs_commands\n"
 	"	podfs --help | string replace -rf '^  podfs ([a-z]+) .*  ([^ ].*)$' '$1\\t$2'\n"
 	"end\n"
 	"function __podfs_options\n"
+	"	string match -q -- '-*' (commandline -ct); or return\n"
 	"	set -l words (commandline -opc)\n"
-	"	podfs $words[2] --help 2>/dev/null | string match -arg -- '(--[a-z][a-z-]*)' | sort -u\n"
+	"	podfs $words[2] --help 2>/dev/null |\n"
+	"		string match -r '^  -.*' |\n"
+	"		string replace -r \"(?<=\\S) ?(  |').*\" '' |\n"
+	"		string match -arg -- '(--[a-z][a-z-]*)' | sort -u\n"
 	"end\n"
+	"function __podfs_mounts\n"
+	"	awk '/ - fuse.podfs / {print $5}' /proc/self/mountinfo\n"
+	"end\n"
+	"# NAMESPACE, NAMESPACE/POD and so on, as far as the word goes\n"
 	"function __podfs_names\n"
-	"	for mount in (awk '/ - fuse.podfs / {print $5}' /proc/self/mountinfo)\n"
-	"		for ns in (timeout -s KILL 2 ls -1 -- $mount 2>/dev/null)\n"
-	"			timeout -s KILL 2 ls -1 -- $mount/$ns 2>/dev/null | string replace -r '^' $ns/\n"
+	"	set -l part (string replace -r '[^/]*$' '' -- (commandline -ct))\n"
+	"	for mount in (__podfs_mounts)\n"
+	"		# one that hangs is left out\n"
+	"		for name in (timeout -s KILL 2 ls -1 -- $mount/$part 2>/dev/null)\n"
+	"			echo $part$name\n"
 	"		end\n"
 	"	end\n"
 	"end\n"
-	"complete -c podfs -f -n __fish_use_subcommand -a '(__podfs_commands)'\n"
+	"function __podfs_in\n"
+	"	set -l words (commandline -opc)\n"
+	"	test (count $words) -gt 1; and contains -- $words[2] $argv\n"
+	"end\n"
+	"complete -c podfs -f\n"
+	"complete -c podfs -n __fish_use_subcommand -a '(__podfs_commands)'\n"
 	"complete -c podfs -n 'not __fish_use_subcommand' -a '(__podfs_options)'\n"
-	"complete -c podfs -f -n '__fish_seen_subcommand_from doctor release' -a '(__podfs_names)'\n"
-	"complete -c podfs -l context -x -a '(kubectl config get-contexts -o name 2>/dev/null)'\n";
+	"complete -c podfs -n '__podfs_in doctor release' -a '(__podfs_names)'\n"
+	"complete -c podfs -n '__podfs_in umount' -a '(__podfs_mounts)'\n"
+	"complete -c podfs -n '__podfs_in completion' -a 'bash zsh fish'\n"
+	"complete -c podfs -n '__podfs_in mount' -a '(__fish_complete_directories (commandline -ct))'\n"
+	"complete -c podfs -s n -l namespace -x -a '(__podfs_names)'\n"
+	"complete -c podfs -l max-rung -x -a 'full baseline restricted'\n"
+	"complete -c podfs -l via -x -a 'ephemeral exec'\n"
+	"complete -c podfs -l log-level -x -a 'error warn info debug'\n"
+	"complete -c podfs -l log-format -x -a 'text json'\n"
+	"complete -c podfs -l context -x -a '(kubectl config get-contexts -o name 2>/dev/null)'\n"
+	"for name in kubeconfig config log-file audit\n"
+	"	complete -c podfs -l $name -r -F\n"
+	"end\n";
 
 int cli_completion(int argc, char **argv)
 {
@@ -100,7 +131,8 @@ int cli_completion(int argc, char **argv)
 		return cli_print(bash);
 	if (!strcmp(argv[1], "zsh")) {
 		fputs(zsh, stdout);
-		return cli_print(bash);
+		fputs(bash, stdout);
+		return cli_print(zsh_end);
 	}
 	if (!strcmp(argv[1], "fish"))
 		return cli_print(fish);

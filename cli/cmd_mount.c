@@ -45,6 +45,8 @@ static const char help[] =
 	"                        written and executed; nothing is added to the pod\n"
 	"  --via 'COMMAND'       a helper serves COMMAND's standard input and output;\n"
 	"                        see below\n"
+	"  --static NAMESPACE/POD/CONTAINER  with such a command: this one name, and no\n"
+	"                        cluster\n"
 	"  --image IMAGE         image of the helper container, with sh and cat in it\n"
 	"                        (default: " CLI_IMAGE_DEFAULT ", see podfs image)\n"
 	"  --image-has-helper    IMAGE is one that podfs image wrote\n"

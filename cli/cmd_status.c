@@ -18,7 +18,7 @@
 static const char help[] =
 	"podfs status [OPTION...]: what is mounted, and how it goes\n"
 	"\n"
-	"  -o json, --json  the daemons' own documents, as one array\n"
+	"  -o, --output json, --json  the daemons' own documents, as one array\n"
 	"  -w, --watch      again every second, with rates, and what is waited for\n"
 	"  --count N        with --watch: so many times\n"
 	"  --trace          how often each kind of operation went over the link since\n"
