@@ -98,9 +98,9 @@ void fs_stat_virtual(const struct podfs_fs *fs, const struct fs_node *node,
 	ret->st_gid = fs->gid;
 	ret->st_size = (off_t)size;
 	ret->st_blksize = BLKSIZE_DEFAULT;
-	ret->st_atim.tv_sec = node->created;
-	ret->st_mtim.tv_sec = node->created;
-	ret->st_ctim.tv_sec = node->created;
+	ret->st_atim.tv_sec = node->place->created;
+	ret->st_mtim.tv_sec = node->place->created;
+	ret->st_ctim.tv_sec = node->place->created;
 }
 
 double fs_attr_timeout(const struct podfs_fs *fs, const struct wire_attr *a)

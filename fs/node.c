@@ -27,6 +27,15 @@ static struct fs_node *node_new_locked(struct fs_nodes *n, enum fs_kind kind)
 	return node;
 }
 
+static void node_free(struct fs_node *node)
+{
+	fs_tree_put(node->tree);
+	podfs_session_put(node->session);
+	free(node->place);
+	free(node->target);
+	free(node);
+}
+
 int fs_nodes_init(struct fs_nodes *n)
 {
 	memset(n, 0, sizeof(*n));
@@ -36,7 +45,8 @@ int fs_nodes_init(struct fs_nodes *n)
 	if (!n->root || fs_identities_init(n) != 0)
 		return -ENOMEM;
 	n->root->refs = 1; /* never forgotten */
-	return 0;
+	n->root->place = calloc(1, sizeof(*n->root->place));
+	return n->root->place ? 0 : -ENOMEM;
 }
 
 /* ---- life ------------------------------------------------------------------- */
@@ -50,10 +60,7 @@ static void destroy_locked(struct fs_nodes *n, struct fs_node *node)
 	if (node->kind == FS_FILE && !fs_by_path(&node->attr))
 		fs_identity_remove(n, node);
 	fs_slots_remove(&n->slots, node->id);
-	fs_tree_put(node->tree);
-	podfs_session_put(node->session);
-	free(node->target);
-	free(node);
+	node_free(node);
 }
 
 static void maybe_destroy_locked(struct fs_nodes *n, struct fs_node *node)
@@ -130,10 +137,7 @@ void fs_nodes_done(struct fs_nodes *n)
 			continue;
 		fs_watch_end_locked(n, node);
 		fs_known_drop_locked(node);
-		fs_tree_put(node->tree);
-		podfs_session_put(node->session);
-		free(node->target);
-		free(node);
+		node_free(node);
 	}
 	fs_slots_done(&n->slots);
 	free(n->by_identity);
@@ -184,7 +188,7 @@ static int give_locked(struct fs_nodes *n, struct fs_node *node, int err,
 static struct podfs_ref ref_below(const struct fs_node *parent,
 				  enum fs_kind kind, const char *name)
 {
-	struct podfs_ref r = parent->ref;
+	struct podfs_ref r = parent->place->ref;
 
 	if (kind == FS_NAMESPACE) {
 		r.kind = PODFS_NAMESPACE;
@@ -211,41 +215,31 @@ static uint64_t salt_of(uint64_t above, const struct podfs_entry *e)
 	return h;
 }
 
-int fs_node_cluster(struct fs_nodes *n, struct podfs_backend *b,
-		    struct fs_node *parent, enum fs_kind kind,
-		    const struct podfs_entry *e, bool lookup,
+int fs_node_cluster(struct fs_nodes *n, struct fs_node *parent,
+		    enum fs_kind kind, const struct podfs_entry *e, bool lookup,
 		    struct fs_node **ret)
 {
-	struct podfs_ref ref = ref_below(parent, kind, e->name);
-	struct podfs_session *session = NULL;
-	struct fs_tree *tree = NULL;
+	struct fs_place *place = calloc(1, sizeof(*place));
 	struct fs_node *node;
 	struct fs_name *name;
 	int err = 0;
 
-	/* outside the lock: the backend has locks of its own */
-	if (kind == FS_CONTAINER)
-		err = podfs_session_get(b, &ref, &session);
-	if (session && !(tree = fs_tree_new()))
-		err = -ENOMEM;
-	if (err) {
-		podfs_session_put(session);
-		return err;
-	}
+	if (!place)
+		return -ENOMEM;
+	place->ref = ref_below(parent, kind, e->name);
+	place->created = e->created;
+	memcpy(place->uid, e->uid, sizeof(place->uid));
 	pthread_mutex_lock(&n->lock);
 	name = fs_names_find(n, parent, e->name);
 	node = name ? name->node : NULL;
-	if (node && (node->kind != kind || strcmp(node->uid, e->uid) != 0))
+	if (node &&
+	    (node->kind != kind || strcmp(node->place->uid, e->uid) != 0))
 		node = NULL;
 	if (!node) {
 		node = node_new_locked(n, kind);
 		if (node) {
-			node->ref = ref;
-			node->created = e->created;
-			memcpy(node->uid, e->uid, sizeof(node->uid));
+			node->place = podfs_steal_ptr(&place);
 			node->ino_salt = salt_of(parent->ino_salt, e);
-			node->session = podfs_steal_ptr(&session);
-			node->tree = podfs_steal_ptr(&tree);
 			err = bind_locked(n, parent, e->name, node);
 		} else {
 			err = -ENOMEM;
@@ -254,8 +248,7 @@ int fs_node_cluster(struct fs_nodes *n, struct podfs_backend *b,
 	if (node)
 		err = give_locked(n, node, err, lookup, ret);
 	pthread_mutex_unlock(&n->lock);
-	fs_tree_put(tree);
-	podfs_session_put(session);
+	free(place);
 	return err;
 }
 

@@ -43,15 +43,22 @@ struct fs_name;
 struct fs_handle;
 struct fs_tree;
 
+/* What a name of the cluster has and a file hasn't. Never changes. */
+struct fs_place {
+	struct podfs_ref ref;
+	char uid[PODFS_UID_MAX + 1]; /* of the namespace or pod */
+	int64_t created;	     /* seconds since 1970; 0 unknown */
+};
+
 struct fs_node {
 	uint64_t id; /* the kernel's nodeid */
 	enum fs_kind kind;
-	struct podfs_ref ref;	       /* of the cluster's names; kind <= CONTAINER */
-	struct podfs_session *session; /* of a container and what is in it */
-	struct fs_tree *tree;	       /* the same */
-	uint64_t ino_salt;	       /* of what users see as inode numbers */
-	char uid[PODFS_UID_MAX + 1];   /* of a namespace or pod */
-	int64_t created;
+	struct fs_place *place; /* kind <= CONTAINER; else NULL */
+	/* Of a container and what is in it; NULL in a container's node until
+	 * fs_node_enter(), which sets both once. */
+	struct podfs_session *_Atomic session;
+	struct fs_tree *_Atomic tree;
+	uint64_t ino_salt; /* of what users see as inode numbers */
 
 	/* nodes->lock */
 	uint64_t lookups; /* the kernel's count */
@@ -112,11 +119,27 @@ void fs_node_forget(struct fs_nodes *n, uint64_t id, uint64_t count);
 
 /* A name of the cluster below @parent: found, or made. @e as the tree gave it;
  * a pod under an old name with another uid is another node. Counts one lookup
- * if @lookup. With a reference. -ENOMEM, or podfs_session_get()'s errors. */
-int fs_node_cluster(struct fs_nodes *n, struct podfs_backend *b,
-		    struct fs_node *parent, enum fs_kind kind,
-		    const struct podfs_entry *e, bool lookup,
+ * if @lookup. With a reference. -ENOMEM. */
+int fs_node_cluster(struct fs_nodes *n, struct fs_node *parent,
+		    enum fs_kind kind, const struct podfs_entry *e, bool lookup,
 		    struct fs_node **ret);
+
+/*
+ * Somebody goes into a container, or asks it something: from now on its node has
+ * a session and a tree. Not before: who lists a large cluster looks at thousands
+ * that nobody goes into.
+ * Errors: -ESTALE the pod is gone; -ENOMEM, or podfs_session_get()'s.
+ */
+int fs_node_enter(struct fs_nodes *n, struct podfs_backend *b,
+		  struct fs_node *node);
+
+/* podfs_session_epoch(); 0 too where nobody went in yet. */
+static inline uint32_t fs_node_epoch(const struct fs_node *node)
+{
+	struct podfs_session *s = node->session;
+
+	return s ? podfs_session_epoch(s) : 0;
+}
 
 /* A file that the helper showed as @name in @parent to who asked @when. Counts
  * one lookup if @lookup. With a reference. */

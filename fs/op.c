@@ -125,31 +125,42 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 static bool refused(const struct podfs_fs *fs, fuse_req_t req,
 		    const struct fs_node *node, enum wire_op what)
 {
-	if (podfs_session_epoch(node->session) != 0 &&
-	    (node->kind != FS_CONTAINER || what != WIRE_OP_OPEN))
+	const struct podfs_ref *ref;
+
+	if (node->kind != FS_CONTAINER ||
+	    (fs_node_epoch(node) != 0 && what != WIRE_OP_OPEN))
 		return false;
 	if (!fs_is_indexer(fuse_req_ctx(req)->pid, fs->config.refused))
 		return false;
+	ref = &node->place->ref;
 	podfs_info("fs", "%s/%s/%s: an indexer (process %d) was kept out",
-		   node->ref.ns, node->ref.pod, node->ref.container,
+		   ref->ns, ref->pod, ref->container,
 		   (int)fuse_req_ctx(req)->pid);
 	return true;
+}
+
+static int may_begin(struct podfs_fs *fs, fuse_req_t req, struct fs_node *node,
+		     enum wire_op what)
+{
+	if (!node)
+		return -ESTALE;
+	if (node->kind < FS_CONTAINER)
+		return -EPERM;
+	if (refused(fs, req, node, what))
+		return -EACCES;
+	return fs_node_enter(&fs->nodes, fs->backend, node);
 }
 
 struct fs_op *fs_op_new(fuse_req_t req, struct fs_node *node, enum wire_op what,
 			size_t extra, fs_op_finish *finish)
 {
 	struct podfs_fs *fs = fs_of(req);
+	int err = may_begin(fs, req, node, what);
 	unsigned flags = 0;
 	struct fs_op *op;
 
-	if (node && node->session && refused(fs, req, node, what)) {
-		fuse_reply_err(req, EACCES);
-		fs_node_put(&fs->nodes, node);
-		return NULL;
-	}
-	if (!node || !node->session) {
-		fuse_reply_err(req, node ? EPERM : ESTALE);
+	if (err) {
+		fuse_reply_err(req, fs_errno(err));
 		fs_node_put(&fs->nodes, node);
 		return NULL;
 	}
@@ -219,12 +230,13 @@ void fs_op_submit(struct fs_op *op, const struct wire_writer *w)
 
 bool fs_decoded(struct fs_op *op, int err)
 {
-	const struct fs_node *node = op->node;
+	struct podfs_session_info i;
 
 	if (!err)
 		return true;
+	podfs_session_info(op->session, &i);
 	podfs_warn_seldom("fs", "%s/%s/%s: %s: the helper's reply is malformed",
-			  node->ref.ns, node->ref.pod, node->ref.container,
+			  i.ref.ns, i.ref.pod, i.ref.container,
 			  wire_op_name((uint16_t)op->call.op));
 	fs_op_error(op, -EIO);
 	return false;

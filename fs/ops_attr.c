@@ -295,7 +295,7 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	(void)fi;
 	if (node && (node->kind < FS_CONTAINER ||
 		     (node->kind == FS_CONTAINER &&
-		      podfs_session_epoch(node->session) == 0))) {
+		      fs_node_epoch(node) == 0))) {
 		fs_virtual_getattr(req, node);
 		return;
 	}

@@ -152,7 +152,7 @@ void fs_statfs(fuse_req_t req, fuse_ino_t ino)
 	int err;
 
 	if (node && (node->kind < FS_CONTAINER ||
-		     podfs_session_epoch(node->session) == 0)) {
+		     fs_node_epoch(node) == 0)) {
 		struct statvfs v = { .f_bsize = 4096,
 				     .f_frsize = 4096,
 				     .f_namemax = WIRE_NAME_MAX };

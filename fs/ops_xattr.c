@@ -42,7 +42,7 @@ static struct fs_op *begin(fuse_req_t req, fuse_ino_t ino, enum wire_op what,
 
 	/* a container's folder is asked only once someone went in */
 	if (node && (node->kind < FS_CONTAINER ||
-		     podfs_session_epoch(node->session) == 0 ||
+		     fs_node_epoch(node) == 0 ||
 		     is_known_to_lack(fs, node, what, name))) {
 		fs_node_put(&fs->nodes, node);
 		if (what == WIRE_OP_SETXATTR)
@@ -169,9 +169,12 @@ static bool own_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 		fs_node_put(&fs->nodes, node);
 		return false;
 	}
-	podfs_session_info(node->session, &info);
+	n = fs_node_enter(&fs->nodes, fs->backend, node);
+	if (!n) {
+		podfs_session_info(node->session, &info);
+		n = own_value(&info, name + prefix, value, sizeof(value));
+	}
 	fs_node_put(&fs->nodes, node);
-	n = own_value(&info, name + prefix, value, sizeof(value));
 	if (n < 0)
 		fuse_reply_err(req, -n);
 	else if (size == 0)

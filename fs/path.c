@@ -89,7 +89,7 @@ static int path_locked(const struct fs_node *node, const char *name,
 int fs_node_loc_open(struct fs_nodes *n, struct fs_node *node,
 		     struct fs_loc *ret)
 {
-	uint32_t epoch = node->session ? podfs_session_epoch(node->session) : 0;
+	uint32_t epoch = fs_node_epoch(node);
 	struct fs_handle *open = NULL;
 
 	memset(ret, 0, sizeof(*ret));

@@ -32,7 +32,7 @@ static int names_errno(int status)
 static int find(struct podfs_fs *fs, struct fs_node *node, const char *name,
 		struct podfs_entry *ret, enum fs_kind *ret_kind)
 {
-	struct podfs_ref ref = node->ref;
+	struct podfs_ref ref = node->place->ref;
 	char *to;
 
 	memset(ret, 0, sizeof(*ret));
@@ -92,8 +92,8 @@ static bool try_lookup(fuse_req_t req, struct fs_node *node, const char *name,
 	if (err == -EAGAIN && !last)
 		return false;
 	if (!err)
-		err = fs_node_cluster(&fs->nodes, fs->backend, node, kind,
-				      &entry, true, &child);
+		err = fs_node_cluster(&fs->nodes, node, kind, &entry, true,
+				      &child);
 	if (err) {
 		fuse_reply_err(req, names_errno(err));
 		fs_node_put(&fs->nodes, node);
@@ -183,7 +183,7 @@ static int list(struct podfs_fs *fs, struct fs_node *node, struct fs_listing *l)
 		return c.failed ? -ENOMEM : 0;
 	}
 	err = podfs_tree_list(fs->backend,
-			      node->kind == FS_ROOT ? NULL : &node->ref,
+			      node->kind == FS_ROOT ? NULL : &node->place->ref,
 			      collect, &c);
 	return err ? err : c.failed ? -ENOMEM : 0;
 }
