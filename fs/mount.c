@@ -2,14 +2,11 @@
  * The FUSE session: options, capabilities, threads, the end.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/base/guard.h"
@@ -24,9 +21,6 @@
 #define CONGESTION 400
 #define WORKERS_MAX 16
 #define LAST_POLL_MS 20
-/* The kernel offers 128 KiB whatever is asked for in INIT; sequential reads
- * over a slow link want more in flight. */
-#define READ_AHEAD_KIB 2048
 
 static void init(void *userdata, struct fuse_conn_info *conn)
 {
@@ -221,23 +215,6 @@ const struct podfs_backend_events *podfs_fs_events(struct podfs_fs *fs)
 	return &fs->events;
 }
 
-/* Best effort: only root may, and only where sysfs is mounted. */
-static void raise_read_ahead(const struct podfs_fs *fs)
-{
-	PODFS_CLEANUP_FD int fd = -1;
-	char path[64], kib[16];
-	struct stat st;
-	int n = snprintf(kib, sizeof(kib), "%d", READ_AHEAD_KIB);
-
-	if (stat(fs->config.mountpoint, &st) != 0)
-		return;
-	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb",
-		 major(st.st_dev), minor(st.st_dev));
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, kib, (size_t)n) != n)
-		podfs_debug("fs", "%s stays as it is", path);
-}
-
 int podfs_fs_mount(struct podfs_fs *fs, struct podfs_backend *b,
 		   struct podfs_err *err)
 {
@@ -265,14 +242,14 @@ int podfs_fs_mount(struct podfs_fs *fs, struct podfs_backend *b,
 
 /* The workers are gone, but a notification may wait in the kernel for a folder
  * whose lookup nobody has read yet. */
-static void serve_the_last(struct podfs_fs *fs, atomic_bool *looked)
+static void serve_the_last(struct podfs_fs *fs)
 {
 	struct pollfd p = { .fd = fuse_session_fd(fs->session),
 			    .events = POLLIN };
 	struct fuse_buf buf = { .mem = NULL };
 
 	fs_parking_stop(fs);
-	while (!fs_notifier_leave(fs) || !atomic_load(looked)) {
+	while (!fs_notifier_leave(fs)) {
 		if (poll(&p, 1, LAST_POLL_MS) <= 0)
 			continue;
 		if (fuse_session_receive_buf(fs->session, &buf) <= 0)
@@ -282,44 +259,19 @@ static void serve_the_last(struct podfs_fs *fs, atomic_bool *looked)
 	free(buf.mem);
 }
 
-struct self_look {
-	const struct podfs_fs *fs;
-	atomic_bool looked;
-};
-
-/* It waits for an answer of this very process, which must give one also when it
- * ends at once: nothing ends a process that waits for itself. */
-static void *read_ahead_thread(void *arg)
-{
-	struct self_look *s = arg;
-
-	raise_read_ahead(s->fs);
-	atomic_store(&s->looked, true);
-	return NULL;
-}
-
 int podfs_fs_run(struct podfs_fs *fs)
 {
 	struct fuse_loop_config *loop = fuse_loop_cfg_create();
-	struct self_look s = { .fs = fs };
-	pthread_t t;
-	bool started;
 	int r;
 
 	if (!loop)
 		return -ENOMEM;
 	fuse_loop_cfg_set_clone_fd(loop, 0);
 	fuse_loop_cfg_set_max_threads(loop, WORKERS_MAX);
-	/* stat(2) of the mount is answered by the loop that starts here */
-	started = pthread_create(&t, NULL, read_ahead_thread, &s) == 0;
-	if (!started)
-		atomic_store(&s.looked, true);
 	r = fuse_session_loop_mt(fs->session, loop);
 	fuse_loop_cfg_destroy(loop);
 	/* while the backend, which ends before @fs, still answers */
-	serve_the_last(fs, &s.looked);
-	if (started)
-		pthread_join(t, NULL);
+	serve_the_last(fs);
 	return r > 0 ? 0 : r;
 }
 

@@ -1,6 +1,7 @@
 """podfs mount: ready when the prompt returns, and what it does to the folder."""
 
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -92,6 +93,30 @@ def test_foreground(podfs, point, root):
     child.send_signal(signal.SIGTERM)
     assert child.wait(timeout=15) == 0
     assert not mounted(point)
+
+
+def test_ends_while_another_namespace_holds_it(podfs, point, root):
+    """As containers do that start meanwhile: no umount ends the connection
+    then, and who asks the mount itself would wait for its own answer."""
+    for _ in range(8):
+        podfs.points.append(point)
+        child = podfs.spawn("mount", "-f", *podfs.via(root), point)
+        until(lambda: mounted(point))
+        holder = subprocess.Popen(["unshare", "-m", "sleep", "60"])
+        podfs.children.append(holder)
+        until(lambda: os.readlink(f"/proc/{holder.pid}/ns/mnt") !=
+              os.readlink("/proc/self/ns/mnt"))
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(timeout=20) == 0
+        holder.kill()
+        holder.wait()
+
+
+def test_reads_ahead(mount):
+    device = os.stat(mount).st_dev
+    known = pathlib.Path(f"/sys/class/bdi/{os.major(device)}:"
+                         f"{os.minor(device)}/read_ahead_kb")
+    assert int(known.read_text()) == 2048
 
 
 def test_umount_of_the_system(podfs, mount, point):
