@@ -55,9 +55,14 @@ configure() {
 	[ -f "$dir/build.ninja" ] || meson setup "$@" "$dir" "$top"
 }
 
+# build DIR MESON-OPTION...: suites that run beside each other share folders
 build() {
-	configure "$@"
-	ninja -C "$1"
+	mkdir -p "$1"
+	(
+		flock 9
+		configure "$@"
+		ninja -C "$1"
+	) 9>"$1/.lock"
 }
 
 # run_meson DIR SUITE [MESON-TEST-OPTION...]

@@ -9,12 +9,15 @@ SUITES = TOP / "tests" / "suites"
 
 
 def test_every_suite_is_run_and_described():
-    listed = re.search(r"^all=\((.*?)\)", (TOP / "test").read_text(),
-                       re.M | re.S)[1].split()
+    test = (TOP / "test").read_text()
+    lists = dict(re.findall(r"^(\w+)=\(([\w ]+)\)$", test, re.M))
+    listed = " ".join(lists.values()).split()
     described = re.findall(r"^\| (\w+) \|",
                            (TOP / "tests" / "README.md").read_text(), re.M)
     there = {p.name for p in SUITES.iterdir()}
-    assert set(listed) == there
+    assert sorted(listed) == sorted(there)
+    assert set(re.findall(r"\{(\w+)\[@\]\}", re.search(
+        r"^all=\((.*)\)$", test, re.M)[1])) == set(lists)
     assert set(described) - {"suite"} == there
 
 
