@@ -1,5 +1,6 @@
 """Ways to run it: systemd, mount(8), a shell's completion, an installation."""
 
+import hashlib
 import os
 import pathlib
 import socket
@@ -57,14 +58,38 @@ def test_what_is_installed(installed):
         assert "Type=notify" in text and "@" not in text
 
 
-def test_manifests(podfs, installed):
-    examples = installed / "share/doc/podfs/examples"
-    kinds = [d["kind"] for d in
-             yaml.safe_load_all((examples / "in-cluster.yaml").read_text())]
+def test_manifest_for_a_pod(installed):
+    path = installed / "share/doc/podfs/examples/in-cluster.yaml"
+    kinds = [d["kind"] for d in yaml.safe_load_all(path.read_text())]
     assert kinds == ["ServiceAccount", "ClusterRoleBinding", "Pod"]
-    plugin = yaml.safe_load((examples / "krew.yaml").read_text())
+
+
+def test_for_krew(podfs, tmp_path):
+    """The manifest is right of the archive beside it, which holds the plugin."""
+    def krew(*words):
+        return subprocess.run(
+            [TOP / "cli/install/krew", *words], text=True, timeout=240,
+            capture_output=True, env=dict(os.environ, PODFS_BUILD=str(BUILD)))
+
+    assert krew("somewhere", tmp_path).returncode == 2
+    done = krew("https://downloads.example/podfs/", tmp_path)
+    assert done.returncode == 0, done.stderr
+    manifest = yaml.safe_load(pathlib.Path(done.stdout.strip()).read_text())
+    spec = manifest["spec"]
     version = podfs.run("version").stdout.split()[1]
-    assert plugin["spec"]["version"] == f"v{version}"
+    assert manifest["metadata"]["name"] == "superdebug"
+    assert spec["version"] == f"v{version}"
+    (platform,) = spec["platforms"]
+    address, name = platform["uri"].rsplit("/", 1)
+    assert address == "https://downloads.example/podfs"
+    archive = tmp_path / name
+    assert platform["sha256"] == hashlib.sha256(
+        archive.read_bytes()).hexdigest()
+    subprocess.run(["tar", "-C", tmp_path, "-xf", archive], check=True)
+    done = subprocess.run([tmp_path / platform["bin"], "--help"], text=True,
+                          capture_output=True)
+    assert done.returncode == 0
+    assert "superdebug" in done.stdout.splitlines()[0]
 
 
 # ---- completion --------------------------------------------------------------------
