@@ -48,10 +48,17 @@ void fs_known_saw_locked(struct fs_nodes *n, const struct fs_node *parent,
 	}
 }
 
-void fs_known_forget(struct fs_nodes *n, struct fs_node *node)
+void fs_known_doubt_locked(struct fs_nodes *n, struct fs_node *node)
+{
+	fs_known_drop_locked(node);
+	for (const struct fs_name *e = node->names; e; e = e->next)
+		fs_watch_forget_entries_locked(n, e->parent);
+}
+
+void fs_known_doubt(struct fs_nodes *n, struct fs_node *node)
 {
 	pthread_mutex_lock(&n->lock);
-	fs_known_drop_locked(node);
+	fs_known_doubt_locked(n, node);
 	pthread_mutex_unlock(&n->lock);
 }
 
@@ -228,7 +235,9 @@ static int find(struct podfs_fs *fs, struct fs_node *parent, const char *name,
 	struct found f;
 	bool found;
 
-	if (!fs_watch_trusted(n, parent->session))
+	/* one that is too long is no name that isn't there */
+	if (strlen(name) > WIRE_NAME_MAX ||
+	    !fs_watch_trusted(n, parent->session))
 		return -EAGAIN;
 	pthread_mutex_lock(&n->lock);
 	find_locked(n, parent, name, fs_now_ms(), &f);

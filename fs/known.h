@@ -22,8 +22,11 @@ void fs_known_saw_locked(struct fs_nodes *n, const struct fs_node *parent,
 			 struct fs_node *node, struct fs_moment when);
 /* Nothing is known of it any more, for now. Under the lock. */
 void fs_known_drop_locked(struct fs_node *node);
-/* The same, with the lock. */
-void fs_known_forget(struct fs_nodes *n, struct fs_node *node);
+/* Nor what its names mean, for one was gone or another file's: the kernel looks
+ * again, and must not be told the same once more. An overlay file system gives a
+ * file another identity without a word. Under the lock; and with it. */
+void fs_known_doubt_locked(struct fs_nodes *n, struct fs_node *node);
+void fs_known_doubt(struct fs_nodes *n, struct fs_node *node);
 /* Of @node, and of @name in it if that isn't NULL: this mount is about to change
  * it, or has. */
 void fs_known_changed(struct fs_nodes *n, struct fs_node *node,

@@ -325,7 +325,7 @@ bool fs_node_saw(struct fs_nodes *n, struct fs_node *node,
 		fs_known_saw_locked(n, node->names ? node->names->parent : NULL,
 				    node, when);
 	} else {
-		fs_known_drop_locked(node); /* the kernel will look again */
+		fs_known_doubt_locked(n, node);
 	}
 	pthread_mutex_unlock(&n->lock);
 	return same;

@@ -116,7 +116,7 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 	    (status == FS_UNSETTLED && fs_settle(op)))
 		return;
 	if (status == -ESTALE || status == -ENOENT)
-		fs_known_forget(&op->fs->nodes, op->node);
+		fs_known_doubt(&op->fs->nodes, op->node);
 	fs_op_done(op, status, body, len);
 }
 

@@ -77,6 +77,12 @@ static void drop_entries_locked(struct fs_watches *all, struct fs_watch *w)
 	w->entries = NULL;
 }
 
+void fs_watch_forget_entries_locked(struct fs_nodes *n, struct fs_node *node)
+{
+	if (node->watch)
+		drop_entries_locked(&n->watches, node->watch);
+}
+
 void fs_watch_entries(struct fs_nodes *n, struct fs_node *node,
 		      const uint8_t *entries, size_t len, struct fs_moment when)
 {

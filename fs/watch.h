@@ -72,6 +72,9 @@ void fs_watch_entries(struct fs_nodes *n, struct fs_node *node,
 		      const uint8_t *entries, size_t len,
 		      struct fs_moment when);
 
+/* @node's are not known any more. Under the lock. */
+void fs_watch_forget_entries_locked(struct fs_nodes *n, struct fs_node *node);
+
 /* Nothing was told of the folder since. */
 bool fs_watch_quiet_locked(const struct fs_nodes *n, const struct fs_watch *w,
 			   struct fs_moment when);

@@ -11,8 +11,9 @@ import pytest
 from pipe_mount import Mount, abort
 
 
-@pytest.fixture
-def files(tmp_path):
+@pytest.fixture(params=["0", "3600"])
+def files(tmp_path, request):
+    """With folders that are watched, too: a new identity is told by nobody."""
     for name in ("lower/etc/conf", "upper", "work", "root"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "lower/etc/conf/a").write_text("of the image")
@@ -22,7 +23,7 @@ def files(tmp_path):
          f"workdir={tmp_path}/work"], check=True)
     mount = None
     try:
-        mount = Mount(tmp_path)
+        mount = Mount(tmp_path, "--watch-timeout", request.param)
         yield mount.files
         assert mount.stop() == 0
     finally:

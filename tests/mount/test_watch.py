@@ -2,6 +2,7 @@
 changes in the container shows at once. docs/caches.md is the contract."""
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
@@ -282,6 +283,13 @@ def test_what_was_not_read_is_opened_at_the_helper(tmp_path):
             (m.root / "f").unlink()
             soon(lambda: not (m.files / "f").exists())
             assert os.pread(f.fileno(), 1, size - 1) == b"x"
+
+
+def test_a_name_that_is_too_long_is_no_absent_one(still):
+    os.listdir(still.files)
+    with pytest.raises(OSError) as e:
+        os.stat(still.files / ("x" * 300))
+    assert e.value.errno == errno.ENAMETOOLONG
 
 
 def test_off(tmp_path):
