@@ -78,7 +78,7 @@ static void on_changed(void *arg, const struct podfs_tree_change *c)
 }
 
 static void on_container(void *arg, const char *pod_uid, const char *container,
-			 const char *target_id, bool running)
+			 const char *target_id, bool running, const char *why)
 {
 	struct podfs_backend *b = arg;
 
@@ -89,7 +89,7 @@ static void on_container(void *arg, const char *pod_uid, const char *container,
 		else if (strcmp(s->target.ref.container, container) == 0)
 			podfs_session_target_is(s, target_id, running);
 		else
-			podfs_session_helper_is(s, container, running);
+			podfs_session_helper_is(s, container, running, why);
 	pthread_mutex_unlock(&b->lock);
 }
 

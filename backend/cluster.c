@@ -23,12 +23,12 @@ static void on_changed(void *arg, const struct podfs_tree_change *change)
 }
 
 static void on_container(void *arg, const char *pod_uid, const char *container,
-			 const char *target_id, bool running)
+			 const char *target_id, bool running, const char *why)
 {
 	struct podfs_cluster *c = arg;
 
 	c->events->container(c->events->arg, pod_uid, container, target_id,
-			     running);
+			     running, why);
 }
 
 static void note_state(struct podfs_cluster *c)

@@ -19,10 +19,12 @@ struct podfs_cluster_events {
 	void *arg;
 	void (*changed)(void *arg, const struct podfs_tree_change *c);
 	/* A container's containerID or running state changed, or its pod (by
-	 * uid) went away (@running false, @target_id ""). Sent for every
-	 * container and ephemeral container whose state changes. */
+	 * uid) went away (@running false, @target_id ""); @why it runs no
+	 * more, "" where nobody says. Sent for every container and ephemeral
+	 * container whose state changes. */
 	void (*container)(void *arg, const char *pod_uid, const char *container,
-			  const char *target_id, bool running);
+			  const char *target_id, bool running,
+			  const char *why);
 };
 
 /* Loads the kubeconfig, starts the control thread, waits for the first page.

@@ -104,12 +104,14 @@ static bool pod_container(const struct names_pod *p, const char *name,
 	return false;
 }
 
-static const char *view_id(const struct podfs_pod_view *v, const char *name)
+static void tell_state(struct podfs_names *n, const struct podfs_pod_view *v,
+		       const struct names_container *is)
 {
 	for (size_t i = 0; i < v->n; i++)
-		if (!strcmp(v->c[i].name, name))
-			return v->c[i].id;
-	return "";
+		if (!strcmp(v->c[i].name, is->name))
+			n->events->container(n->events->arg, v->uid, is->name,
+					     v->c[i].id, is->running,
+					     is->running ? "" : v->c[i].why);
 }
 
 /* What became of the containers of @old: @now is the same pod, NULL: gone. */
@@ -126,15 +128,14 @@ static void tell_containers(struct podfs_names *n, const char *ns,
 		at = names_container_at(at, &was);
 		if (!now || !pod_container(now, was.name, &is)) {
 			n->events->container(n->events->arg, uid, was.name, "",
-					     false);
+					     false, "");
 			if (now && was.shown)
 				tell(n, PODFS_CONTAINER, ns, old->text,
 				     was.name, true);
 			continue;
 		}
 		if (was.id != is.id || was.running != is.running)
-			n->events->container(n->events->arg, uid, was.name,
-					     view_id(v, was.name), is.running);
+			tell_state(n, v, &is);
 		if (was.shown != is.shown)
 			tell(n, PODFS_CONTAINER, ns, old->text, was.name,
 			     was.shown);
@@ -154,9 +155,7 @@ static void tell_new_containers(struct podfs_names *n, const char *ns,
 		if (pod_container(old, is.name, &was))
 			continue;
 		if (is.id)
-			n->events->container(n->events->arg,
-					     now->text + now->uid_at, is.name,
-					     view_id(v, is.name), is.running);
+			tell_state(n, v, &is);
 		if (is.shown)
 			tell(n, PODFS_CONTAINER, ns, now->text, is.name, false);
 	}

@@ -21,7 +21,8 @@ struct podfs_names_events {
 	void *arg;
 	void (*changed)(void *arg, const struct podfs_tree_change *c);
 	void (*container)(void *arg, const char *pod_uid, const char *container,
-			  const char *target_id, bool running);
+			  const char *target_id, bool running,
+			  const char *why);
 };
 
 /* What is known of a scope, that is of the row of namespaces, of the pods of

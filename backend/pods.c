@@ -102,7 +102,7 @@ static void add(struct podfs_pod_view *v, const struct podfs_json *spec,
 	const char *name = podfs_json_get_text(spec, "name");
 	const struct podfs_json *status, *state;
 	struct podfs_pod_container *c;
-	bool ended;
+	const struct podfs_json *ended;
 
 	if (v->n == PODFS_POD_CONTAINERS_MAX || !podfs_is_label(name) ||
 	    is_known(v, name)) {
@@ -117,11 +117,12 @@ static void add(struct podfs_pod_view *v, const struct podfs_json *spec,
 		kind = PODFS_CT_HELPER;
 	status = status_in(statuses, name);
 	state = podfs_json_get(status, "state");
-	ended = podfs_json_get_object(state, "terminated") != NULL;
+	ended = podfs_json_get_object(state, "terminated");
 	c = &v->c[v->n++];
 	c->name = name;
 	c->id = podfs_json_get_text(status, "containerID");
 	c->kind = kind;
+	c->why = *v->why ? v->why : podfs_json_get_text(ended, "reason");
 	c->running = podfs_json_get_object(state, "running") != NULL;
 	c->shown = kind == PODFS_CT_REGULAR || kind == PODFS_CT_SIDECAR ||
 		   (kind == PODFS_CT_INIT && c->running) ||
@@ -140,15 +141,31 @@ static void add_all(struct podfs_pod_view *v, const struct podfs_json *pod,
 		add(v, c, list, kind);
 }
 
+/* Of an eviction by whomever: the condition comes before the pod's own reason,
+ * which one that is deleted never gets. */
+static const char *disrupted(const struct podfs_json *status)
+{
+	podfs_json_each(c, podfs_json_get_array(status, "conditions"))
+		if (!strcmp(podfs_json_get_text(c, "type"),
+			    "DisruptionTarget") &&
+		    !strcmp(podfs_json_get_text(c, "status"), "True"))
+			return podfs_json_get_text(c, "reason");
+	return "";
+}
+
 int podfs_pod_view(const struct podfs_json *pod, struct podfs_pod_view *ret)
 {
 	const struct podfs_json *meta = podfs_json_get(pod, "metadata");
+	const struct podfs_json *status = podfs_json_get(pod, "status");
 
 	ret->n = 0;
 	ret->dropped = 0;
 	ret->ns = podfs_json_get_text(meta, "namespace");
 	ret->name = podfs_json_get_text(meta, "name");
 	ret->uid = podfs_json_get_text(meta, "uid");
+	ret->why = podfs_json_get_text(status, "reason");
+	if (!*ret->why)
+		ret->why = disrupted(status);
 	ret->created =
 		podfs_time_parse(podfs_json_get_text(meta, "creationTimestamp"));
 	if (!podfs_is_label(ret->ns) || !podfs_is_subdomain(ret->name) ||

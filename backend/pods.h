@@ -32,6 +32,7 @@ enum podfs_container_kind {
 struct podfs_pod_container {
 	const char *name; /* borrowed from the JSON */
 	const char *id;	  /* containerID, "" none */
+	const char *why;  /* it runs no more, in one word; "" unknown */
 	enum podfs_container_kind kind;
 	bool running;
 	bool shown; /* has a folder */
@@ -41,6 +42,7 @@ struct podfs_pod_view {
 	const char *ns;
 	const char *name;
 	const char *uid;
+	const char *why; /* it ends or ended: "Evicted"; "" unknown */
 	int64_t created;
 	size_t n;
 	unsigned dropped; /* containers left out */

@@ -11,6 +11,7 @@
 
 #include "common/base/guard.h"
 #include "common/base/log.h"
+#include "common/base/quote.h"
 
 #define AFTER_TIMEOUT_MS 500
 
@@ -128,12 +129,16 @@ void podfs_session_target_is(struct podfs_session *s, const char *target_id,
 }
 
 void podfs_session_helper_is(struct podfs_session *s, const char *container,
-			     bool running)
+			     bool running, const char *why)
 {
 	bool mine;
 
 	pthread_mutex_lock(&s->lock);
 	mine = strcmp(s->info.helper, container) == 0;
+	if (mine && !running && !s->helper_gone) {
+		s->helper_told = true;
+		snprintf(s->helper_why, sizeof(s->helper_why), "%s", why);
+	}
 	if (mine)
 		s->helper_gone = !running;
 	pthread_mutex_unlock(&s->lock);
@@ -261,6 +266,25 @@ void podfs_session_publish(struct podfs_session *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* In whatever state: a pod that goes for good says why just before. */
+static void say_helper_ended(struct podfs_session *s)
+{
+	char name[sizeof(s->info.helper)], why[sizeof(s->helper_why)];
+	bool told;
+
+	pthread_mutex_lock(&s->lock);
+	told = s->helper_told && (!s->dead || *s->helper_why);
+	s->helper_told = false;
+	memcpy(name, s->info.helper, sizeof(name));
+	memcpy(why, s->helper_why, sizeof(why));
+	pthread_mutex_unlock(&s->lock);
+	if (told)
+		podfs_warn("session", "%s/%s/%s: helper container %s ended%s%s",
+			   s->target.ref.ns, s->target.ref.pod,
+			   s->target.ref.container, name, *why ? ": " : "",
+			   *why ? podfs_quote(why).text : "");
+}
+
 static void on_wake(struct podfs_task *t)
 {
 	struct podfs_session *s =
@@ -268,6 +292,7 @@ static void on_wake(struct podfs_task *t)
 	struct podfs_call *c;
 	bool cancels, dead, lost_target;
 
+	say_helper_ended(s);
 	pthread_mutex_lock(&s->lock);
 	c = s->submitted;
 	s->submitted = NULL;

@@ -71,6 +71,8 @@ struct podfs_session {
 	bool target_told;
 	bool target_running;
 	bool helper_gone; /* the container of info.helper runs no more */
+	bool helper_told; /* ... which the log has yet to say */
+	char helper_why[64]; /* ... in the kubelet's word */
 	char target_id[sizeof(((struct podfs_helper *)0)->target_id)];
 	struct podfs_session_info info;
 	int64_t stalled_at; /* ms; nothing was completed since; 0: all was */
@@ -91,10 +93,11 @@ void podfs_session_kill(struct podfs_session *s);
 void podfs_session_target_is(struct podfs_session *s, const char *target_id,
 			     bool running);
 
-/* Whether a container of the pod runs, which may be the helper's. Where that
- * one ended, nobody comes back for what was open there. Thread: any. */
+/* Whether a container of the pod runs, which may be the helper's, and @why it
+ * doesn't, "" unknown. Where the helper's ended, nobody comes back for what was
+ * open there. Thread: any. */
 void podfs_session_helper_is(struct podfs_session *s, const char *container,
-			     bool running);
+			     bool running, const char *why);
 
 /* Tells the helper that it may forget this session: nobody comes back for its
  * handles and locks. False, and no @done(), where no helper listens; else

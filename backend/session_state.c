@@ -283,9 +283,6 @@ static void see_helper(struct podfs_session *s)
 	pthread_mutex_unlock(&s->lock);
 	if (!gone || !s->had_hello)
 		return;
-	podfs_warn("session", "%s/%s/%s: helper container %s ended",
-		   s->target.ref.ns, s->target.ref.pod,
-		   s->target.ref.container, s->helper.container);
 	said(s, "the helper's container ended");
 	podfs_session_epoch_ended(s);
 	podfs_timer_cancel(s->config->loop, &s->retry);

@@ -218,7 +218,8 @@ def test_a_helper_that_ended(api, tool, tmp_path, files):  # noqa: F811
             api.add(pod("later"))  # what was said before it is known then
             until(lambda: "later" in os.listdir(app.parents[1]))
             streams[0].sock.shutdown(2)
-            until(lambda: f"helper container {name} ended" in log.read_text())
+            until(lambda: f"helper container {name} ended: 'OOMKilled'" in
+                  log.read_text())
             with pytest.raises(OSError):
                 os.pread(f.fileno(), 1, 1 << 19)
             assert api.count(EXEC) == 1

@@ -23,7 +23,7 @@ static void on_changed(void *arg, const struct podfs_tree_change *c)
 }
 
 static void on_container(void *arg, const char *uid, const char *container,
-			 const char *id, bool running)
+			 const char *id, bool running, const char *why)
 {
 }
 

@@ -58,11 +58,12 @@ static void on_changed(void *arg, const struct podfs_tree_change *c)
 }
 
 static void on_container(void *arg, const char *uid, const char *container,
-			 const char *id, bool running)
+			 const char *id, bool running, const char *why)
 {
 	if (show_events)
-		say("* %s %s %s %s", uid, container, running ? "runs" : "ended",
-		    *id ? id : "-");
+		say("* %s %s %s %s%s%s", uid, container,
+		    running ? "runs" : "ended", *id ? id : "-",
+		    *why ? " " : "", why);
 }
 
 /* ---- list ------------------------------------------------------------------ */

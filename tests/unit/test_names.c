@@ -13,6 +13,7 @@
 
 #include "backend/names.h"
 #include "common/base/buf.h"
+#include "common/base/guard.h"
 
 /* Events as text, one line each. */
 static struct podfs_buf told = PODFS_BUF_INIT(1u << 20);
@@ -26,11 +27,11 @@ static void on_changed(void *arg, const struct podfs_tree_change *c)
 }
 
 static void on_container(void *arg, const char *uid, const char *container,
-			 const char *id, bool running)
+			 const char *id, bool running, const char *why)
 {
 	if (!quiet)
-		podfs_buf_printf(&told, "*%s %s %s %d\n", uid, container,
-				 *id ? id : "-", running);
+		podfs_buf_printf(&told, "*%s %s %s %d%s%s\n", uid, container,
+				 *id ? id : "-", running, *why ? " " : "", why);
 }
 
 static const struct podfs_names_events events = { .changed = on_changed,
@@ -223,6 +224,40 @@ static void shows_init_containers_while_they_run(void **state)
 	drop(n);
 }
 
+static void tells_why_a_helper_ended(void **state)
+{
+	static const char pod[] =
+		"{\"metadata\":{\"namespace\":\"db\",\"name\":\"p\",\"uid\":\"1\"},"
+		"\"spec\":{\"ephemeralContainers\":[{\"name\":\"podfs-1-abc\"}]},"
+		"\"status\":{%s\"ephemeralContainerStatuses\":[{\"name\":"
+		"\"podfs-1-abc\",\"containerID\":\"c://9\",\"state\":{\"%s\":"
+		"{\"reason\":\"OOMKilled\"}}}]}}";
+	static const char *const all[][2] = {
+		{ "", "OOMKilled" },
+		/* the pod's own reason says more */
+		{ "\"reason\":\"Evicted\",", "Evicted" },
+		{ "\"conditions\":[{\"type\":\"DisruptionTarget\",\"status\":"
+		  "\"True\",\"reason\":\"EvictionByEvictionAPI\"}],",
+		  "EvictionByEvictionAPI" },
+		{ "\"conditions\":[{\"type\":\"DisruptionTarget\",\"status\":"
+		  "\"False\",\"reason\":\"x\"},{\"type\":1},{}],", "OOMKilled" },
+	};
+	struct podfs_names *n = make_known();
+	char json[1500], words[100];
+
+	for (size_t i = 0; i < PODFS_ARRAY_LEN(all); i++) {
+		snprintf(json, sizeof(json), pod, all[i][0], "running");
+		assert_int_equal(put(n, json), 0);
+		podfs_buf_done(&told);
+		snprintf(json, sizeof(json), pod, all[i][0], "terminated");
+		assert_int_equal(put(n, json), 0);
+		snprintf(words, sizeof(words), "*1 podfs-1-abc c://9 0 %s\n",
+			 all[i][1]);
+		assert_told(words);
+	}
+	drop(n);
+}
+
 static void a_list_removes_what_it_does_not_name(void **state)
 {
 	struct podfs_names *n = make_known();
@@ -322,6 +357,7 @@ int main(void)
 		cmocka_unit_test(says_what_is_not_known_yet),
 		cmocka_unit_test(says_what_may_not_be_known),
 		cmocka_unit_test(tells_what_becomes_of_containers),
+		cmocka_unit_test(tells_why_a_helper_ended),
 		cmocka_unit_test(shows_init_containers_while_they_run),
 		cmocka_unit_test(a_list_removes_what_it_does_not_name),
 		cmocka_unit_test(takes_no_foreign_names),

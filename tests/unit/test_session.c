@@ -266,11 +266,11 @@ static void test_a_helper_that_ended(void **state)
 	struct one open, o;
 
 	make_ready(e);
-	podfs_session_helper_is(e->session, "another", false);
+	podfs_session_helper_is(e->session, "another", false, "");
 	fake_way_cut(&e->way);
 	run_for(e, 300);
 	assert_int_equal(e->way.opens, 2); /* it came back for its state */
-	podfs_session_helper_is(e->session, "h", false);
+	podfs_session_helper_is(e->session, "h", false, "");
 	run_for(e, 50);
 	assert_int_equal(e->way.opens, 2);
 	fake_way_cut(&e->way);
@@ -295,7 +295,7 @@ static void test_what_was_open_in_a_helper_that_ended(void **state)
 	e->way.answers_only_hello = true;
 	submit_in(e, &open, 10 * OP_MS, 1);
 	run_for(e, 50);
-	podfs_session_helper_is(e->session, "h", false);
+	podfs_session_helper_is(e->session, "h", false, "");
 	fake_way_cut(&e->way);
 	run_for(e, 300);
 	assert_true(open.done);
