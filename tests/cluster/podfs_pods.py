@@ -1,7 +1,9 @@
 """For test_podfs_*.py: pods of every kind, gone after the test."""
 
+import contextlib
 import json
 import os
+import pathlib
 
 import pytest
 
@@ -60,6 +62,17 @@ def refused(k8s, where, words):
     assert len(helpers(where)) == before
     said = [line for line in k8s.errors() if "/".join(where) in line]
     assert said and words in said[-1], said
+
+
+def helper_of(where):
+    """Its main process on the node, which is this machine."""
+    uid = pod_of(where)["metadata"]["uid"]
+    for p in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = p.read_bytes().split(b"\0")
+            if b"park" in words and uid.encode() in words:
+                return int(p.parent.name)
+    raise AssertionError(f"no helper of {where}")
 
 
 @pytest.fixture

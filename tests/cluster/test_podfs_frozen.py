@@ -12,7 +12,8 @@ import time
 import pytest
 
 from podfs_mount import (Mount, drop_pod, helper_image,  # noqa: F401
-                         inside, make_pod, pod_of)
+                         inside, make_pod)
+from podfs_pods import helper_of
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "mount"))
 from victims import Victim, wait_all  # noqa: E402
@@ -60,17 +61,6 @@ def test_killed_while_the_link_is_frozen(two, cluster, tmp_path):
         print("ms:", took)
         assert all(isinstance(t, int) for t in took), took
         assert "big" in os.listdir(mount.at(where, "tmp/read"))
-
-
-def helper_of(where):
-    """Its main process on the node, which is this machine."""
-    uid = pod_of(where)["metadata"]["uid"]
-    for p in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            words = p.read_bytes().split(b"\0")
-            if b"park" in words and uid.encode() in words:
-                return int(p.parent.name)
-    raise AssertionError(f"no helper of {where}")
 
 
 def test_one_pod_holds_up_no_other(two, tmp_path):

@@ -4,8 +4,10 @@ import contextlib
 import errno
 import json
 import os
+import pathlib
+import re
+import shutil
 import signal
-import subprocess
 import threading
 import time
 
@@ -15,7 +17,11 @@ from podfs_mount import (LAYOUT, PROGRAM, Mount, alive,  # noqa: F401
                          drop_namespace, drop_pod,
                          helper_image, helpers, inside, k8s, kubectl, one_node,
                          make_pod, pod_of, run, until)
-from podfs_pods import container, pod, seems_to_run  # noqa: F401
+from podfs_pods import (container, helper_of, pod,  # noqa: F401
+                        seems_to_run)
+
+
+STREAMS = int(os.environ.get("PODFS_STREAMS", "40"))
 
 
 @pytest.fixture
@@ -32,10 +38,14 @@ def reached(mount, where):
 
 def parked(where):
     """Descriptors and threads of the pod's helper."""
-    (pid,) = run("pgrep", "-f", "podfs-helper park .*--pod-uid "
-                 f"{uid_of(where)}").stdout.split()
-    proc = f"/proc/{pid.decode()}"
+    proc = f"/proc/{helper_of(where)}"
     return len(os.listdir(f"{proc}/fd")), len(os.listdir(f"{proc}/task"))
+
+
+def memory(where):
+    """KiB of the pod's helper."""
+    status = pathlib.Path(f"/proc/{helper_of(where)}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
 
 
 def test_ten_mounts_add_one_helper(target, tmp_path):
@@ -47,6 +57,34 @@ def test_ten_mounts_add_one_helper(target, tmp_path):
             fds, threads = parked(target)
     assert len(helpers(target)) == 1
     until(lambda: parked(target)[0] <= fds and parked(target)[1] <= threads)
+
+
+def test_one_helper_for_many_streams(target, cluster, tmp_path):
+    """Each ends with its connection: the helper keeps nothing of it."""
+    seen = []
+    with (cluster.proxy() as proxy,
+          Mount(tmp_path, args=["--kubeconfig", proxy.kubeconfig]) as mount):
+        first = reached(mount, target)
+        with open(mount.at(target, "tmp/f"), "w+b", buffering=0) as f:
+            f.write(b"kept")
+            for i in range(STREAMS):
+                if i in (STREAMS // 10, STREAMS - 1):
+                    seen.append((i, *parked(target), memory(target)))
+                proxy("cut")
+                os.fsync(f.fileno())
+            assert os.pread(f.fileno(), 4, 0) == b"kept"
+        session = mount.session(target)
+        assert session["helper"] == first
+        (hellos,) = [t["calls"] for t in session["trace"]
+                     if t["kind"] == "HELLO"]
+        assert hellos > STREAMS
+        print("streams, descriptors, threads, KiB:", *seen)
+        _, fds, threads, kib = seen[0]
+        # of the one stream, and of those that are about to end
+        until(lambda: parked(target)[0] <= fds + 10, 30)
+        until(lambda: parked(target)[1] <= threads + 5, 30)
+        assert memory(target) <= kib + 1024
+    assert len(helpers(target)) == 1
 
 
 def test_users_share_a_helper(target, tmp_path):
@@ -180,33 +218,31 @@ def test_the_same_name_again(target, tmp_path):
                 os.close(fd)
 
 
-def test_a_new_pod_is_seen(k8s):  # noqa: F811
-    point = k8s.point / "db"
-    drop_pod("podfs-seen")
-    until(lambda: "podfs-seen" not in os.listdir(point), 3)
-    try:
-        make_pod("podfs-seen")
-        until(lambda: "podfs-seen" in os.listdir(point), 1)
-    finally:
-        drop_pod("podfs-seen")
+def test_a_new_pod_is_seen(k8s, pod):  # noqa: F811
+    """Told by the watch, without a request."""
+    def asked():
+        return [line for line in k8s.log.read_text().splitlines()
+                if "/pods?limit" in line or "/pods/podfs-seen" in line]
+
+    before = asked()
+    assert not k8s.at(("db", "podfs-seen")).exists()
+    pod("podfs-seen", wait=None)
+    start = time.monotonic()
+    until(lambda: "podfs-seen" in os.listdir(k8s.point / "db"), 30)
+    print(f"{1000 * (time.monotonic() - start):.0f} ms after it was made")
+    assert asked() == before
 
 
-def test_a_helper_that_is_killed(target, tmp_path):
-    """As by the kernel for want of memory: the next access gets another."""
-    with Mount(tmp_path) as mount:
-        first = reached(mount, target)
-        mount.at(target, "tmp/f").write_text("kept")
-        inside((*target[:2], first), "/podfs-helper", "version")
-        killed = subprocess.run(["pkill", "-KILL", "-f", "podfs-helper park "
-                                 f".*--pod-uid {uid_of(target)}"], check=False)
-        assert killed.returncode == 0
-        until(lambda: mount.at(target, "tmp/f").exists(), 20)
-        assert mount.at(target, "tmp/f").read_text() == "kept"
-        assert mount.session(target)["helper"] != first
-
-
-def uid_of(where):
-    return pod_of(where)["metadata"]["uid"]
+def test_an_indexer_adds_no_helper(target, tmp_path):
+    """It sees the names of the cluster, and nothing behind them."""
+    with Mount(tmp_path, args=["--refuse", "our-own-indexer"]) as mount:
+        for name in ("updatedb", "our-own-indexer"):
+            indexer = tmp_path / name
+            shutil.copy(shutil.which("ls"), indexer)
+            assert b"app" in run(indexer, mount.at(target[:2])).stdout
+            said = run(indexer, mount.at(target), check=False)
+            assert b"Permission denied" in said.stderr
+    assert helpers(target) == []
 
 
 def test_the_kubelet_goes_for_a_while(target, tmp_path):
