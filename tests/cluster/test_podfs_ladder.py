@@ -98,6 +98,26 @@ def test_a_user_namespace(user_namespaces, k8s, pod, ns, rung):  # noqa: F811
     assert os.getxattr(root, "user.podfs.rung") == rung
 
 
+def test_a_user_namespace_under_restricted(user_namespaces, k8s,
+                                           pod):  # noqa: F811
+    """Where root of it is let in as any other user is (Kubernetes 1.35)."""
+    users = {"app": {}, "root": {"runAsUser": 0, "runAsNonRoot": False}}
+    ns, name, _ = pod("podfs-userns", *(container(
+        name, command=["/bin/sh", "-c", "echo a >/tmp/f; " + SLEEP[2]],
+        securityContext=RESTRICTED | ids) for name, ids in users.items()),
+        ns="restricted", **USERNS)
+    for app, ids in users.items():
+        where, uid = (ns, name, app), (RESTRICTED | ids)["runAsUser"]
+        assert inside(where, "cat", "/proc/self/uid_map").split()[1] != b"0"
+        root = k8s.at(where)
+        assert (root / "tmp/f").read_text() == "a\n"
+        assert (root / "tmp/f").stat().st_uid == uid
+        (root / "tmp/new").write_text("x")
+        assert inside(where, "stat", "-c", "%u:%g",
+                      "/tmp/new").decode() == f"{uid}:0\n"
+        assert os.getxattr(root, "user.podfs.rung") == b"restricted"
+
+
 # ---- ids -------------------------------------------------------------------------
 
 @pytest.mark.parametrize("how", ["container", "pod", "groups"])

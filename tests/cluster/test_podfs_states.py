@@ -1,12 +1,18 @@
 """Targets that can't be entered, and helpers that can't run: said at once."""
 
+import contextlib
+import datetime
 import errno
 import os
+import subprocess
+import threading
+import time
 
 import pytest
 
-from podfs_mount import (Mount, helper_image, helpers, k8s,  # noqa: F401
-                         kubectl, pod_of, until)
+import build as programs
+from podfs_mount import (LAYOUT, Mount, helper_image, helpers,  # noqa: F401
+                         k8s, kubectl, pod_of, until)
 from podfs_pods import (BOX, POD_NAME, container, crashes, ghost,  # noqa: F401
                         pod, refused, waits_for)
 
@@ -21,6 +27,45 @@ NO_HELPER = {
 }
 
 
+@contextlib.contextmanager
+def watched(where):
+    """(Time, words) of each change of what its helper waits for, as a watch of
+    one's own is told."""
+    seen = []
+    watch = subprocess.Popen(
+        [programs.kubectl(), "--kubeconfig", LAYOUT.kubeconfig(), "get", "pod",
+         "-n", *where[:2], "-w", "-o", "jsonpath={.status."
+         "ephemeralContainerStatuses[0].state.*.reason}{'\\n'}"],
+        stdout=subprocess.PIPE, text=True)
+
+    def read():
+        for line in watch.stdout:
+            seen.append((time.time(), line.strip()))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        until(lambda: seen, 30)  # it has begun
+        yield seen
+    finally:
+        watch.kill()
+        watch.wait()
+        reader.join()
+
+
+def told_by_the_watch(lines, where, container):
+    """From the helper's start up to the refusal podfs asks for nothing, so it
+    is the open watch that brings the kubelet's words; when that was."""
+    added, told = [next(i for i, line in enumerate(lines) if words in line)
+                   for words in (f"added helper container {container}",
+                                 f"error session: {'/'.join(where)}: ")]
+    asked = [line for line in lines[added:told]
+             if f"/pods/{where[1]}" in line or "/pods?limit" in line]
+    assert added < told and asked == []
+    return datetime.datetime.fromisoformat(
+        lines[told].split()[0].replace("Z", "+00:00")).timestamp()
+
+
 @pytest.mark.parametrize("how", NO_HELPER)
 def test_a_helper_that_the_kubelet_refuses(helper_image, tmp_path, pod,
                                            how):  # noqa: F811
@@ -29,13 +74,20 @@ def test_a_helper_that_the_kubelet_refuses(helper_image, tmp_path, pod,
     image, *words = NO_HELPER[how]
     with Mount(tmp_path, args=["--start-timeout", "120", "--image",
                                *image]) as mount:
-        with pytest.raises(OSError) as e:
-            os.listdir(mount.at(where))
+        with watched(where) as changes:
+            with pytest.raises(OSError) as e:
+                os.listdir(mount.at(where))
+            until(lambda: {r for _, r in changes} - {"", "ContainerCreating"},
+                  30)
         assert e.value.errno == errno.EIO
         said = [line for line in mount.errors() if "/".join(where) in line]
         assert said and all(w in said[-1] for w in words), said
         assert all(w in mount.session(where)["error"] for w in words)
-    assert len(helpers(where)) == 1
+        lines = mount.log.read_text().splitlines()
+    (name,) = helpers(where)
+    told = told_by_the_watch(lines, where, name)
+    print([f"{reason}: {1000 * (told - at):.0f} ms before podfs said it"
+           for at, reason in changes if reason])
 
 
 def test_a_helper_whose_environment_is_missing(k8s, pod):  # noqa: F811
