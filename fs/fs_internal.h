@@ -1,5 +1,5 @@
 /*
- * What the files of fs/ share. The order of locks: nodes.lock, then
+ * What the files of fs/ share. The order of locks: a forward's, nodes.lock, then
  * interrupts.lock; notifier.lock and parking.lock stand alone. None is held
  * over a call into backend/ or a fuse_reply_*().
  */

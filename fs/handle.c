@@ -7,6 +7,7 @@
 #include "common/base/guard.h"
 #include "fs/audit.h"
 #include "fs/clock.h"
+#include "fs/forward.h"
 #include "fs/listing.h"
 #include "fs/names.h"
 #include "fs/op.h"
@@ -146,6 +147,7 @@ void fs_handle_put(struct fs_nodes *n, struct fs_handle *x)
 				  x->remote.epoch);
 	fs_audit_closed(x->audit);
 	fs_node_put(n, x->node);
+	fs_forward_free(x->forward);
 	free(x->data);
 	free(x);
 }
@@ -159,6 +161,7 @@ void fs_handles_done(struct fs_handles *h)
 			continue;
 		fs_listing_free(x->listing);
 		fs_audit_closed(x->audit);
+		fs_forward_free(x->forward);
 		free(x->data);
 		free(x);
 	}

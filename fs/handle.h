@@ -32,6 +32,7 @@ struct fs_handle {
 	/* its blocks make up its size: it has no hole, as of then (ms), when so
 	 * many writes were counted */
 	bool dense;
+	bool steady; /* a file whose content the kernel keeps */
 	int64_t dense_at;
 	unsigned dense_writes;
 	/* nodes->lock: all of a small file, as it came with the open */
@@ -48,6 +49,7 @@ struct fs_handle {
 	bool close_remote; /* with the last reference */
 	unsigned refs;	   /* nodes->lock; the kernel's, and operations by node */
 	struct fs_handle *next, *prev; /* node->open */
+	struct fs_forward *forward; /* nodes->lock; or NULL */
 	struct fs_audit_line *audit; /* what is written to it; or NULL */
 	struct fs_listing *listing;    /* of a folder; readdir.c's */
 };

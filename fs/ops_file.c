@@ -7,6 +7,7 @@
 
 #include "common/base/guard.h"
 #include "fs/convert.h"
+#include "fs/forward.h"
 #include "fs/opened.h"
 #include "fs/virtual.h"
 
@@ -101,6 +102,8 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	struct podfs_fs *fs = fs_of(req);
 	struct fs_handle *h = fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
 	int64_t age_ms = (int64_t)(fs->config.attr_timeout * 1000);
+	struct wire_req_READ m = { .handle = 0 };
+	struct wire_writer w;
 	struct fs_op *op;
 	uint8_t *data;
 	size_t len;
@@ -127,8 +130,13 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	op->untold = FS_UNTOLD_READ;
 	op->call.part = read_part;
 	op->call.restart = read_restart;
-	FS_SEND(op, READ, .handle = op->remote, .offset = (uint64_t)off,
-		.count = (uint32_t)size);
+	m.handle = op->remote;
+	m.offset = op->offset;
+	m.count = (uint32_t)size;
+	w = fs_op_body(op);
+	wire_enc_req_READ(&w, &m);
+	if (fs_op_ready(op, &w) && !fs_forward_take(op))
+		podfs_session_submit(op->session, &op->call);
 }
 
 /* ---- space ------------------------------------------------------------------------ */

@@ -77,7 +77,8 @@ static void keep(struct fs_handle *h, struct fs_op *op,
 	h->audit = podfs_steal_ptr(&op->audit_file);
 	h->size = a->size;
 	h->mtime = a->mtime;
-	h->dense = S_ISREG(a->mode) && !(a->flags & WIRE_ATTR_VOLATILE) &&
+	h->steady = S_ISREG(a->mode) && !(a->flags & WIRE_ATTR_VOLATILE);
+	h->dense = h->steady &&
 		   a->blocks >= a->size / 512 + (a->size % 512 != 0);
 	h->dense_at = at;
 	h->dense_writes = writes;

@@ -1,0 +1,399 @@
+#include "fs/forward.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/guard.h"
+#include "fs/clock.h"
+#include "fs/handle.h"
+#include "fs/op.h"
+#include "fs/opened.h"
+
+#define PIECE ((size_t)WIRE_READ_MAX)
+/* At one time, of one open file: 80 MB/s at a delay of 50 ms. */
+#define WINDOW_MAX 4u
+/* A link on which a piece takes longer gets one at a time. */
+#define QUICK_MS 500
+/* Requests in a row before it begins, and how far from where the row goes on
+ * the next may be: the kernel's come out of order. */
+#define ROW_MIN 8u
+#define SLACK ((uint64_t)512 << 10)
+/* Where the kernel asks for more at a time it reads ahead enough by itself. */
+#define REQUEST_MAX ((size_t)256 << 10)
+
+/* Of all files. */
+#define PIECES_MAX 64u
+
+static atomic_uint pieces;
+
+struct piece {
+	struct podfs_call call;
+	struct fs_forward *f;
+	struct fs_handle *handle; /* a reference, until the call has ended */
+	struct fs_nodes *nodes;
+	struct podfs_session *session;
+	struct piece *next; /* in the file */
+	uint64_t offset;
+	uint8_t *data;
+	size_t len;
+	bool under_way;
+	bool dropped; /* nobody wants it: it ends with its call */
+	unsigned writes; /* the node's, when it was asked for */
+	int64_t asked_at, at; /* ms; when the last of it came */
+	struct fs_op *waiting;
+	uint8_t frame[PODFS_CALL_HEADROOM + 64];
+};
+
+struct fs_forward {
+	pthread_mutex_t lock;
+	uint64_t next; /* where the row goes on */
+	unsigned row;
+	unsigned window;
+	uint64_t asked_to;
+	struct piece *pieces;
+};
+
+static void piece_free(struct piece *p)
+{
+	atomic_fetch_sub(&pieces, 1);
+	free(p->data);
+	free(p);
+}
+
+void fs_forward_free(struct fs_forward *f)
+{
+	if (!f)
+		return;
+	while (f->pieces) {
+		struct piece *p = f->pieces;
+
+		f->pieces = p->next;
+		piece_free(p);
+	}
+	pthread_mutex_destroy(&f->lock);
+	free(f);
+}
+
+/* ---- what comes ------------------------------------------------------------------ */
+
+static bool is_there(const struct piece *p, const struct fs_op *op)
+{
+	return op->offset - p->offset + op->size <= p->len;
+}
+
+static bool is_good(const struct piece *p, const struct fs_op *op)
+{
+	return p->writes == atomic_load(&op->node->writes);
+}
+
+static void reply(struct fs_op *op, const struct piece *p)
+{
+	if (fs_op_claim(op))
+		fuse_reply_buf(op->req,
+			       (const char *)p->data + (op->offset - p->offset),
+			       op->size);
+	fs_op_put(op);
+}
+
+/* Those that @p has come far enough for; or all. */
+static struct fs_op *leave_locked(struct piece *p, bool all)
+{
+	struct fs_op **at = &p->waiting, *out = NULL;
+
+	while (*at) {
+		struct fs_op *op = *at;
+
+		if (!all && !is_there(p, op)) {
+			at = &op->ahead_next;
+			continue;
+		}
+		*at = op->ahead_next;
+		op->ahead_next = out;
+		out = op;
+	}
+	return out;
+}
+
+/* On the I/O thread, which alone adds to @p and ends it. */
+static void serve(const struct piece *p, struct fs_op *list)
+{
+	while (list) {
+		struct fs_op *op = list;
+
+		list = op->ahead_next;
+		if (is_there(p, op) && is_good(p, op))
+			reply(op, p);
+		else
+			podfs_session_submit(op->session, &op->call);
+	}
+}
+
+static int add(struct piece *p, const uint8_t *body, size_t len)
+{
+	struct wire_reader r = wire_reader_over(body, len);
+	struct wire_rep_READ m;
+	struct fs_op *served;
+	int err = 0;
+
+	if (wire_dec_rep_READ(&r, &m) != 0)
+		return -EIO;
+	pthread_mutex_lock(&p->f->lock);
+	if (p->dropped)
+		err = -ECANCELED;
+	else if (m.data.n > PIECE - p->len)
+		err = -EIO;
+	if (!err && m.data.n) {
+		memcpy(p->data + p->len, m.data.p, m.data.n);
+		p->len += m.data.n;
+	}
+	served = err ? NULL : leave_locked(p, false);
+	pthread_mutex_unlock(&p->f->lock);
+	serve(p, served);
+	return err;
+}
+
+static int on_part(struct podfs_call *c, const uint8_t *body, size_t len)
+{
+	return add(podfs_container_of(c, struct piece, call), body, len);
+}
+
+static void on_restart(struct podfs_call *c)
+{
+	struct piece *p = podfs_container_of(c, struct piece, call);
+
+	pthread_mutex_lock(&p->f->lock);
+	p->len = 0;
+	pthread_mutex_unlock(&p->f->lock);
+}
+
+static void unlink_locked(struct fs_forward *f, struct piece *p)
+{
+	struct piece **at = &f->pieces;
+
+	while (*at && *at != p)
+		at = &(*at)->next;
+	if (*at)
+		*at = p->next;
+	p->dropped = true;
+}
+
+static void on_done(struct podfs_call *c, int status, const uint8_t *body,
+		    size_t len)
+{
+	struct piece *p = podfs_container_of(c, struct piece, call);
+	struct podfs_session *session = p->session;
+	struct fs_handle *handle = p->handle;
+	struct fs_nodes *nodes = p->nodes;
+	struct fs_forward *f = p->f;
+	struct fs_op *served;
+	bool gone;
+
+	if (!status)
+		status = add(p, body, len);
+	pthread_mutex_lock(&f->lock);
+	p->at = fs_now_ms();
+	if (p->at - p->asked_at > QUICK_MS)
+		f->window = 1;
+	else if (f->window < WINDOW_MAX)
+		f->window *= 2;
+	if (!p->dropped && (status || p->len < PIECE)) {
+		unlink_locked(f, p);
+		f->row = 0;
+	}
+	served = leave_locked(p, true);
+	pthread_mutex_unlock(&f->lock);
+	serve(p, served);
+	pthread_mutex_lock(&f->lock);
+	p->under_way = false;
+	gone = p->dropped;
+	pthread_mutex_unlock(&f->lock);
+	if (gone)
+		piece_free(p);
+	fs_handle_put(nodes, handle);
+	podfs_session_put(session);
+}
+
+/* ---- asking ---------------------------------------------------------------------- */
+
+static bool may_forward(struct fs_nodes *n, const struct fs_op *op)
+{
+	bool ok = op->handle->read_only && op->handle->steady &&
+		  op->call.epoch != FS_EPOCH_NONE && op->size <= REQUEST_MAX;
+
+	pthread_mutex_lock(&n->lock);
+	for (const struct fs_handle *x = op->node->open; ok && x; x = x->next)
+		ok = x->read_only;
+	pthread_mutex_unlock(&n->lock);
+	return ok;
+}
+
+static struct fs_forward *forward_of(struct fs_nodes *n, struct fs_handle *h)
+{
+	struct fs_forward *f;
+
+	pthread_mutex_lock(&n->lock);
+	if (!h->forward) {
+		h->forward = calloc(1, sizeof(*h->forward));
+		if (h->forward) {
+			pthread_mutex_init(&h->forward->lock, NULL);
+			h->forward->window = 1;
+		}
+	}
+	f = h->forward;
+	pthread_mutex_unlock(&n->lock);
+	return f;
+}
+
+static struct piece *piece_new(struct fs_forward *f, const struct fs_op *op,
+			       uint64_t offset, int64_t now)
+{
+	const struct wire_req_READ m = { .handle = op->remote,
+					 .offset = offset,
+					 .count = (uint32_t)PIECE };
+	struct piece *p = calloc(1, sizeof(*p));
+	struct wire_writer w;
+
+	if (!p)
+		return NULL;
+	p->data = malloc(PIECE);
+	if (atomic_fetch_add(&pieces, 1) >= PIECES_MAX || !p->data) {
+		piece_free(p);
+		return NULL;
+	}
+	p->f = f;
+	p->handle = op->handle;
+	p->nodes = &op->fs->nodes;
+	p->session = op->session;
+	p->offset = offset;
+	p->writes = atomic_load(&op->node->writes);
+	p->asked_at = now;
+	p->under_way = true;
+	w = wire_writer_over(p->frame + PODFS_CALL_HEADROOM,
+			     sizeof(p->frame) - PODFS_CALL_HEADROOM);
+	wire_enc_req_READ(&w, &m);
+	wire_writer_done(&w, &p->call.body_len);
+	p->call.op = WIRE_OP_READ;
+	p->call.epoch = op->call.epoch;
+	p->call.prio = WIRE_PRIO_BULK;
+	p->call.frame = p->frame;
+	p->call.unawaited = true;
+	p->call.part = on_part;
+	p->call.restart = on_restart;
+	p->call.done = on_done;
+	return p;
+}
+
+/* Pieces that the row needs next; linked by call order in @ret. */
+static size_t ask_locked(struct fs_forward *f, const struct fs_op *op,
+			 int64_t now, struct piece **ret)
+{
+	struct piece **end = &f->pieces;
+	unsigned ahead = 0;
+	size_t n = 0;
+
+	for (; *end; end = &(*end)->next)
+		ahead += (*end)->offset + PIECE > f->next;
+	while (ahead < f->window && n < WINDOW_MAX &&
+	       op->handle->size >= PIECE &&
+	       f->asked_to <= op->handle->size - PIECE) {
+		struct piece *p = piece_new(f, op, f->asked_to, now);
+
+		if (!p)
+			break;
+		f->asked_to += PIECE;
+		*end = p;
+		end = &p->next;
+		ret[n++] = p;
+		ahead++;
+	}
+	return n;
+}
+
+/* All that is before the row, old or written to; @all: whatever it is. */
+static void drop_locked(struct fs_forward *f, const struct fs_op *op,
+			int64_t old, bool all)
+{
+	struct piece *next;
+
+	for (struct piece *p = f->pieces; p; p = next) {
+		next = p->next;
+		if (!all && p->offset + PIECE + SLACK > f->next &&
+		    is_good(p, op) && (p->under_way || p->at > old))
+			continue;
+		unlink_locked(f, p);
+		if (!p->under_way)
+			piece_free(p);
+	}
+}
+
+/* Whether @op goes on with the row. */
+static bool goes_on_locked(struct fs_forward *f, const struct fs_op *op)
+{
+	const uint64_t end = op->offset + op->size;
+	bool yes = op->offset <= f->next + SLACK && end + SLACK >= f->next;
+
+	f->row = yes ? f->row + 1 : 0;
+	if (!yes || end > f->next)
+		f->next = end;
+	return yes;
+}
+
+static struct piece *find_locked(const struct fs_forward *f,
+				 const struct fs_op *op)
+{
+	struct piece *p = f->pieces;
+
+	while (p && (op->offset < p->offset ||
+		     op->offset + op->size > p->offset + PIECE))
+		p = p->next;
+	return p;
+}
+
+bool fs_forward_take(struct fs_op *op)
+{
+	struct fs_nodes *n = &op->fs->nodes;
+	const int64_t now = fs_now_ms();
+	const int64_t age = (int64_t)(op->fs->config.attr_timeout * 1000);
+	struct piece *sends[WINDOW_MAX], *p = NULL;
+	bool waits = false, copied = false;
+	struct fs_forward *f;
+	size_t count = 0;
+
+	if (age <= 0 || !may_forward(n, op))
+		return false;
+	f = forward_of(n, op->handle);
+	if (!f)
+		return false;
+	pthread_mutex_lock(&f->lock);
+	drop_locked(f, op, now - age, !goes_on_locked(f, op));
+	if (f->row >= ROW_MIN) {
+		if (!f->pieces)
+			f->asked_to = f->next;
+		count = ask_locked(f, op, now, sends);
+		p = find_locked(f, op);
+	}
+	if (p && is_there(p, op)) {
+		op->data = malloc(op->size);
+		copied = op->data;
+		if (copied)
+			memcpy(op->data, p->data + (op->offset - p->offset),
+			       op->size);
+	} else if (p && p->under_way) {
+		op->call.since = now; /* should it be sent in the end */
+		op->ahead_next = p->waiting;
+		p->waiting = op;
+		waits = true;
+	}
+	for (size_t i = 0; i < count; i++) { /* before it may be answered */
+		podfs_session_ref(sends[i]->session);
+		fs_handle_ref(n, sends[i]->handle);
+	}
+	pthread_mutex_unlock(&f->lock);
+	for (size_t i = 0; i < count; i++)
+		podfs_session_submit(sends[i]->session, &sends[i]->call);
+	if (copied && fs_op_claim(op))
+		fuse_reply_buf(op->req, (const char *)op->data, op->size);
+	if (copied)
+		fs_op_put(op);
+	return waits || copied;
+}

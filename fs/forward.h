@@ -1,0 +1,27 @@
+/*
+ * Reads ahead in a file that is read from front to back, where the kernel's own
+ * reading ahead is short: it is, for who isn't root. Pieces of 1 MiB are asked
+ * for before anybody waits for them, as many at a time as a quick link takes,
+ * and requests that lie in one are answered by it.
+ *
+ * Only of files that nobody has open for writing here. A piece serves for as
+ * long as attributes may be old, and while nothing was written to the file
+ * through this mount.
+ *
+ * Thread: any; its lock comes before nodes->lock.
+ */
+#ifndef PODFS_FS_FORWARD_H
+#define PODFS_FS_FORWARD_H
+
+#include <stdbool.h>
+
+struct fs_forward;
+struct fs_op;
+
+/* @op, a READ that is ready to be sent. True: it was answered, or will be or
+ * sent. Otherwise the caller sends it. */
+bool fs_forward_take(struct fs_op *op);
+/* With its handle's last reference. NULL is fine. */
+void fs_forward_free(struct fs_forward *f);
+
+#endif

@@ -1,0 +1,122 @@
+"""A file that is read from front to back comes ahead, also where the kernel
+itself reads no more than 128 KiB ahead: for all but root."""
+
+import json
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from conftest import Mount, abort
+
+MEGA = 1 << 20
+SIZE = 16 * MEGA
+
+
+def shorten(point):
+    """What the kernel reads ahead, once podfs has made it long."""
+    dev = os.stat(point).st_dev
+    path = f"/sys/class/bdi/{os.major(dev)}:{os.minor(dev)}/read_ahead_kb"
+    end = time.monotonic() + 60
+    while os.access(path, os.W_OK) and int(open(path).read()) <= 128:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    try:
+        with open(path, "w") as f:
+            f.write("128")
+    except OSError:
+        assert int(open(path).read()) <= 128
+
+
+def start(tmp_path, age):
+    m = Mount(tmp_path, "--attr-timeout", age)
+    try:
+        os.listdir(m.files)
+        shorten(m.point)
+        (m.root / "f").write_bytes(random.Random(1).randbytes(SIZE))
+        yield m
+        assert m.stop() == 0, m.log.read_text()
+    finally:
+        abort(m.point)
+
+
+@pytest.fixture
+def patient(tmp_path):
+    """In which nothing grows old, however slow the machine is."""
+    yield from start(tmp_path, "60")
+
+
+@pytest.fixture
+def short(tmp_path):
+    yield from start(tmp_path, "1")
+
+
+def reads(mount):
+    text = (mount.point / ".podfs" / "status.json").read_text()
+    (session,) = json.loads(text)["sessions"]
+    return next((k for k in session["trace"] if k["kind"] == "READ"),
+                {"calls": 0, "trips": 0, "bytes_in": 0})
+
+
+def test_few_trips(patient):
+    before = reads(patient)
+    with open(patient.files / "f", "rb", buffering=0) as f:
+        got = b"".join(iter(lambda: f.read(MEGA), b""))
+    after = reads(patient)
+    assert got == (patient.root / "f").read_bytes()
+    assert after["trips"] - before["trips"] <= 20  # without: 32 and more
+    assert after["calls"] - before["calls"] <= 70  # without: 129
+    assert after["bytes_in"] - before["bytes_in"] < SIZE * 1.5
+
+
+def test_random_reads_bring_what_was_asked_for(patient):
+    rng = random.Random(2)
+    before = reads(patient)
+    with open(patient.files / "f", "rb", buffering=0) as f, \
+         open(patient.root / "f", "rb", buffering=0) as local:
+        os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+        for _ in range(200):
+            at = rng.randrange(SIZE // 4096) * 4096
+            assert os.pread(f.fileno(), 4096, at) == \
+                os.pread(local.fileno(), 4096, at)
+    assert reads(patient)["bytes_in"] - before["bytes_in"] < MEGA
+
+
+def begun(mount):
+    """The file, open, and so much of it read that more is on its way."""
+    f = open(mount.files / "f", "rb", buffering=0)
+    for _ in range(4):
+        assert f.read(MEGA)
+    return f
+
+
+@pytest.mark.parametrize("how", ["here", "there"])
+def test_what_came_ahead_grows_old(request, how):
+    mount = request.getfixturevalue("patient" if how == "here" else "short")
+    with begun(mount) as f:
+        where = mount.files if how == "here" else mount.root
+        with open(where / "f", "r+b", buffering=0) as other:
+            other.seek(6 * MEGA)
+            other.write(b"changed")
+            if how == "there":
+                time.sleep(1.2)
+            # while somebody has it open to write, too
+            assert os.pread(f.fileno(), 7, 6 * MEGA) == b"changed"
+        os.truncate(where / "f", 7 * MEGA)
+        if how == "there":
+            time.sleep(1.2)
+        rest = b"".join(iter(lambda: f.read(MEGA), b""))
+    assert 4 * MEGA + len(rest) == 7 * MEGA
+    assert rest[2 * MEGA:2 * MEGA + 7] == b"changed"
+
+
+def test_the_helper_stops_and_goes_on(patient):
+    helper = patient.helper_pid()
+    with begun(patient) as f:
+        os.kill(helper, signal.SIGSTOP)
+        time.sleep(0.2)
+        os.kill(helper, signal.SIGCONT)
+        rest = b"".join(iter(lambda: f.read(MEGA), b""))
+    assert rest == (patient.root / "f").read_bytes()[4 * MEGA:]
