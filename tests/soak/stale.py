@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""stale.py [--seconds S] [--seed N] [--mode told|default|off]: nothing that is
+"""stale.py [--seconds S] [--seed N] [--mode on|told|off]: nothing that is
 seen through a mount is older than docs/caches.md allows.
 
 Writers in the container (in the helper's root) and through the mount note when
@@ -31,8 +31,8 @@ GONE = None
 FOLDERS = 3
 AGE = 1.0  # --attr-timeout
 # what is told comes long before the time-outs of "told"
-MODES = {"on": ["--watch-timeout", "60"], "told": ["--attr-timeout", "1800", "--watch-timeout", "3600"],
-         "default": [],
+MODES = {"on": ["--watch-timeout", "60"],
+         "told": ["--attr-timeout", "1800", "--watch-timeout", "3600"],
          "off": ["--watch-timeout", "0"]}
 # of a machine that is busy; what it takes on one that isn't is printed
 SLACK = 5.0
