@@ -79,9 +79,8 @@ def alive(pid):
     return stat.rsplit(")", 1)[1].split()[0] not in "ZX"
 
 
-def make_pod(name, ns="db", image="busybox:1", seconds=None, **container):
-    """A pod of one container "app" that sleeps (at most so many seconds);
-    deleted by drop_pod."""
+def make_pod(name, ns="db", image="busybox:1", **container):
+    """A pod of one container "app" that sleeps; deleted by drop_pod."""
     if image == "busybox:1":
         container.setdefault("command", [
             "/bin/sh", "-c", "trap exit TERM; while :; do sleep 1; done"])
@@ -94,7 +93,6 @@ def make_pod(name, ns="db", image="busybox:1", seconds=None, **container):
         "spec": {"nodeName": "node1", "automountServiceAccountToken": False,
                  "enableServiceLinks": False,
                  "terminationGracePeriodSeconds": 1,
-                 "activeDeadlineSeconds": seconds,
                  "containers": [{"name": "app",
                                  "image": f"{images.PREFIX}/{image}",
                                  "imagePullPolicy": "Never", **container}]},

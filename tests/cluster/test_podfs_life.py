@@ -283,30 +283,6 @@ def test_the_node_goes(target, tmp_path):
         assert len(helpers(target)) == 1
 
 
-def test_a_pod_that_the_kubelet_ends(helper_image, tmp_path):  # noqa: F811
-    """As it evicts one, which this node's kubelet can't (it knows no disk): the
-    pod stays, with a reason, and nothing in it runs."""
-    where = make_pod("podfs-failed", seconds=30)
-    with Mount(tmp_path) as mount:
-        reached(mount, where)
-        f = os.open(mount.at(where, "tmp/f"), os.O_WRONLY | os.O_CREAT)
-        assert os.write(f, bytes(100_000)) == 100_000
-        until(lambda: pod_of(where)["status"]["phase"] == "Failed", 90)
-        start = time.monotonic()
-        with pytest.raises(OSError):
-            os.write(f, bytes(100_000))
-            os.fsync(f)
-        with contextlib.suppress(OSError):  # it may say so again
-            os.close(f)
-        with pytest.raises(OSError):
-            os.listdir(mount.at(where))
-        assert time.monotonic() - start < 40
-        assert any("/".join(where) in line and
-                   "Failed: 'DeadlineExceeded'" in line
-                   for line in mount.errors())
-    drop_pod("podfs-failed")
-
-
 @pytest.fixture
 def crowd(cluster):
     """200 pods that seem to run, on a node that isn't there."""
