@@ -142,7 +142,8 @@ void fs_handle_put(struct fs_nodes *n, struct fs_handle *x)
 	pthread_mutex_unlock(&n->lock);
 	if (!last)
 		return;
-	if (x->close_remote)
+	if (x->close_remote && x->remote.handle &&
+	    !fs_is_opened_ahead(x->remote))
 		fs_release_remote(x->node->session, x->remote.handle,
 				  x->remote.epoch);
 	fs_audit_closed(x->audit);

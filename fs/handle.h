@@ -46,7 +46,7 @@ struct fs_handle {
 	bool local; /* closing it reports nothing */
 	pid_t pid; /* nodes->lock: who opened it */
 	atomic_bool locked; /* a lock was had by it */
-	bool close_remote; /* with the last reference */
+	bool close_remote; /* if it has one, with the last reference */
 	unsigned refs;	   /* nodes->lock; the kernel's, and operations by node */
 	struct fs_handle *next, *prev; /* node->open */
 	struct fs_forward *forward; /* nodes->lock; or NULL */

@@ -5,7 +5,6 @@
 #include "fs/convert.h"
 #include "fs/listing.h"
 #include "fs/op.h"
-#include "fs/opened.h"
 
 static void release(fuse_req_t req, const struct fuse_file_info *fi)
 {
@@ -13,9 +12,7 @@ static void release(fuse_req_t req, const struct fuse_file_info *fi)
 	struct fs_handle *h = fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
 
 	if (h) {
-		struct fs_remote remote = fs_handle_remote(&fs->nodes, h);
-
-		h->close_remote = remote.handle && !fs_is_opened_ahead(remote);
+		h->close_remote = true;
 		fs_listing_free(h->listing);
 		fs_handle_remove(&fs->handles, &fs->nodes, h);
 	}

@@ -7,6 +7,7 @@
 
 #include "fs/convert.h"
 #include "fs/link.h"
+#include "fs/reopen.h"
 
 /* The start that all share: an op on @name in @parent and where that is. NULL:
  * the request has been answered. */
@@ -165,13 +166,20 @@ static void unlink_done(struct fs_op *op, int status, const uint8_t *body,
 
 void fs_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+	struct wire_req_UNLINK m = { .base = 0 };
+	struct wire_writer w;
 	struct fs_loc loc;
 	struct fs_op *op =
 		begin(req, parent, name, WIRE_OP_UNLINK, unlink_done, &loc);
 
 	if (!op)
 		return;
-	FS_SEND(op, UNLINK, .base = loc.base, .path = fs_loc_path(&loc));
+	m.base = loc.base;
+	m.path = fs_loc_path(&loc);
+	w = fs_op_body(op);
+	wire_enc_req_UNLINK(&w, &m);
+	if (fs_op_ready(op, &w))
+		fs_open_and_submit(op, op->node, name);
 	fs_loc_done(&loc);
 }
 
@@ -185,13 +193,20 @@ static void rmdir_done(struct fs_op *op, int status, const uint8_t *body,
 
 void fs_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+	struct wire_req_RMDIR m = { .base = 0 };
+	struct wire_writer w;
 	struct fs_loc loc;
 	struct fs_op *op =
 		begin(req, parent, name, WIRE_OP_RMDIR, rmdir_done, &loc);
 
 	if (!op)
 		return;
-	FS_SEND(op, RMDIR, .base = loc.base, .path = fs_loc_path(&loc));
+	m.base = loc.base;
+	m.path = fs_loc_path(&loc);
+	w = fs_op_body(op);
+	wire_enc_req_RMDIR(&w, &m);
+	if (fs_op_ready(op, &w))
+		fs_open_and_submit(op, op->node, name);
 	fs_loc_done(&loc);
 }
 
@@ -269,6 +284,8 @@ static void rename_done(struct fs_op *op, int status, const uint8_t *body,
 void fs_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	       fuse_ino_t newparent, const char *newname, unsigned int flags)
 {
+	struct wire_req_RENAME m = { .base = 0 };
+	struct wire_writer w;
 	struct fs_loc from, to;
 	struct fs_op *op =
 		begin(req, parent, name, WIRE_OP_RENAME, rename_done, &from);
@@ -288,9 +305,15 @@ void fs_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	if (!second(op, newparent, newname, &from, &to))
 		return;
 	op->flags = wire;
-	FS_SEND(op, RENAME, .base = from.base, .path = fs_loc_path(&from),
-		.new_base = to.base, .new_path = fs_loc_path(&to),
-		.flags = wire);
+	m.base = from.base;
+	m.path = fs_loc_path(&from);
+	m.new_base = to.base;
+	m.new_path = fs_loc_path(&to);
+	m.flags = wire;
+	w = fs_op_body(op);
+	wire_enc_req_RENAME(&w, &m);
+	if (fs_op_ready(op, &w))
+		fs_open_and_submit(op, op->other, newname);
 	fs_loc_done(&from);
 	fs_loc_done(&to);
 }

@@ -1,5 +1,6 @@
 #include "fs/reopen.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 struct reopening {
 	struct podfs_call call;
 	struct fs_op *op;
+	struct fs_handle *last; /* of what op takes the name from; or NULL */
 	uint8_t frame[];
 };
 
@@ -45,12 +47,10 @@ static void send_again(struct fs_op *op, struct fs_remote remote)
 }
 
 /* The same file; and as it was, unless it was never open but ahead. */
-static bool unchanged(struct fs_nodes *n, const struct fs_op *op,
+static bool unchanged(struct fs_nodes *n, const struct fs_handle *h,
 		      const struct wire_attr *now)
 {
-	const struct fs_handle *h = op->handle;
-
-	if (!fs_node_saw(n, op->node, now, FS_NEVER))
+	if (!fs_node_saw(n, h->node, now, FS_NEVER))
 		return false;
 	if (fs_is_opened_ahead(fs_handle_remote(n, h)))
 		return true;
@@ -61,10 +61,9 @@ static bool unchanged(struct fs_nodes *n, const struct fs_op *op,
 
 /* Another request may have been quicker: then its handle is everybody's, and
  * this one is given back. */
-static struct fs_remote install(struct fs_nodes *n, struct fs_op *op,
+static struct fs_remote install(struct fs_nodes *n, struct fs_handle *h,
 				struct fs_remote fresh)
 {
-	struct fs_handle *h = op->handle;
 	struct fs_remote kept;
 
 	pthread_mutex_lock(&n->lock);
@@ -73,49 +72,65 @@ static struct fs_remote install(struct fs_nodes *n, struct fs_op *op,
 	kept = h->remote;
 	pthread_mutex_unlock(&n->lock);
 	if (kept.handle != fresh.handle)
-		fs_release_remote(op->session, fresh.handle, fresh.epoch);
+		fs_release_remote(h->node->session, fresh.handle, fresh.epoch);
 	return kept;
+}
+
+/* 0, and in *ret what is to be used; else what came with it is given back. */
+static int opened(struct fs_op *op, struct fs_handle *h, int status,
+		  const uint8_t *body, size_t len, struct fs_remote *ret)
+{
+	struct wire_reader reader = wire_reader_over(body, len);
+	struct fs_nodes *n = &op->fs->nodes;
+	struct fs_remote fresh = { .epoch = podfs_session_epoch(op->session) };
+	struct wire_rep_OPEN m;
+
+	if (status)
+		return status;
+	if (wire_dec_rep_OPEN(&reader, &m) != 0)
+		return -EIO;
+	if (!unchanged(n, h, &m.attr)) {
+		fs_release_remote(op->session, m.handle, fresh.epoch);
+		return -ESTALE;
+	}
+	fresh.handle = m.handle;
+	*ret = install(n, h, fresh);
+	return 0;
 }
 
 static void on_opened(struct podfs_call *c, int status, const uint8_t *body,
 		      size_t len)
 {
 	struct reopening *r = podfs_container_of(c, struct reopening, call);
-	struct wire_reader reader = wire_reader_over(body, len);
 	struct fs_op *op = r->op;
-	struct fs_nodes *n = &op->fs->nodes;
-	struct fs_remote fresh = { .epoch = podfs_session_epoch(op->session) };
-	struct wire_rep_OPEN m;
+	struct fs_remote remote;
 
 	free(r);
-	if (!status && wire_dec_rep_OPEN(&reader, &m) != 0)
-		status = -EIO;
-	if (!status && !unchanged(n, op, &m.attr)) {
-		fs_release_remote(op->session, m.handle, fresh.epoch);
-		status = -ESTALE;
-	}
-	if (status) {
-		if (op->call.undo)
-			op->call.undo->done(op->call.undo, -ECANCELED, NULL, 0);
-		op->finish(op, -ESTALE, NULL, 0);
-		fs_op_put(op);
+	if (opened(op, op->handle, status, body, len, &remote) == 0) {
+		send_again(op, remote);
 		return;
 	}
-	fresh.handle = m.handle;
-	send_again(op, install(n, op, fresh));
+	if (op->call.undo)
+		op->call.undo->done(op->call.undo, -ECANCELED, NULL, 0);
+	op->finish(op, -ESTALE, NULL, 0);
+	fs_op_put(op);
 }
 
-static bool start(struct fs_op *op)
+typedef void opening_done(struct podfs_call *c, int status,
+			  const uint8_t *body, size_t len);
+
+static struct reopening *opening(struct fs_op *op, struct fs_handle *h,
+				 opening_done *done)
 {
 	const size_t room = FS_OP_BODY + WIRE_PATH_MAX;
-	struct wire_req_OPEN m = { .flags = op->handle->flags };
+	struct wire_req_OPEN m = { .flags = h->flags };
 	struct reopening *r;
 	struct wire_writer w;
 	struct fs_loc loc;
 	int err;
 
-	if (fs_node_loc(&op->fs->nodes, op->node, NULL, &loc) != 0)
-		return false;
+	if (fs_node_loc(&op->fs->nodes, h->node, NULL, &loc) != 0)
+		return NULL;
 	r = calloc(1, sizeof(*r) + PODFS_CALL_HEADROOM + room);
 	if (r) {
 		w = wire_writer_over(r->frame + PODFS_CALL_HEADROOM, room);
@@ -126,14 +141,21 @@ static bool start(struct fs_op *op)
 		r->call.op = WIRE_OP_OPEN;
 		r->call.epoch = loc.epoch;
 		r->call.frame = r->frame;
-		r->call.done = on_opened;
+		r->call.done = done;
 		err = wire_writer_done(&w, &r->call.body_len);
 	}
 	fs_loc_done(&loc);
-	if (!r || err) {
-		free(r);
+	if (r && err)
+		free(podfs_steal_ptr(&r));
+	return r;
+}
+
+static bool start(struct fs_op *op)
+{
+	struct reopening *r = opening(op, op->handle, on_opened);
+
+	if (!r)
 		return false;
-	}
 	if (!fs_is_opened_ahead(fs_handle_remote(&op->fs->nodes, op->handle)))
 		podfs_info("fs", "a file that was open at a helper that is "
 			   "gone is opened again");
@@ -167,4 +189,58 @@ bool fs_reopen(struct fs_op *op)
 	op->call.undo = undo_again(op);
 	send_again(op, now);
 	return true;
+}
+
+/* ---- before the name goes ---------------------------------------------------- */
+
+static void on_last_opened(struct podfs_call *c, int status,
+			   const uint8_t *body, size_t len)
+{
+	struct reopening *r = podfs_container_of(c, struct reopening, call);
+	struct fs_handle *h = r->last;
+	struct fs_op *op = r->op;
+	struct fs_remote remote;
+
+	free(r);
+	status = opened(op, h, status, body, len, &remote);
+	fs_handle_put(&op->fs->nodes, h);
+	/* what can't be opened may be removed; but a deadline is one */
+	if (status == -ETIMEDOUT || atomic_load(&op->answered))
+		op->call.done(&op->call, status ? status : -EINTR, NULL, 0);
+	else
+		podfs_session_submit(op->session, &op->call);
+}
+
+/* A reference to one of what is open, should none of them be so at the helper;
+ * or NULL. */
+static struct fs_handle *only_ahead(struct fs_nodes *n, const struct fs_node *of)
+{
+	struct fs_handle *first, *h;
+
+	pthread_mutex_lock(&n->lock);
+	first = of->open;
+	for (h = first; h && fs_is_opened_ahead(h->remote); h = h->next)
+		;
+	if (h)
+		first = NULL;
+	if (first)
+		first->refs++;
+	pthread_mutex_unlock(&n->lock);
+	return first;
+}
+
+void fs_open_and_submit(struct fs_op *op, struct fs_node *parent,
+			const char *name)
+{
+	struct fs_nodes *n = &op->fs->nodes;
+	struct fs_node *node = fs_node_named(n, parent, name);
+	struct fs_handle *h = node ? only_ahead(n, node) : NULL;
+	struct reopening *r = h ? opening(op, h, on_last_opened) : NULL;
+
+	if (r)
+		r->last = podfs_steal_ptr(&h);
+	if (h)
+		fs_handle_put(n, h);
+	fs_node_put(n, node);
+	podfs_session_submit(op->session, r ? &r->call : &op->call);
 }

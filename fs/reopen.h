@@ -9,7 +9,7 @@
  * is lost. All else is ESTALE, as is every write: nobody knows what became of
  * the ones before.
  *
- * Thread: the I/O thread.
+ * Thread: the I/O thread, where nothing else is said.
  */
 #ifndef PODFS_FS_REOPEN_H
 #define PODFS_FS_REOPEN_H
@@ -19,5 +19,11 @@
 /* @op has ended with -ESTALE. True: it is taken over, with its reference, and
  * will end anew. */
 bool fs_reopen(struct fs_op *op);
+
+/* Submits @op, which is ready and takes @name in @parent from what has it. What
+ * was only opened ahead is opened before: without its name it can't be, and its
+ * attributes could not be changed, nor it be synced. Any thread. */
+void fs_open_and_submit(struct fs_op *op, struct fs_node *parent,
+			const char *name);
 
 #endif

@@ -1,10 +1,12 @@
-"""Reading folders: places in them, while names come and go, and large ones."""
+"""Reading folders: places in them, while names come and go, and large ones;
+and what is open without a name."""
 
 import os
+import stat
 
 import pytest
 
-from both import same
+from both import ALICE, BOB, same
 from calls import Folder
 
 MANY = 100_000
@@ -134,3 +136,54 @@ def test_a_hundred_thousand(many):
         d.seek(places[i])
         assert d.read() == seen[i]
     d.close()
+
+
+def use_nameless(s, fd):
+    s.do(os.fsync, fd)
+    s.do(os.fchmod, fd, 0o700)
+    s.do(os.fchown, fd, ALICE, BOB)
+    s.do(os.utime, fd, (5, 5))
+    s.do(os.fstat, fd)
+    s.note(os.fstat(fd).st_mtime)
+    s.do(os.setxattr, fd, "user.x", b"1")
+    s.do(os.getxattr, fd, "user.x")
+    s.do(os.listxattr, fd)
+    s.do(os.removexattr, fd, "user.x")
+
+
+@pytest.mark.parametrize("walked", [False, True])
+@same
+def test_what_is_open_goes_on_without_its_name(s, walked):
+    """Folders and small files; those that a walk brought, too."""
+    names = [f"{kind}{n}" for kind in "dfr" for n in range(3)]
+    s.folder_of("t")
+    for name in names:
+        if name[0] == "d":
+            s.folder_of(f"t/{name}")
+            s.folder_of(f"t/{name}/e")
+        else:
+            s.file(f"t/{name}", name.encode())
+    fds = []
+    if walked:
+        s.names(s / "t")
+    for name in names:
+        fds.append(s.open(s / f"t/{name}", os.O_RDONLY))
+        if name[0] == "d":
+            s.names(fds[-1])
+            fds.append(s.open(s / f"t/{name}/e", os.O_RDONLY))
+            s.names(fds[-1])
+    for name in names:
+        if name[0] == "d":
+            os.rmdir(s / f"t/{name}/e")
+            os.rmdir(s / f"t/{name}")
+        elif name[0] == "f":
+            os.unlink(s / f"t/{name}")
+        else:
+            os.rename(s.file("new"), s / f"t/{name}")
+    for fd in fds:
+        use_nameless(s, fd)
+        if not stat.S_ISDIR(os.fstat(fd).st_mode):
+            s.do(os.pread, fd, 10, 0)
+        else:
+            s.names(fd)
+            s.do(os.mkdir, "x", dir_fd=fd)
