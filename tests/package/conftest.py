@@ -85,10 +85,6 @@ class Machine:
     def exists(self, name):
         return self.run("test", "-e", name, check=False).returncode == 0
 
-    def install(self, deb):
-        self.copy(deb, "/tmp/podfs.deb")
-        return self.run("dpkg", "-i", "/tmp/podfs.deb")
-
     def end(self):
         self.child.kill()
         self.child.wait()
@@ -116,7 +112,11 @@ def machine(folder, deb, *first):
     """With the package, and a folder /srv/root to be mounted over a pipe."""
     m = Machine(folder, *first)
     try:
-        m.install(deb)
+        if "systemd" in first[0]:  # empties /tmp as it comes up
+            until(lambda: m.run("systemctl", "is-active", "basic.target",
+                                check=False).returncode == 0)
+        m.copy(deb, "/srv/podfs.deb")
+        m.run("dpkg", "-i", "/srv/podfs.deb")
         m.copy(HELPER, "/usr/local/bin/podfs-helper")
         m.put("/srv/root/etc/hostname", "postpod\n")
         m.put("/etc/podfs.conf",
@@ -129,6 +129,11 @@ def machine(folder, deb, *first):
     return m
 
 
+def booted(folder, deb):
+    return machine(folder, deb, "/lib/systemd/systemd", "--system",
+                   "--unit=basic.target")
+
+
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory, deb):
     m = machine(tmp_path_factory.mktemp("installed"), deb, "sleep", "infinity")
@@ -139,7 +144,6 @@ def installed(tmp_path_factory, deb):
 @pytest.fixture(scope="session")
 def systemd(tmp_path_factory, deb):
     """The same with systemd as process 1."""
-    m = machine(tmp_path_factory.mktemp("systemd"), deb,
-                "/lib/systemd/systemd", "--system", "--unit=basic.target")
+    m = booted(tmp_path_factory.mktemp("systemd"), deb)
     yield m
     m.end()

@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from conftest import NAME, Machine
+from conftest import NAME, booted
 
 PAGES = ["podfs.1", "kubectl-superdebug.1", "podfs.conf.5", "podfs-mount.8",
          "mount.fuse.podfs.8"]
@@ -59,19 +59,34 @@ def test_pages_are_found(installed):
         assert "NAME" in installed.run("man", section, name).stdout, page
 
 
-def test_installed_removed_purged(tmp_path, deb):
-    m = Machine(tmp_path, "sleep", "infinity")
+def test_its_configuration_says_nothing(deb):
+    files = subprocess.run(["dpkg-deb", "--fsys-tarfile", deb], check=True,
+                           capture_output=True).stdout
+    conf = subprocess.run(["tar", "-xO", "./etc/podfs.conf"], input=files,
+                          check=True, capture_output=True).stdout.decode()
+    assert all(line.startswith("#") for line in conf.splitlines() if line)
+
+
+def test_upgraded_removed_purged(tmp_path, deb):
+    m = booted(tmp_path, deb)
+
+    def process():
+        return m.run("systemctl", "show", "-P", "MainPID", "podfs").stdout
+
     try:
-        m.install(deb)
         conf = m.run("cat", "/etc/podfs.conf").stdout
-        assert all(line.startswith("#") for line in conf.splitlines() if line)
-        # what an administrator wrote outlives an upgrade and a removal
-        m.put("/etc/podfs.conf", "read-only\n")
-        m.run("dpkg", "--force-confold", "-i", "/tmp/podfs.deb")
+        m.run("systemctl", "start", "podfs")
+        first = process()
+        # a mount outlives an upgrade, what an administrator wrote a removal
+        m.run("dpkg", "--force-confold", "-i", "/srv/podfs.deb")
+        assert process() == first
+        assert m.run("cat", f"/k8s/{NAME}/etc/hostname").stdout == "postpod\n"
         m.run("dpkg", "-r", "podfs")
-        assert m.run("cat", "/etc/podfs.conf").stdout == "read-only\n"
+        assert m.run("mountpoint", "-q", "/k8s", check=False).returncode != 0
+        assert m.run("cat", "/etc/podfs.conf").stdout == conf
         assert not m.exists("/usr/bin/podfs")
         m.run("dpkg", "--purge", "podfs")
+        m.run("rm", "/usr/local/bin/podfs-helper", "/srv/podfs.deb")
         # of all that was changed above the machine's own root: whiteouts aside
         left = m.sh("find /run/upper -name '*podfs*' ! -type c").stdout
         assert left == ""
