@@ -1,13 +1,16 @@
 """The jobs, each by every way that can do it."""
 
 import os
+import statistics
 import subprocess
 import time
+from contextlib import contextmanager
 
-from peers import count, podfs, raw, sshfs, timed
+from peers import counted, helpers, peak, podfs, raw, sshfs, timed
 from trees import MEGA, PLACE
 
 ANY = (0, 1)  # grep and diff tell by it what they found
+WATCHED = "--watch-timeout", "600"
 
 
 def by_podfs(link, where, command, folder="", warm=False, ok=(0,), args=()):
@@ -16,12 +19,8 @@ def by_podfs(link, where, command, folder="", warm=False, ok=(0,), args=()):
             cwd = mount.at(where, f"{PLACE}/{folder}")
             if warm:
                 timed(["sh", "-c", command], ok, cwd=cwd)
-            trips, moved = count(mount, where)
-            took = timed(["sh", "-c", command], ok, cwd=cwd)
-            after = count(mount, where)
-            row.trips.append(after[0] - trips)
-            row.bytes.append(after[1] - moved)
-            return took
+            with counted(row, mount, where):
+                return timed(["sh", "-c", command], ok, cwd=cwd)
     return job
 
 
@@ -42,14 +41,19 @@ def by_exec(link, where, script, ok=(0,), stdin=False):
     return lambda _: timed(argv, ok)
 
 
-def both(link, where, command, **kw):
-    return {"podfs": by_podfs(link, where, command, **kw),
+def both(link, where, command, args=(), **kw):
+    return {"podfs": by_podfs(link, where, command, args=args, **kw),
             "sshfs": by_sshfs(link, where, command, **kw)}
+
+
+def warm(link, where, command, **kw):
+    """The second time, where the helper watches what was seen the first."""
+    return both(link, where, command, warm=True, args=WATCHED, **kw)
 
 
 def trees(link, where, top, names):
     """ls -lR and grep -r of one tree."""
-    ls, grep, warm = names
+    ls, grep, again = names
     inside = f"cd {top} &&"
     yield ls, {**both(link, where, "ls -lR", folder=top),
                "inside": by_exec(link, where, f"{inside} ls -lR")}
@@ -57,9 +61,8 @@ def trees(link, where, top, names):
                  "tar": by_exec(link, where, f"tar cf - {top}"),
                  "inside": by_exec(link, where, f"{inside} grep -r zzzz .",
                                    ANY)}
-    if warm:
-        yield warm, both(link, where, "grep -r zzzz .", folder=top, ok=ANY,
-                         warm=True)
+    if again:
+        yield again, warm(link, where, "grep -r zzzz .", folder=top, ok=ANY)
 
 
 def reading(link, where, name, size):
@@ -96,69 +99,150 @@ def copying(link, where, source, archive):
             link, where, f"cp -r {source} in/").items()}
     yield "tar x in, 1,000 files", {
         **{way: fresh(job) for way, job in both(
-            link, where, f"tar xf {archive} -C in").items()},
+            link, where, f"tar xf {archive} --no-same-owner -C in").items()},
         "tar": fresh(piped)}
 
 
 def stats(link, where):
     """Of one stat(2) that nothing answers from memory."""
-    import os
+    rounds = 500
 
     def job(row):
-        rounds = 500
         with podfs(link, where, "--attr-timeout", "0") as mount:
             folder = os.open(mount.at(where, PLACE), os.O_PATH)
             os.stat(folder)
-            trips, moved = count(mount, where)
-            began = time.perf_counter()
-            for _ in range(rounds):
-                os.stat(folder)
-            took = (time.perf_counter() - began) / rounds
-            after = count(mount, where)
+            with counted(row, mount, where, per=rounds):
+                began = time.perf_counter()
+                for _ in range(rounds):
+                    os.stat(folder)
+                took = (time.perf_counter() - began) / rounds
             os.close(folder)
-            row.trips.append((after[0] - trips) / rounds)
-            row.bytes.append((after[1] - moved) / rounds)
             return took
     return {"podfs": job,
-            "raw": lambda _: raw(link, where, "echo", 500, 100)}
+            "raw": lambda _: raw(link, where, "echo", rounds, 100)}
 
 
 def diff(link, where, other):
+    """Beside it how long each way takes for the slower one of the pods."""
     def job(row):
         with podfs(link, where) as mount:
-            there = mount.at(other)
-            list(there.iterdir())
-            trips, moved = count(mount, where)
-            took = timed(["diff", "-r", mount.at(where, f"{PLACE}/small"),
-                          there / PLACE / "small"], ANY)
-            after = count(mount, where)
-            row.trips.append(after[0] - trips)
-            row.bytes.append(after[1] - moved)
-            return took
-    return {"podfs": job,
-            "tar": by_exec(link, other, "tar cf - small")}
+            os.listdir(mount.at(other))
+            with counted(row, mount, where, other):
+                return timed(["diff", "-r",
+                              *(mount.at(pod, f"{PLACE}/small")
+                                for pod in (where, other))], ANY)
+
+    def slower(way):
+        return lambda row: max(way(pod)(row) for pod in (where, other))
+
+    def scan(pod):
+        def read(_):
+            with podfs(link, pod) as mount:
+                return timed(["grep", "-r", "zzzz", "."], ANY,
+                             cwd=mount.at(pod, f"{PLACE}/small"))
+        return read
+
+    return {"podfs": job, "scan": slower(scan),
+            "tar": slower(lambda pod: by_exec(link, pod, "tar cf - small"))}
+
+
+@contextmanager
+def copying_out(mount, where):
+    """A file that never ends is copied meanwhile: one of noise, of which this
+    machine's kernel keeps nothing."""
+    source = mount.at(where, f"{PLACE}/noise")
+    before = mount.session(where)["bytes_in"]
+    p = subprocess.Popen(
+        ["sh", "-c", "trap 'kill $!; exit' TERM; while :; do "
+         f"dd if={source} of=/dev/null bs=1M iflag=nocache 2>/dev/null & "
+         "wait $!; done"])
+    try:
+        end = time.monotonic() + 60
+        while (mount.session(where)["bytes_in"] - before < 20 * MEGA and
+               time.monotonic() < end):
+            time.sleep(0.05)
+        yield
+    finally:
+        p.terminate()
+        p.wait()
+
+
+def listing(link, where):
+    """ls -l of one folder, the median of 40 that were never seen before; beside
+    the copy of a large file, and without."""
+    def listed(mount):
+        tops = sorted(mount.at(where, f"{PLACE}/big").iterdir())
+        folders = [f for top in tops for f in sorted(top.iterdir())[:2]]
+        return folders, lambda: statistics.median(
+            timed(["ls", "-l", f]) for f in folders)
+
+    def idle(_):
+        with podfs(link, where) as mount:
+            return listed(mount)[1]()
+
+    def beside(row):
+        with podfs(link, where) as mount:
+            folders, run = listed(mount)
+            with copying_out(mount, where), \
+                    counted(row, mount, where, per=len(folders)):
+                return run()
+    return {"podfs": beside, "podfs idle": idle}
+
+
+def memory(link, where):
+    """The most that the daemon, and a helper, ever had after each kind of job
+    in one mount."""
+    def work(root):
+        for command in ("ls -lR .", "grep -r zzzz .", "grep -r zzzz ."):
+            timed(["sh", "-c", command], ANY, cwd=root / "big")
+        for argv in (["dd", f"if={root}/noise", "of=/dev/null", "bs=1M"],
+                     ["dd", f"if={root}/text", "of=/dev/null", "bs=1M"],
+                     ["dd", "if=/dev/urandom", f"of={root}/in/written",
+                      "bs=1M", "count=200", "conv=fsync"],
+                     ["cp", "-r", root / "git", root / "in/git"]):
+            timed(argv)
+
+    def job(row):
+        by_exec(link, where, "rm -rf in/*")(row)
+        with podfs(link, where, *WATCHED) as mount:
+            with counted(row, mount, where):
+                work(mount.at(where, PLACE))
+            uid = mount.session(where)["pod_uid"]
+            row.helper = max(map(peak, helpers(uid)))
+            return peak(mount.pid)
+    return {"podfs": job, "podfs helper": lambda row: row.helper}
 
 
 def visible(link, where):
-    """From a change in the container to the host's seeing it."""
+    """From a change in the container to the host's seeing it, in a folder that
+    the helper watches. Both clocks are one machine's."""
     def job(row):
-        with podfs(link, where) as mount:
+        with podfs(link, where, *WATCHED) as mount:
             path = mount.at(where, f"{PLACE}/in")
+            by_exec(link, where, "rm -f in/now")(row)
+            os.listdir(path)
             p = subprocess.Popen(
-                link.exec(where, "sh", "-c",
-                          f"read x; date +%s.%N; touch /{PLACE}/in/now; "
-                          "sleep 3", stdin=True),
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            list(path.iterdir())
-            (path / "now").exists()
-            p.stdin.write(b"\n")
-            p.stdin.flush()
-            began = float(p.stdout.readline())
-            while not (path / "now").exists():
-                time.sleep(0.0005)
-            took = time.time() - began
-            p.kill()
-            p.wait()
-            (path / "now").unlink()
-            return took
+                link.exec(where, "bash", "-c",
+                          "echo ready; read x; "
+                          f"echo $EPOCHREALTIME; : >/{PLACE}/in/now; read x",
+                          stdin=True),
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            try:
+                p.stdout.readline()
+                # the answer is known, and nothing was changed just now
+                (path / "now").exists()
+                time.sleep(0.3)
+                with counted(row, mount, where):
+                    p.stdin.write("\n")
+                    p.stdin.flush()
+                    end = time.monotonic() + 10
+                    while not (path / "now").exists():
+                        if time.monotonic() > end:
+                            raise OSError("it is never seen")
+                        time.sleep(0.0005)
+                    seen = time.time()
+                return seen - float(p.stdout.readline())
+            finally:
+                p.kill()
+                p.wait()
     return {"podfs": job}

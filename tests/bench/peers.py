@@ -14,8 +14,8 @@ from pathlib import Path
 from podfs_mount import BUILD, Mount, programs
 from trees import PLACE
 
-# A way that has taken so long in one row is not asked again there.
-PATIENCE = 20
+# A peer that has taken so long in one row is not asked again there.
+PATIENCE = 12
 
 
 class Failed(Exception):
@@ -61,10 +61,40 @@ class Link:
                 "--", *argv]
 
 
-def count(mount, where):
-    """Blocking round trips and bytes, as podfs counts them."""
-    s = mount.session(where)
-    return s["trips"], s["bytes_in"] + s["bytes_out"]
+@contextmanager
+def counted(row, mount, *pods, per=1):
+    """Adds the blocking round trips and the bytes of what is done meanwhile, as
+    podfs counts them itself; divided by @per."""
+    def read():
+        sessions = [mount.session(where) for where in pods]
+        return (sum(s["trips"] for s in sessions),
+                sum(s["bytes_in"] + s["bytes_out"] for s in sessions))
+    before = read()
+    yield
+    trips, moved = (now - then for now, then in zip(read(), before))
+    row.trips.append(trips / per if per != 1 else trips)
+    row.bytes.append(moved / per if per != 1 else moved)
+
+
+def peak(pid):
+    """The most memory that a process ever had, in MB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise Failed(f"process {pid} is gone")
+
+
+def helpers(uid):
+    """Processes of the helper in a pod: this machine is the node."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if ((process / "comm").read_text().startswith("podfs-helper") and
+                    f"pods/{uid}" in (process / "mountinfo").read_text()):
+                found.append(int(process.name))
+        except OSError:
+            pass  # it ended
+    return found
 
 
 @contextmanager
@@ -104,18 +134,20 @@ def raw(link, where, *what):
 
 
 class Row:
-    """Figures of one job, by way."""
+    """Figures of one job, by way: medians of seconds, or of @unit."""
 
-    def __init__(self, name, goal, link):
-        self.name, self.goal, self.link = name, goal, link
-        self.seconds, self.trips, self.bytes, self.failed = {}, [], [], {}
+    def __init__(self, name, goal, link, unit="s"):
+        self.name, self.goal, self.link, self.unit = name, goal, link, unit
+        self.figures, self.trips, self.bytes, self.failed = {}, [], [], {}
 
     def run(self, ways, n):
         """In turns, so that what else the machine does falls on all."""
         for _ in range(n):
             for way, job in ways.items():
-                took = self.seconds.setdefault(way, [])
-                if way in self.failed or sum(took) > PATIENCE:
+                took = self.figures.setdefault(way, [])
+                if way in self.failed or (not way.startswith("podfs") and
+                                          self.unit == "s" and
+                                          sum(took) > PATIENCE):
                     continue
                 try:
                     took.append(job(self))
@@ -125,13 +157,14 @@ class Row:
         return self
 
     def median(self, way):
-        took = self.seconds.get(way)
+        took = self.figures.get(way)
         return round(statistics.median(took), 6) if took else None
 
     def document(self):
         return {"job": self.name, "goal": self.goal, "link": self.link,
-                "seconds": {w: self.median(w) for w in self.seconds},
-                "rounds": {w: len(t) for w, t in self.seconds.items()},
+                "unit": self.unit,
+                "medians": {w: self.median(w) for w in self.figures},
+                "rounds": {w: len(t) for w, t in self.figures.items()},
                 "podfs_trips": self.trips, "podfs_bytes": self.bytes,
                 "failed": self.failed}
 

@@ -1,5 +1,6 @@
 """What the jobs work on: made here, and sent into the pod once."""
 
+import functools
 import io
 import random
 import subprocess
@@ -32,10 +33,15 @@ def add(tar, name, content):
     tar.addfile(info, io.BytesIO(content))
 
 
+@functools.cache
+def stock_of_text():
+    return text(random.Random(0), 4 * MEGA)
+
+
 def tree(tar, top, folders, files, total):
     """@files of @total bytes in @folders."""
     rng = random.Random(1)
-    stock = text(rng, 4 * MEGA)
+    stock = stock_of_text()
     sizes = [rng.expovariate(1) for _ in range(files)]
     scale = total / sum(sizes)
     for i, size in enumerate(sizes):
@@ -57,29 +63,33 @@ def work_tree(tar, top):
         tar.add(folder, top)
 
 
-def send(where, write):
-    """What @write(tar) puts into an archive, unpacked in the container."""
+def unpack(where, archive):
+    """In the container."""
     ns, pod, container = where
-    p = subprocess.Popen(
-        [programs.kubectl(), "--kubeconfig", LAYOUT.kubeconfig(), "exec", "-i",
-         "-n", ns, pod, "-c", container, "--", "tar", "x", "-C", f"/{PLACE}"],
-        stdin=subprocess.PIPE)
-    with p.stdin, tarfile.open(fileobj=p.stdin, mode="w|") as tar:
-        write(tar)
-    assert p.wait(120) == 0
+    with open(archive, "rb") as f:
+        subprocess.run(
+            [programs.kubectl(), "--kubeconfig", LAYOUT.kubeconfig(), "exec",
+             "-i", "-n", ns, pod, "-c", container, "--", "tar", "x", "-C",
+             f"/{PLACE}"], stdin=f, check=True, timeout=120)
 
 
-def make(where):
-    inside(where, "mkdir", "-p", f"/{PLACE}/in")
-
-    def write(tar):
-        tree(tar, "big", 822, 6523, 112 * MEGA)
-        tree(tar, "small", 80, 654, 12 * MEGA)
+def make(where, other, scratch):
+    """All in one pod, and in the other what is compared with it. In @scratch
+    what is copied in, as a tree and as thousand.tar."""
+    with tarfile.open(scratch / "thousand.tar", "w") as tar:
         tree(tar, "thousand", 20, 1000, 4 * MEGA)
+    with tarfile.open(scratch / "thousand.tar") as tar:
+        tar.extractall(scratch)
+    with tarfile.open(scratch / "small.tar", "w") as tar:
+        tree(tar, "small", 80, 654, 12 * MEGA)
+    with tarfile.open(scratch / "more.tar", "w") as tar:
+        tree(tar, "big", 822, 6523, 112 * MEGA)
         work_tree(tar, "git")
         tar.add("/usr/lib/openssh/sftp-server", "sftp-server")
-
-    send(where, write)
+    for pod in where, other:
+        inside(pod, "mkdir", "-p", f"/{PLACE}/in")
+        unpack(pod, scratch / "small.tar")
+    unpack(where, scratch / "more.tar")
     inside(where, "sh", "-c", f"""
         cd /{PLACE} && head -c 200M /dev/urandom >noise
         head -c 100M noise >noise100
