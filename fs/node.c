@@ -326,6 +326,10 @@ bool fs_node_saw(struct fs_nodes *n, struct fs_node *node,
 				    node, when);
 	} else {
 		fs_known_doubt_locked(n, node);
+		/* what was fetched ahead shows it as it was: the kernel's
+		 * second look at the name must not be answered by that */
+		if (node->tree)
+			atomic_fetch_add(&node->tree->changes, 1);
 	}
 	pthread_mutex_unlock(&n->lock);
 	return same;
