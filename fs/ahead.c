@@ -159,8 +159,9 @@ bool fs_ahead_find(struct fs_op *op, struct wire_str path,
 			send = a->scan;
 		fs_ahead_see_locked(a, fs_ahead_parent_of(path), op->pid, now);
 		taken = wait_locked(a, op, path, wish, now);
-	} else if (!there && fs_ahead_ask_locked(a, path, op->pid, now) &&
-		   quiet && now >= a->off_until &&
+	} else if (!there && quiet &&
+		   fs_ahead_ask_locked(a, path, op->pid, now) &&
+		   now >= a->off_until &&
 		   fs_ahead_walk_root_locked(a, path, op->pid, now, &root)) {
 		wish = fs_ahead_parent_of(path);
 		send = start_locked(a, op, wish, root, true, now, &left);
