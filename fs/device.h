@@ -4,8 +4,7 @@
  * libfuse 3.14 takes FUSE_CAP_PARALLEL_DIROPS and doesn't tell the kernel
  * (github.com/libfuse/libfuse/pull/861): each lookup in a folder would wait for
  * the one before, unkillable, and a container that hangs would hold up all of
- * its namespace. So the reply to INIT gets the flag here, and the mount its
- * read-ahead, which that reply sets.
+ * its namespace. So the reply to INIT gets the flag here.
  *
  * Thread: fs_device_use() before the session runs; fs_device_init() in its
  * init.

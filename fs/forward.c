@@ -9,20 +9,25 @@
 #include "fs/op.h"
 #include "fs/opened.h"
 
-#define PIECE ((size_t)WIRE_READ_MAX)
+/* The kernel asks for 128 KiB at a time once it reads ahead, or for twice that
+ * (POSIX_FADV_SEQUENTIAL); what lies in two pieces is served by none. */
+#define REQUEST_MIN ((size_t)128 << 10)
+#define PIECE (2 * REQUEST_MIN)
 /* At one time, of one open file: 80 MB/s at a delay of 50 ms. */
-#define WINDOW_MAX 4u
-/* A link on which a piece takes longer gets one at a time. */
-#define QUICK_MS 500
+#define WINDOW_MAX 16u
+#define WINDOW_FIRST 4u
+/* Pieces that take so much longer than the quickest one stand in a queue, where
+ * what somebody else waits for stands behind them. */
+#define QUEUES_OVER 2
 /* Requests in a row before it begins, and how far from where the row goes on
  * the next may be: the kernel's come out of order. */
-#define ROW_MIN 8u
+#define ROW_MIN 2u
 #define SLACK ((uint64_t)512 << 10)
 /* Where the kernel asks for more at a time it reads ahead enough by itself. */
-#define REQUEST_MAX ((size_t)256 << 10)
+#define REQUEST_MAX PIECE
 
 /* Of all files. */
-#define PIECES_MAX 64u
+#define PIECES_MAX 128u
 
 static atomic_uint pieces;
 
@@ -37,9 +42,13 @@ struct piece {
 	uint8_t *data;
 	size_t len;
 	bool under_way;
+	bool ended; /* all has come, and the file's end with it if it is short */
 	bool dropped; /* nobody wants it: it ends with its call */
-	unsigned writes; /* the node's, when it was asked for */
-	int64_t asked_at, at; /* ms; when the last of it came */
+	unsigned writes; /* the node's, when it was asked for; and its attributes */
+	struct wire_time mtime, ctime;
+	uint64_t size;
+	int64_t asked_at; /* us */
+	int64_t at; /* ms: when the last of it came */
 	struct fs_op *waiting;
 	uint8_t frame[PODFS_CALL_HEADROOM + 64];
 };
@@ -48,7 +57,9 @@ struct fs_forward {
 	pthread_mutex_t lock;
 	uint64_t next; /* where the row goes on */
 	unsigned row;
-	unsigned window;
+	unsigned window;   /* pieces at a time */
+	int64_t quickest;  /* us, that a piece took */
+	int64_t narrowed;  /* us: when the window became less */
 	uint64_t asked_to;
 	struct piece *pieces;
 };
@@ -78,21 +89,49 @@ void fs_forward_free(struct fs_forward *f)
 
 static bool is_there(const struct piece *p, const struct fs_op *op)
 {
-	return op->offset - p->offset + op->size <= p->len;
+	return p->ended || op->offset - p->offset + op->size <= p->len;
 }
 
+/* Once the kernel knows of a change, what is older would stay in its pages until
+ * the next. */
 static bool is_good(const struct piece *p, const struct fs_op *op)
 {
-	return p->writes == atomic_load(&op->node->writes);
+	const struct wire_attr *a = &op->node->attr;
+	bool good;
+
+	pthread_mutex_lock(&p->nodes->lock);
+	good = a->size == p->size && wire_time_same(&a->mtime, &p->mtime) &&
+	       wire_time_same(&a->ctime, &p->ctime);
+	pthread_mutex_unlock(&p->nodes->lock);
+	return good && p->writes == atomic_load(&op->node->writes);
+}
+
+/* What @p has of @op's bytes: as many, but for the file's end. */
+static const uint8_t *bytes_of(const struct piece *p, const struct fs_op *op,
+			       size_t *ret_n)
+{
+	const size_t skip = op->offset - p->offset;
+	const size_t left = skip < p->len ? p->len - skip : 0;
+
+	*ret_n = op->size < left ? op->size : left;
+	return p->data + (left ? skip : 0);
+}
+
+static void answer(struct fs_op *op, const uint8_t *data, size_t n)
+{
+	if (fs_op_claim(op)) {
+		fs_node_gave(&op->fs->nodes, op->node, n);
+		fuse_reply_buf(op->req, (const char *)data, n);
+	}
+	fs_op_put(op);
 }
 
 static void reply(struct fs_op *op, const struct piece *p)
 {
-	if (fs_op_claim(op))
-		fuse_reply_buf(op->req,
-			       (const char *)p->data + (op->offset - p->offset),
-			       op->size);
-	fs_op_put(op);
+	size_t n;
+	const uint8_t *data = bytes_of(p, op, &n);
+
+	answer(op, data, n);
 }
 
 /* Those that @p has come far enough for; or all. */
@@ -177,6 +216,23 @@ static void unlink_locked(struct fs_forward *f, struct piece *p)
 	p->dropped = true;
 }
 
+/* By @p, which has come: bandwidth times delay is in flight, and no more. What
+ * was asked for before the window became less says nothing about it. */
+static void adapt_locked(struct fs_forward *f, const struct piece *p)
+{
+	const int64_t now = fs_now_us(), took = now - p->asked_at;
+
+	if (took < f->quickest)
+		f->quickest = took;
+	if (took <= f->quickest * QUEUES_OVER) {
+		if (f->window < WINDOW_MAX)
+			f->window++;
+	} else if (f->window > 1 && p->asked_at > f->narrowed) {
+		f->window--;
+		f->narrowed = now;
+	}
+}
+
 static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 		    size_t len)
 {
@@ -192,11 +248,9 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 		status = add(p, body, len);
 	pthread_mutex_lock(&f->lock);
 	p->at = fs_now_ms();
-	if (p->at - p->asked_at > QUICK_MS)
-		f->window = 1;
-	else if (f->window < WINDOW_MAX)
-		f->window *= 2;
-	if (!p->dropped && (status || p->len < PIECE)) {
+	adapt_locked(f, p);
+	p->ended = !status;
+	if (!p->dropped && status) {
 		unlink_locked(f, p);
 		f->row = 0;
 	}
@@ -236,7 +290,8 @@ static struct fs_forward *forward_of(struct fs_nodes *n, struct fs_handle *h)
 		h->forward = calloc(1, sizeof(*h->forward));
 		if (h->forward) {
 			pthread_mutex_init(&h->forward->lock, NULL);
-			h->forward->window = 1;
+			h->forward->window = WINDOW_FIRST;
+			h->forward->quickest = INT64_MAX / QUEUES_OVER;
 		}
 	}
 	f = h->forward;
@@ -245,7 +300,7 @@ static struct fs_forward *forward_of(struct fs_nodes *n, struct fs_handle *h)
 }
 
 static struct piece *piece_new(struct fs_forward *f, const struct fs_op *op,
-			       uint64_t offset, int64_t now)
+			       uint64_t offset)
 {
 	const struct wire_req_READ m = { .handle = op->remote,
 					 .offset = offset,
@@ -266,7 +321,12 @@ static struct piece *piece_new(struct fs_forward *f, const struct fs_op *op,
 	p->session = op->session;
 	p->offset = offset;
 	p->writes = atomic_load(&op->node->writes);
-	p->asked_at = now;
+	pthread_mutex_lock(&p->nodes->lock);
+	p->size = op->node->attr.size;
+	p->mtime = op->node->attr.mtime;
+	p->ctime = op->node->attr.ctime;
+	pthread_mutex_unlock(&p->nodes->lock);
+	p->asked_at = fs_now_us();
 	p->under_way = true;
 	w = wire_writer_over(p->frame + PODFS_CALL_HEADROOM,
 			     sizeof(p->frame) - PODFS_CALL_HEADROOM);
@@ -285,7 +345,7 @@ static struct piece *piece_new(struct fs_forward *f, const struct fs_op *op,
 
 /* Pieces that the row needs next; linked by call order in @ret. */
 static size_t ask_locked(struct fs_forward *f, const struct fs_op *op,
-			 int64_t now, struct piece **ret)
+			 struct piece **ret)
 {
 	struct piece **end = &f->pieces;
 	unsigned ahead = 0;
@@ -294,9 +354,8 @@ static size_t ask_locked(struct fs_forward *f, const struct fs_op *op,
 	for (; *end; end = &(*end)->next)
 		ahead += (*end)->offset + PIECE > f->next;
 	while (ahead < f->window && n < WINDOW_MAX &&
-	       op->handle->size >= PIECE &&
-	       f->asked_to <= op->handle->size - PIECE) {
-		struct piece *p = piece_new(f, op, f->asked_to, now);
+	       f->asked_to < op->handle->size) {
+		struct piece *p = piece_new(f, op, f->asked_to);
 
 		if (!p)
 			break;
@@ -356,6 +415,8 @@ bool fs_forward_take(struct fs_op *op)
 	const int64_t age = (int64_t)(op->fs->config.attr_timeout * 1000);
 	struct piece *sends[WINDOW_MAX], *p = NULL;
 	bool waits = false, copied = false;
+	const uint8_t *data;
+	size_t n_data = 0;
 	struct fs_forward *f;
 	size_t count = 0;
 
@@ -366,18 +427,18 @@ bool fs_forward_take(struct fs_op *op)
 		return false;
 	pthread_mutex_lock(&f->lock);
 	drop_locked(f, op, now - age, !goes_on_locked(f, op));
-	if (f->row >= ROW_MIN) {
+	if (f->row >= ROW_MIN && (f->pieces || op->size >= REQUEST_MIN)) {
 		if (!f->pieces)
 			f->asked_to = f->next;
-		count = ask_locked(f, op, now, sends);
+		count = ask_locked(f, op, sends);
 		p = find_locked(f, op);
 	}
 	if (p && is_there(p, op)) {
-		op->data = malloc(op->size);
+		data = bytes_of(p, op, &n_data);
+		op->data = malloc(n_data + 1u);
 		copied = op->data;
 		if (copied)
-			memcpy(op->data, p->data + (op->offset - p->offset),
-			       op->size);
+			memcpy(op->data, data, n_data);
 	} else if (p && p->under_way) {
 		op->call.since = now; /* should it be sent in the end */
 		op->ahead_next = p->waiting;
@@ -391,9 +452,7 @@ bool fs_forward_take(struct fs_op *op)
 	pthread_mutex_unlock(&f->lock);
 	for (size_t i = 0; i < count; i++)
 		podfs_session_submit(sends[i]->session, &sends[i]->call);
-	if (copied && fs_op_claim(op))
-		fuse_reply_buf(op->req, (const char *)op->data, op->size);
 	if (copied)
-		fs_op_put(op);
+		answer(op, op->data, n_data);
 	return waits || copied;
 }

@@ -1,12 +1,13 @@
 /*
- * Reads ahead in a file that is read from front to back, where the kernel's own
- * reading ahead is short: it is, for who isn't root. Pieces of 1 MiB are asked
- * for before anybody waits for them, as many at a time as a quick link takes,
- * and requests that lie in one are answered by it.
+ * Reads ahead in a file that is read from front to back, since the kernel's own
+ * reading ahead is short: 128 KiB. Pieces are asked for before anybody waits for
+ * them, and requests that lie in one are answered by it. How many at a time is
+ * found by how long they take: bandwidth times delay, for what is more than that
+ * stands in a queue, and a listing that somebody waits for behind it.
  *
  * Only of files that nobody has open for writing here. A piece serves for as
- * long as attributes may be old, and while nothing was written to the file
- * through this mount.
+ * long as attributes may be old, while nothing was written to the file through
+ * this mount, and until the kernel is told of a change.
  *
  * Thread: any; its lock comes before nodes->lock.
  */

@@ -26,7 +26,6 @@ struct podfs_fs {
 	struct fuse_session *session;
 	bool mounted;
 	atomic_bool init_reply; /* is what is written next */
-	uint32_t init_flags; /* it gets; set before init_reply */
 	bool allow_other;
 	uint64_t salt; /* of the inode numbers that users see */
 	uid_t uid;     /* the mounter's, owner of the cluster's folders */

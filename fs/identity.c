@@ -27,11 +27,6 @@ static bool is_open(const struct fs_node *node)
 	       node->open->remote.epoch == podfs_session_epoch(node->session);
 }
 
-static bool same_time(const struct wire_time *a, const struct wire_time *b)
-{
-	return a->sec == b->sec && a->nsec == b->nsec;
-}
-
 bool fs_identity_same(const struct fs_node *node, const struct wire_attr *b)
 {
 	const struct wire_attr *a = &node->attr;
@@ -39,7 +34,7 @@ bool fs_identity_same(const struct fs_node *node, const struct wire_attr *b)
 	if (a->dev != b->dev || a->ino != b->ino ||
 	    (a->mode & S_IFMT) != (b->mode & S_IFMT))
 		return false;
-	return same_time(&node->born, &b->btime) || S_ISDIR(b->mode) ||
+	return wire_time_same(&node->born, &b->btime) || S_ISDIR(b->mode) ||
 	       is_open(node);
 }
 

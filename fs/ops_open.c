@@ -26,10 +26,8 @@ bool fs_node_was_seen_locked(const struct fs_node *node,
 			     const struct wire_attr *a)
 {
 	return node->seen && node->seen_size == a->size &&
-	       node->seen_mtime.sec == a->mtime.sec &&
-	       node->seen_mtime.nsec == a->mtime.nsec &&
-	       node->seen_ctime.sec == a->ctime.sec &&
-	       node->seen_ctime.nsec == a->ctime.nsec;
+	       wire_time_same(&node->seen_mtime, &a->mtime) &&
+	       wire_time_same(&node->seen_ctime, &a->ctime);
 }
 
 /* The pages are everybody's: what came with an earlier open of another state

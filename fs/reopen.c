@@ -55,8 +55,7 @@ static bool unchanged(struct fs_nodes *n, const struct fs_handle *h,
 	if (fs_is_opened_ahead(fs_handle_remote(n, h)))
 		return true;
 	return h->size == now->size &&
-	       h->mtime.sec == now->mtime.sec &&
-	       h->mtime.nsec == now->mtime.nsec;
+	       wire_time_same(&h->mtime, &now->mtime);
 }
 
 /* Another request may have been quicker: then its handle is everybody's, and

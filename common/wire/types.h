@@ -5,6 +5,7 @@
 #ifndef PODFS_WIRE_TYPES_H
 #define PODFS_WIRE_TYPES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,12 @@ struct wire_time { /* since 1970, may be before it; nsec 0 .. 999,999,999 */
 	int64_t sec;
 	uint32_t nsec;
 };
+
+static inline bool wire_time_same(const struct wire_time *a,
+				  const struct wire_time *b)
+{
+	return a->sec == b->sec && a->nsec == b->nsec;
+}
 
 /* statx(2). (dev, ino, btime) identify a file for as long as the container's
  * file system keeps it; podfs never hands them to the kernel as they are. */

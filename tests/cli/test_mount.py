@@ -1,7 +1,6 @@
 """podfs mount: ready when the prompt returns, and what it does to the folder."""
 
 import os
-import pathlib
 import re
 import signal
 import subprocess
@@ -110,13 +109,6 @@ def test_ends_while_another_namespace_holds_it(podfs, point, root):
         assert child.wait(timeout=20) == 0
         holder.kill()
         holder.wait()
-
-
-def test_reads_ahead(mount):
-    device = os.stat(mount).st_dev
-    known = pathlib.Path(f"/sys/class/bdi/{os.major(device)}:"
-                         f"{os.minor(device)}/read_ahead_kb")
-    assert int(known.read_text()) == 2048
 
 
 def test_umount_of_the_system(podfs, mount, point):
