@@ -112,6 +112,10 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 {
 	struct fs_op *op = podfs_container_of(c, struct fs_op, call);
 
+	/* It isn't the user's descriptor, of which the kernel knows: what a path
+	 * began at, a removed folder that is open, was closed meanwhile. */
+	if (status == -EBADF)
+		status = -ESTALE;
 	if ((status == -ESTALE && fs_reopen(op)) ||
 	    (status == FS_UNSETTLED && fs_settle(op)))
 		return;
