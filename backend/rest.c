@@ -150,7 +150,6 @@ static void set_behaviour(struct rest_exchange *x)
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(e, CURLOPT_USERAGENT, podfs_user_agent());
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)x->spec.timeout_ms);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, x->error);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_data);
@@ -273,6 +272,9 @@ int rest_row_new(struct rest_row **ret)
 		free(r);
 		return -ENOMEM;
 	}
+	/* Where they share one HTTP/2 connection libcurl 7.88 now and then leaves
+	 * what came of a list where it is, until the list's time is over. */
+	curl_multi_setopt(r->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
 	*ret = r;
 	return 0;
 }

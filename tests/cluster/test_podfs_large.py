@@ -79,7 +79,7 @@ def test_names_from_memory(many, tmp_path):
 
 
 def test_pages_are_compressed(many, tmp_path):
-    """And all of them come, with the watches, by one connection."""
+    """And all of them come, with the watches, by few connections."""
     plain = many.ask("GET", "/api/v1/pods", parse=None)
     with Proxy("socks5") as p:
         with Elsewhere(tmp_path, {}, **{"proxy-url": p.url()}) as mount:
@@ -88,4 +88,4 @@ def test_pages_are_compressed(many, tmp_path):
             until(lambda: mount.log.read_text().count("watch=true") == 2)
             print(f"{p.received} bytes came of {plain}")
         assert p.received * 4 < plain
-        assert p.stood == 1
+        assert p.stood <= 3  # of 13 requests
