@@ -189,7 +189,10 @@ def test_what_is_open_on_a_volume_when_the_target_restarts(
         kill_1(where)
         inside(where, "sh", "-c", "echo more >>/data/changed; "
                "cp /data/kept /data/new; mv /data/new /data/replaced")
-        until(lambda: "kept" in os.listdir(mount.at(where, "data")), 20)
+        # what was listed a moment ago needs no helper
+        until(lambda: "kept" in os.listdir(mount.at(where, "data")) and
+              len(helpers(where)) == 2, 40)
+        until(lambda: mount.log.read_text().count(": ready (helper") == 2, 40)
         assert os.pread(files["kept"].fileno(), 4096, 800_000) == \
             data[800_000:804_096]
         for name in ("changed", "replaced"):
