@@ -121,13 +121,21 @@ struct podfs_call *fs_stray_new(struct podfs_session *s, enum wire_op what,
 void fs_release_remote(struct podfs_session *s, uint64_t remote,
 		       uint32_t epoch);
 
-/* Encodes a message of the operation NAME and sends it. */
-#define FS_SEND(op, NAME, ...)                                                 \
+/* Encodes a message of the operation NAME: *w is its body. */
+#define FS_ENCODE(op, w, NAME, ...)                                            \
 	do {                                                                   \
-		struct wire_writer w_ = fs_op_body(op);                        \
 		struct wire_req_##NAME m_ = { 0, __VA_ARGS__ };                \
 									       \
-		wire_enc_req_##NAME(&w_, &m_);                                 \
+		*(w) = fs_op_body(op);                                         \
+		wire_enc_req_##NAME((w), &m_);                                 \
+	} while (0)
+
+/* The same, and sends it. */
+#define FS_SEND(op, NAME, ...)                                                 \
+	do {                                                                   \
+		struct wire_writer w_;                                         \
+									       \
+		FS_ENCODE(op, &w_, NAME, __VA_ARGS__);                         \
 		fs_op_submit((op), &w_);                                       \
 	} while (0)
 

@@ -166,7 +166,6 @@ static void unlink_done(struct fs_op *op, int status, const uint8_t *body,
 
 void fs_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct wire_req_UNLINK m = { .base = 0 };
 	struct wire_writer w;
 	struct fs_loc loc;
 	struct fs_op *op =
@@ -174,10 +173,7 @@ void fs_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (!op)
 		return;
-	m.base = loc.base;
-	m.path = fs_loc_path(&loc);
-	w = fs_op_body(op);
-	wire_enc_req_UNLINK(&w, &m);
+	FS_ENCODE(op, &w, UNLINK, .base = loc.base, .path = fs_loc_path(&loc));
 	if (fs_op_ready(op, &w))
 		fs_open_and_submit(op, op->node, name);
 	fs_loc_done(&loc);
@@ -193,7 +189,6 @@ static void rmdir_done(struct fs_op *op, int status, const uint8_t *body,
 
 void fs_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct wire_req_RMDIR m = { .base = 0 };
 	struct wire_writer w;
 	struct fs_loc loc;
 	struct fs_op *op =
@@ -201,10 +196,7 @@ void fs_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (!op)
 		return;
-	m.base = loc.base;
-	m.path = fs_loc_path(&loc);
-	w = fs_op_body(op);
-	wire_enc_req_RMDIR(&w, &m);
+	FS_ENCODE(op, &w, RMDIR, .base = loc.base, .path = fs_loc_path(&loc));
 	if (fs_op_ready(op, &w))
 		fs_open_and_submit(op, op->node, name);
 	fs_loc_done(&loc);
@@ -284,7 +276,6 @@ static void rename_done(struct fs_op *op, int status, const uint8_t *body,
 void fs_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	       fuse_ino_t newparent, const char *newname, unsigned int flags)
 {
-	struct wire_req_RENAME m = { .base = 0 };
 	struct wire_writer w;
 	struct fs_loc from, to;
 	struct fs_op *op =
@@ -305,13 +296,9 @@ void fs_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	if (!second(op, newparent, newname, &from, &to))
 		return;
 	op->flags = wire;
-	m.base = from.base;
-	m.path = fs_loc_path(&from);
-	m.new_base = to.base;
-	m.new_path = fs_loc_path(&to);
-	m.flags = wire;
-	w = fs_op_body(op);
-	wire_enc_req_RENAME(&w, &m);
+	FS_ENCODE(op, &w, RENAME, .base = from.base, .path = fs_loc_path(&from),
+		  .new_base = to.base, .new_path = fs_loc_path(&to),
+		  .flags = wire);
 	if (fs_op_ready(op, &w))
 		fs_open_and_submit(op, op->other, newname);
 	fs_loc_done(&from);
