@@ -10,7 +10,7 @@ from podfs_mount import (Mount, drop_pod, helper_image,  # noqa: F401
                          inside, make_pod, until)
 
 MAKE = """
-mkdir -p /tmp/work && cd /tmp/work
+mkdir -p /tmp/tree && cd /tmp/tree
 i=0; while [ $i -lt 10 ]; do
   i=$((i+1)); mkdir d$i
   j=0; while [ $j -lt 6 ]; do
@@ -71,17 +71,17 @@ def takes_no_trip(k8s, where, job):
                                   ["grep", "-r", "none of them has this"]])
 def test_a_walk_once_more_takes_no_trip(k8s, work, argv):
     takes_no_trip(k8s, work, lambda: subprocess.run(
-        [*argv, "."], cwd=k8s.at(work, "tmp/work"), check=False,
+        [*argv, "."], cwd=k8s.at(work, "tmp/tree"), check=False,
         stdout=subprocess.DEVNULL))
 
 
 def test_git_status_once_more_takes_no_trip(k8s, work):
-    top = k8s.at(work, "tmp/work")
+    top = k8s.at(work, "tmp/tree")
     git(top, "init", "-q")
     git(top, "add", ".")
     git(top, "commit", "-qm", "all")
     takes_no_trip(k8s, work, lambda: git(top, "status", "--porcelain"))
-    inside(work, "sh", "-c", "echo other >/tmp/work/d3/f3")
+    inside(work, "sh", "-c", "echo other >/tmp/tree/d3/f3")
     until(lambda: git(top, "status", "--porcelain") == " M d3/f3\n", 60)
 
 
@@ -94,9 +94,9 @@ def test_git_status_once_more_takes_no_trip(k8s, work):
     ("chmod 751 d1/f4",
      lambda top: (top / "d1/f4").stat().st_mode & 0o777 == 0o751)])
 def test_a_change_in_the_container_shows(k8s, work, change, check):
-    top = k8s.at(work, "tmp/work")
+    top = k8s.at(work, "tmp/tree")
     for _ in range(2):
         subprocess.run(["grep", "-r", "none", "d1"], cwd=top, check=False)
         assert not check(top)
-    inside(work, "sh", "-c", f"cd /tmp/work && {change}")
+    inside(work, "sh", "-c", f"cd /tmp/tree && {change}")
     until(lambda: check(top), 60)
