@@ -7,7 +7,6 @@ import pathlib
 import shlex
 import signal
 import subprocess
-import time
 
 import pytest
 
@@ -21,22 +20,6 @@ def mounted(path):
     """The lines of mountinfo that lie exactly at @path."""
     with open("/proc/self/mountinfo") as f:
         return [line for line in f if line.split()[4] == str(path)]
-
-
-def alive(pid):
-    """A dead process whose parent has not taken notice is dead."""
-    try:
-        with open(f"/proc/{pid}/stat") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
-
-
-def until(check, seconds=5):
-    end = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < end, "took too long"
-        time.sleep(0.02)
 
 
 class Podfs:

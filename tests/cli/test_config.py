@@ -9,7 +9,8 @@ import subprocess
 import pytest
 import yaml
 
-from conftest import NAME, PROGRAM, mounted, until
+from conftest import NAME, PROGRAM, mounted
+from waiting import until
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import time
 
-from conftest import NAME, PROGRAM, alive, mounted, until
+from conftest import NAME, PROGRAM, mounted
+from waiting import alive, until
 
 
 def below(point):

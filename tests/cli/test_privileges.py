@@ -11,7 +11,8 @@ import subprocess
 
 import pytest
 
-from conftest import HELPER, NAME, PROGRAM, mounted, until
+from conftest import HELPER, NAME, PROGRAM, mounted
+from waiting import until
 
 USER = pwd.getpwnam("daemon").pw_uid  # fusermount3 wants a name
 # linux/capability.h

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from conftest import NAME, alive, mounted, until
+from conftest import NAME, mounted
+from waiting import alive, until
 
 
 @pytest.fixture

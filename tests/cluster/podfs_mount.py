@@ -15,6 +15,7 @@ import build as programs
 import cluster as one_node
 import images
 from layout import Layout
+from waiting import alive, until
 
 BUILD = pathlib.Path(os.environ.get(
     "PODFS_BUILD", pathlib.Path(__file__).parents[2] / "build")).absolute()
@@ -60,23 +61,6 @@ def helpers(where):
     """Names of the pod's ephemeral containers."""
     return [c["name"]
             for c in pod_of(where)["spec"].get("ephemeralContainers", [])]
-
-
-def until(check, seconds=10):
-    end = time.monotonic() + seconds
-    while not (got := check()):
-        assert time.monotonic() < end, "took too long"
-        time.sleep(0.02)
-    return got
-
-
-def alive(pid):
-    """A dead process whose parent has not taken notice is dead."""
-    try:
-        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
-    return stat.rsplit(")", 1)[1].split()[0] not in "ZX"
 
 
 def make_pod(name, ns="db", image="busybox:1", **container):

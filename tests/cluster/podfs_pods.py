@@ -8,7 +8,8 @@ import pathlib
 import pytest
 
 import images
-from podfs_mount import drop_pod, helpers, kubectl, pod_of, until
+from podfs_mount import drop_pod, helpers, kubectl, pod_of
+from waiting import until
 
 BOX = f"{images.PREFIX}/busybox:1"
 SLEEP = ["/bin/sh", "-c", "trap exit TERM; while :; do sleep 1; done"]

@@ -1,17 +1,13 @@
 """The way to the API server is cut while programs write in a container."""
 
 import os
-import pathlib
 import random
-import sys
 import time
 
+import cuts
 import workers
-from podfs_mount import (Mount, drop_pod, helper_image,  # noqa: F401
-                         make_pod, until)
-
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "soak"))
-import cuts  # noqa: E402
+from podfs_mount import Mount, drop_pod, helper_image, make_pod  # noqa: F401
+from waiting import until
 
 CUTS = int(os.environ.get("PODFS_CLUSTER_CUTS", "200"))
 WRITERS = 16

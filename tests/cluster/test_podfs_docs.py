@@ -16,8 +16,9 @@ import pytest
 import build as programs
 from layout import cache_dir
 from podfs_mount import (BUILD, LAYOUT, PROGRAM, drop_namespace,  # noqa: F401
-                         helper_image, kubectl, run, until)
+                         helper_image, kubectl, run)
 from shown import PAGES, TOP, Shown, blocks, name, shown
+from waiting import until
 
 NS = "podfs-docs"
 IMAGE = "docker.io/podfs-test/busybox:1"

@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 import images
-from podfs_mount import (LAYOUT, PROGRAM, helper_image,  # noqa: F401
-                         drop_pod, kubectl, pod_of, run, until)
+from podfs_mount import (LAYOUT, PROGRAM, helper_image, drop_pod, kubectl,  # noqa: F401
+                         pod_of, run)
+from waiting import until
 
 pytestmark = pytest.mark.usefixtures("helper_image")
 

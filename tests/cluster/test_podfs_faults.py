@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from podfs_mount import (LAYOUT, POSTGRES, Mount, alive, drop_pod,  # noqa: F401
-                         helper_image, helpers, inside, make_pod, one_node,
-                         pod_of, run, until)
+from podfs_mount import (LAYOUT, POSTGRES, Mount, drop_pod, helper_image,  # noqa: F401
+                         helpers, inside, make_pod, one_node, pod_of, run)
 from processes import Servers
+from waiting import alive, until
 
 # Seconds that a file operation may take before it must have failed.
 DEADLINE = 40

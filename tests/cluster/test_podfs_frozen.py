@@ -3,10 +3,8 @@ and the others don't wait."""
 
 import contextlib
 import os
-import pathlib
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
@@ -14,9 +12,7 @@ import pytest
 from podfs_mount import (Mount, drop_pod, helper_image,  # noqa: F401
                          inside, make_pod)
 from podfs_pods import helper_of
-
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "mount"))
-from victims import Victim, wait_all  # noqa: E402
+from victims import Victim, wait_all
 
 OPS = ["read", "write", "mmap_load", "mmap_dirty", "msync", "getdents", "open",
        "create", "fsync", "close", "exit", "stat", "rename", "mkdir", "lock"]

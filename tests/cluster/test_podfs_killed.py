@@ -9,9 +9,10 @@ import time
 
 import pytest
 
-from podfs_mount import (Mount, helper_image,  # noqa: F401
-                         helpers, inside, kubectl, pod_of, until)
+from podfs_mount import (Mount, helper_image, helpers, inside, kubectl,  # noqa: F401
+                         pod_of)
 from podfs_pods import container, helper_of, pod  # noqa: F401
+from waiting import until
 
 # Seconds that a file operation may take before it must have failed.
 DEADLINE = 40

@@ -2,19 +2,15 @@
 server."""
 
 import os
-import pathlib
-import sys
 import time
 
 import pytest
 
-sys.path.append(str(pathlib.Path(__file__).parents[1] / "fake"))
-
-import crowd  # noqa: E402
-from proxies import Proxy  # noqa: E402
-from podfs_mount import (LAYOUT, Mount, helper_image,  # noqa: F401
-                         until)
+import crowd
+from proxies import Proxy
+from podfs_mount import LAYOUT, Mount, helper_image  # noqa: F401
 from test_podfs_proxy import Elsewhere
+from waiting import until
 
 SPACES, PODS = 1000, 5
 MEMORY_MAX = 20 << 10  # KiB

@@ -13,13 +13,12 @@ import time
 
 import pytest
 
-from podfs_mount import (LAYOUT, PROGRAM, Mount, alive,  # noqa: F401
-                         drop_namespace, drop_pod,
+from podfs_mount import (LAYOUT, PROGRAM, Mount, drop_namespace, drop_pod,  # noqa: F401
                          helper_image, helpers, inside, k8s, kubectl, one_node,
-                         make_pod, pod_of, run, until)
+                         make_pod, pod_of, run)
 from podfs_pods import (container, helper_of, pod,  # noqa: F401
                         seems_to_run)
-
+from waiting import alive, until
 
 STREAMS = int(os.environ.get("PODFS_STREAMS", "40"))
 

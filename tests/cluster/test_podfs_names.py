@@ -3,10 +3,10 @@
 import os
 import time
 
-from podfs_mount import (DATA, POSTGRES, Mount, box,  # noqa: F401
-                         drop_namespace, drop_pod,
-                         helper_image, helpers, inside, k8s, kubectl,
-                         make_pod, one_node, run, until, LAYOUT)
+from podfs_mount import (DATA, POSTGRES, Mount, box, drop_namespace,  # noqa: F401
+                         drop_pod, helper_image, helpers, inside, k8s, kubectl,
+                         make_pod, one_node, run, LAYOUT)
+from waiting import until
 
 
 def names(where, path):

@@ -1,20 +1,17 @@
 """The way to the API server by a real proxy: lists, watches, exec streams."""
 
 import os
-import pathlib
 import socket
 import subprocess
-import sys
 import time
 
 import pytest
 import yaml
 
-sys.path.append(str(pathlib.Path(__file__).parents[1] / "fake"))
-
-from proxies import Proxy  # noqa: E402
-from podfs_mount import (LAYOUT, POSTGRES, Mount, helper_image,  # noqa: F401
-                         one_node, run, until)
+from proxies import Proxy
+from podfs_mount import (LAYOUT, POSTGRES, Mount, helper_image, one_node,  # noqa: F401
+                         run)
+from waiting import until
 
 USER, PASSWORD = "someone", "secret"
 

@@ -11,10 +11,11 @@ import time
 import pytest
 
 import build as programs
-from podfs_mount import (LAYOUT, Mount, helper_image, helpers,  # noqa: F401
-                         k8s, kubectl, pod_of, until)
+from podfs_mount import (LAYOUT, Mount, helper_image, helpers, k8s,  # noqa: F401
+                         kubectl, pod_of)
 from podfs_pods import (BOX, POD_NAME, container, crashes, ghost,  # noqa: F401
                         pod, refused, waits_for)
+from waiting import until
 
 # ---- helpers that the kubelet refuses ------------------------------------------
 

@@ -15,8 +15,8 @@ import yaml
 import build as programs
 import images
 from podfs_mount import (BUILD, LAYOUT, POSTGRES, PROGRAM, RESTRICTED, Mount,
-                         drop_pod, helpers, inside, kubectl, pod_of, run,
-                         until)
+                         drop_pod, helpers, inside, kubectl, pod_of, run)
+from waiting import until
 
 NS = "podfs-via"
 ARCH = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from podfs_mount import (Mount, drop_pod, helper_image,  # noqa: F401
-                         inside, make_pod, until)
+from podfs_mount import Mount, drop_pod, helper_image, inside, make_pod  # noqa: F401
+from waiting import until
 
 MAKE = """
 mkdir -p /tmp/tree && cd /tmp/tree

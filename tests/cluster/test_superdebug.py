@@ -10,8 +10,9 @@ import pytest
 import build as programs
 import images
 from podfs_mount import (LAYOUT, PROGRAM, drop_pod, helpers, kubectl, make_pod,
-                         pod_of, run, until)
+                         pod_of, run)
 from superdebug import IMAGE, NEW, Terminal, superdebug
+from waiting import until
 
 NAME = "debugged"
 WHERE = ("db", NAME, "app")

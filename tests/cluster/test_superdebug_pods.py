@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from podfs_mount import drop_pod, kubectl, make_pod, pod_of, until
+from podfs_mount import drop_pod, kubectl, make_pod, pod_of
 from superdebug import IMAGE, NEW, superdebug
+from waiting import until
 
 NAME, COPY = "to-copy", "the-copy"
 POD = ["-n", "db", NAME, "--copy-to", COPY, "--same-node"]

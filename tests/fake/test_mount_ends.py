@@ -14,14 +14,7 @@ from apiserver import helper_state, pod
 from execserver import (BINARY, CLOSE, CONTINUED, PING, STATUS, STDERR,
                         STDOUT, TEXT, Gone, Serving, helper_on)
 from test_mount_stream import EXEC, container, files  # noqa: F401
-
-
-def until(check, seconds=30):
-    end = time.monotonic() + seconds
-    while not (got := check()):
-        assert time.monotonic() < end, "took too long"
-        time.sleep(0.02)
-    return got
+from waiting import until
 
 
 # ---- under files in use -----------------------------------------------------------

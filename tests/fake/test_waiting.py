@@ -2,19 +2,11 @@
 
 import json
 import subprocess
-import time
 
 from apiserver import helper_state
 from test_cluster_faults import small
 from test_mount_names import mounted
-
-
-def until(check, seconds=20):
-    end = time.monotonic() + seconds
-    while not (got := check()):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return got
+from waiting import until
 
 
 def session(k8s):

@@ -1,11 +1,6 @@
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import client as helper_client  # noqa: E402
+import client as helper_client
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "helper"))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "shared"))
 import wire  # noqa: E402
 
 QUIT = pathlib.Path("QUIT")

@@ -2,13 +2,10 @@
 
 import fcntl
 import os
-import pathlib
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "soak"))
-import cuts  # noqa: E402
+import cuts
 
 NUMBER = int(os.environ.get("PODFS_CUTS", "300"))
 

@@ -3,20 +3,16 @@
 import contextlib
 import errno
 import os
-import pathlib
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 
-from conftest import HELPER, Mount, abort, liar
-
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "helper"))
-import client  # noqa: E402
-import wire  # noqa: E402
+import client
+import wire
+from pipe_mount import HELPER, Mount, abort, liar
 
 
 def test_kill_9_while_the_helper_hangs(mount):

@@ -6,15 +6,12 @@ import fcntl
 import multiprocessing
 import os
 import pathlib
-import sys
 import time
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "helper"))
-import lies  # noqa: E402
-from conftest import liar  # noqa: E402
-from pipe_mount import abort  # noqa: E402
+import lies
+from pipe_mount import abort, liar
 
 CANARY = "nobody may change this"
 DEADLINE = 1         # seconds, of one operation

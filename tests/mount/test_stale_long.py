@@ -1,10 +1,6 @@
 """A short run of soak/stale.py: writers on both sides, readers on both sides."""
 
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "soak"))
-from stale import Slot, check, lateness  # noqa: E402
+from stale import Slot, check, lateness
 
 
 def test_nothing_is_older_than_the_contract_says(tmp_path):

@@ -5,23 +5,16 @@ import os
 import pathlib
 import re
 import subprocess
-import time
 
 import pytest
+
+from waiting import until
 
 TOP = pathlib.Path(__file__).parents[2]
 BUILD = pathlib.Path(os.environ.get("PODFS_BUILD", "build")).resolve()
 SCRIPT = TOP / "tests/package/machine"
 HELPER = BUILD / "helper-image" / "podfs-helper-native"
 NAME = "db/postpod/postcont"
-
-
-def until(check, seconds=60):
-    end = time.monotonic() + seconds
-    while not (got := check()):
-        assert time.monotonic() < end, "took too long"
-        time.sleep(0.05)
-    return got
 
 
 class Machine:

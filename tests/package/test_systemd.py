@@ -3,7 +3,8 @@ that it makes of lines of fstab(5), and autofs."""
 
 import pytest
 
-from conftest import NAME, until
+from conftest import NAME
+from waiting import until
 
 HOST = f"/k8s/{NAME}/etc/hostname"
 

@@ -2,15 +2,12 @@
 
 import os
 import pathlib
-import sys
 import tempfile
 
 import pytest
 
 from both import Side
-
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "mount"))
-from pipe_mount import Mount, abort  # noqa: E402
+from pipe_mount import Mount, abort
 
 
 @pytest.fixture(scope="session")

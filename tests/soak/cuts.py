@@ -23,7 +23,7 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "mount"))
+sys.path.insert(0, str(HERE.parent / "shared"))
 from pipe_mount import HELPER, Mount, abort  # noqa: E402
 
 PATIENCE = 90  # seconds without a cut: something hangs

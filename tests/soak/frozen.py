@@ -19,7 +19,8 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "cluster"))
+TESTS = pathlib.Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS / "cluster"), str(TESTS / "shared")]
 from podfs_mount import Mount, drop_pod, inside, make_pod  # noqa: E402
 from podfs_pods import helper_of  # noqa: E402
 

@@ -25,7 +25,7 @@ import threading
 import time
 
 HERE = pathlib.Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "mount"))
+sys.path.insert(0, str(HERE.parent / "shared"))
 
 GONE = None
 FOLDERS = 3

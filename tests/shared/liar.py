@@ -17,9 +17,8 @@ import subprocess
 import sys
 import threading
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "helper"))
-import lies  # noqa: E402
-import wire  # noqa: E402
+import lies
+import wire
 
 
 LATE = 0.05  # seconds
