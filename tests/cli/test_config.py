@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from conftest import NAME, PROGRAM, mounted
-from waiting import until
 
 
 @pytest.fixture

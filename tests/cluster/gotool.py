@@ -13,7 +13,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-from pathlib import Path
 
 from layout import HERE, cache_dir
 

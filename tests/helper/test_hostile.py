@@ -1,7 +1,6 @@
 """What a client may not do: escape, overrun, crash the helper."""
 
 import errno
-import os
 import random
 import struct
 import subprocess

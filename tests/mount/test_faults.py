@@ -1,7 +1,6 @@
 """A helper that stops, dies or hangs: nobody waits for ever."""
 
 import contextlib
-import errno
 import os
 import shutil
 import signal
