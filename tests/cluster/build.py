@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from contextlib import contextmanager
 
 import gotool
@@ -54,9 +55,14 @@ def _build(folder, out, package, *options, cgo=False):
     if not go:
         raise SystemExit("go: none that is new enough; run tests/packages")
     env = {**os.environ, **GO_ENV, "CGO_ENABLED": str(int(cgo))}
-    done = subprocess.run([go, "build", "-trimpath", *options, "-o", str(out),
-                           package], cwd=folder, env=env)
-    if done.returncode != 0:
+    with subprocess.Popen([go, "build", "-trimpath", *options, "-o", str(out),
+                           package], cwd=folder, env=env, text=True,
+                          stderr=subprocess.PIPE) as compiler:
+        for line in compiler.stderr:
+            # a line for each of 150 modules hides how far it is
+            if not line.startswith("go: downloading "):
+                print(line, end="", file=sys.stderr, flush=True)
+    if compiler.returncode != 0:
         raise SystemExit(f"cluster: building {package} failed")
 
 
