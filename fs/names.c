@@ -94,5 +94,6 @@ void fs_names_remove(struct fs_nodes *n, struct fs_name *name)
 	HASH_DELETE(hh, n->by_name, name);
 	unlink_name(name);
 	free(name);
+	fs_made_lost_locked(parent);
 	fs_node_put_locked(n, parent);
 }

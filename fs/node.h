@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "backend/backend.h"
+#include "fs/made.h"
 #include "fs/slots.h"
 #include "fs/watch.h"
 
@@ -94,6 +95,7 @@ struct fs_node {
 	int allowed; /* access(2) bits that the helper said yes to */
 	unsigned asked; /* look.h: questions about it since it was looked at */
 	int64_t looked_at; /* ms */
+	struct fs_made made;
 	struct fs_node *same; /* the identity table's chain */
 };
 

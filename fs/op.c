@@ -81,14 +81,20 @@ void fs_op_finish_plain(struct fs_op *op, int status, const uint8_t *body,
 	fuse_reply_err(op->req, status ? fs_errno(status) : 0);
 }
 
+static bool is_change(const struct fs_op *op)
+{
+	unsigned flags = 0;
+
+	wire_op_flags((uint16_t)op->call.op, &flags);
+	return (flags & WIRE_F_W) || op->changes;
+}
+
 /* When it begins and when it ends: what is seen between the two may be old. */
 static void note_change(struct fs_op *op)
 {
 	struct fs_nodes *n = &op->fs->nodes;
-	unsigned flags = 0;
 
-	wire_op_flags((uint16_t)op->call.op, &flags);
-	if (!(flags & WIRE_F_W) && !op->changes)
+	if (!is_change(op))
 		return;
 	atomic_fetch_add(&op->node->tree->changes, 1);
 	fs_known_changed(n, op->node, op->name);
@@ -220,6 +226,8 @@ bool fs_op_ready(struct fs_op *op, const struct wire_writer *w)
 		return false;
 	}
 	note_change(op);
+	if (is_change(op) && (op->name[0] || op->name2[0]))
+		fs_made_begin(op);
 	if (op->fs->audit)
 		op->audit = fs_audit_begin(op);
 	fs_interrupts_watch(&op->fs->interrupts, op);

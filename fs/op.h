@@ -61,6 +61,7 @@ struct fs_op {
 	struct fs_moment when; /* it was asked for */
 	bool reopened;
 	unsigned sent; /* before, with an outcome that was looked for */
+	struct fs_made made; /* of where its name is, before */
 	struct fs_handle *held; /* a reference, dropped before the answer */
 	/* ahead's: where it waits, and for what */
 	struct fs_op *ahead_next;

@@ -118,6 +118,13 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		fs_node_put(&fs->nodes, node);
 		return;
 	}
+	if (node && fs_made_lacks(&fs->nodes, node, name,
+				  fuse_req_ctx(req)->pid,
+				  (int64_t)(fs->config.attr_timeout * 1000))) {
+		fuse_reply_err(req, ENOENT);
+		fs_node_put(&fs->nodes, node);
+		return;
+	}
 	op = fs_op_new(req, node, WIRE_OP_LOOKUP, 0, lookup_done);
 	if (!op)
 		return;

@@ -49,6 +49,10 @@ static void reply_new(struct fs_op *op, struct fs_node *parent,
 	if (!fs_op_claim(op))
 		return;
 	err = fs_entry_of(op->fs, parent, name, a, target, FS_NEVER, &e);
+	if (!err)
+		fs_made_added(op);
+	if (!err && op->call.op == WIRE_OP_MKDIR)
+		fs_made_folder(op, e.ino);
 	if (err)
 		fuse_reply_err(op->req, fs_errno(err));
 	else if (fuse_reply_entry(op->req, &e) != 0)

@@ -393,6 +393,7 @@ static void create_done(struct fs_op *op, int status, const uint8_t *body,
 		keep(h, op, &m.attr, op->when.at, atomic_load(&node->writes));
 		set_cache(fs, node, h, &m.attr, &op->fi);
 		op->fi.fh = h->fh;
+		fs_made_added(op);
 		if (fuse_reply_create(op->req, &e, &op->fi) == 0) {
 			fs_node_put(&fs->nodes, node);
 			return;

@@ -1,0 +1,123 @@
+"""Names in a folder that a process has just made: it isn't told of them by the
+helper, for it made them all."""
+
+import errno
+import json
+import os
+import subprocess
+import time
+
+import pytest
+
+from pipe_mount import Mount, abort
+
+FOLDERS, FILES = 10, 100
+
+
+@pytest.fixture
+def long(tmp_path):
+    """What is known is so for longer than any test takes."""
+    mount = Mount(tmp_path, "--attr-timeout", "600")
+    try:
+        os.listdir(mount.files)
+        yield mount
+        assert mount.stop() == 0, mount.log.read_text()
+    finally:
+        abort(mount.point)
+
+
+def trace(mount):
+    text = (mount.point / ".podfs" / "status.json").read_text()
+    (session,) = json.loads(text)["sessions"]
+    return {k["kind"]: k["trips"] for k in session["trace"]}
+
+
+@pytest.fixture
+def source(tmp_path):
+    for d in range(FOLDERS):
+        (tmp_path / f"tree/{d}").mkdir(parents=True)
+        for f in range(FILES):
+            (tmp_path / f"tree/{d}/{f}").write_text(f"{d} {f}\n" * 100)
+    return tmp_path / "tree"
+
+
+def test_a_copy_in_waits_twice_for_each_file(long, source):
+    before = trace(long)
+    subprocess.run(["cp", "-r", source, long.files / "copy"], check=True)
+    seen = {kind: n - before.get(kind, 0) for kind, n in trace(long).items()}
+    assert seen["CREATE"] == seen["WRITE"] == FOLDERS * FILES
+    assert seen["MKDIR"] == FOLDERS + 1
+    # where it goes is looked up, more than once
+    assert seen["LOOKUP"] <= 4
+    assert sum(seen.values()) <= 2 * FOLDERS * FILES + FOLDERS + 1 + 4
+    subprocess.run(["diff", "-r", source, long.root / "copy"], check=True)
+
+
+def test_only_who_made_it_is_not_told(long):
+    os.mkdir(long.files / "d")
+    (long.root / "d" / "x").touch()
+    assert not os.path.exists(long.files / "d" / "x")
+    subprocess.run(["test", "-e", long.files / "d" / "x"], check=True)
+    assert os.path.exists(long.files / "d" / "x")  # as the kernel has it now
+
+
+@pytest.mark.parametrize("timeout", ["0", "1"])
+def test_no_longer_than_said(tmp_path, timeout):
+    mount = Mount(tmp_path, "--attr-timeout", timeout)
+    try:
+        os.mkdir(mount.files / "d")
+        (mount.root / "d" / "x").touch()
+        time.sleep(float(timeout))
+        assert os.path.exists(mount.files / "d" / "x")
+        assert mount.stop() == 0, mount.log.read_text()
+    finally:
+        abort(mount.point)
+
+
+def made_in_vain(d):
+    with pytest.raises(FileExistsError):
+        os.open(d / "x", os.O_CREAT | os.O_EXCL)
+
+
+def moved_away(d):
+    (d / "y").touch()
+    os.rename(d / "y", d.parent / "y")
+
+
+def removed(d):
+    (d / "y").touch()
+    os.unlink(d / "y")
+
+
+def link_in_vain(d):
+    (d.parent / "y").touch()
+    with pytest.raises(FileExistsError):
+        os.link(d.parent / "y", d / "x")
+
+
+@pytest.mark.parametrize("change", [made_in_vain, moved_away, removed,
+                                    link_in_vain])
+def test_any_doubt_ends_it(long, change):
+    os.mkdir(long.files / "d")
+    (long.root / "d" / "x").touch()
+    change(long.files / "d")
+    assert os.path.exists(long.files / "d" / "x")
+
+
+def test_what_is_made_is_there(long):
+    d = long.files / "d"
+    os.mkdir(d)
+    (d / "file").write_text("text")
+    os.mkdir(d / "folder")
+    os.symlink("file", d / "link")
+    os.link(d / "file", d / "second")
+    os.mkfifo(d / "fifo")
+    os.rename(d / "fifo", d / "moved")
+    for name in "file", "folder", "link", "second", "moved":
+        assert os.path.lexists(d / name)
+    for name in "none", "fifo", "n" * 255:
+        assert not os.path.lexists(d / name)
+    with pytest.raises(OSError) as e:
+        os.lstat(d / ("n" * 256))
+    assert e.value.errno == errno.ENAMETOOLONG
+    assert len(os.listdir(d)) == 5
