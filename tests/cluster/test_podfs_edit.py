@@ -10,6 +10,7 @@ import pytest
 
 from podfs_mount import (DATA, POSTGRES, helper_image, inside,  # noqa: F401
                          k8s, run)
+from waiting import until
 
 CONF = f"{DATA}/postgresql.conf"
 
@@ -40,10 +41,7 @@ def conf(k8s):  # noqa: F811
 
 
 def until_setting(name, value):
-    end = time.monotonic() + 5
-    while setting(name) != value:
-        assert time.monotonic() < end, setting(name)
-        time.sleep(0.1)
+    until(lambda: setting(name) == value)
 
 
 def type_into(argv, keys, timeout=30):

@@ -12,7 +12,6 @@ import images
 from podfs_mount import (LAYOUT, PROGRAM, drop_pod, helpers, kubectl, make_pod,
                          pod_of, run)
 from superdebug import IMAGE, NEW, Terminal, superdebug
-from waiting import until
 
 NAME = "debugged"
 WHERE = ("db", NAME, "app")

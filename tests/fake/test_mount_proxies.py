@@ -10,6 +10,7 @@ import execserver
 from apiserver import helper_state, make_certificate, namespace, pod
 from proxies import Proxy
 from test_mount_names import mounted
+from waiting import until
 
 EXEC = "/api/v1/namespaces/db/pods/one/exec"
 KINDS = ("http", "https", "socks5")
@@ -59,11 +60,8 @@ def test_a_tunnel_that_is_cut(api, tool, tmp_path, files, certificate, kind):
         (files / "there").write_text("another")
         before = p.stood
         p.cut()
-        until = time.monotonic() + 30
-        while p.stood == before or \
-                (app / "there").read_text() != "another":
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        until(lambda: p.stood > before and
+              (app / "there").read_text() == "another")
 
 
 @pytest.mark.parametrize("kind", KINDS)

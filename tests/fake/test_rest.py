@@ -7,6 +7,7 @@ import time
 import pytest
 
 from apiserver import namespace, pod, status
+from waiting import until
 
 PODS = "/api/v1/pods"
 
@@ -18,10 +19,7 @@ def small(api):
 def shows(tool, *names):
     """In the end, whatever was in the way."""
     tool.watch().expect("+ db")
-    until = time.monotonic() + 60
-    while not set(names) <= tool.list():
-        assert time.monotonic() < until, tool.seen
-        time.sleep(0.1)
+    until(lambda: set(names) <= tool.list())
 
 
 def headers_of(api, path, **wants):

@@ -12,6 +12,7 @@ from pathlib import Path
 import client
 import pytest
 import wire
+from waiting import until
 
 RD = wire.constant("WIRE_OPEN_READ")
 OWNER = {"uid": 0xffffffff, "gid": 0xffffffff}
@@ -24,9 +25,7 @@ class Parked:
             [*client.HELPER.split(), "park", "--root", str(root), "--socket",
              self.socket], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        end = time.monotonic() + 20
-        while not os.path.exists(self.socket) and time.monotonic() < end:
-            time.sleep(0.01)
+        until(lambda: os.path.exists(self.socket))
         self.streams = []
 
     def stream(self, **how):

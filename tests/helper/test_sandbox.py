@@ -5,7 +5,8 @@ import os
 import pathlib
 import platform
 import subprocess
-import time
+
+from waiting import until
 
 ARCH = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
 STATIC = (pathlib.Path(os.environ.get("PODFS_BUILD", "build")) /
@@ -21,12 +22,8 @@ def test_it_is_behind_its_filter(tmp_path):
     helper = subprocess.Popen([STATIC, "serve", "--inline", "--root", tmp_path],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
-        end = time.monotonic() + 10
-        while (status_of(helper.pid)["Seccomp"] != "2" and
-               time.monotonic() < end):
-            time.sleep(0.01)
-        got = status_of(helper.pid)
-        assert (got["Seccomp"], got["NoNewPrivs"]) == ("2", "1")
+        until(lambda: status_of(helper.pid)["Seccomp"] == "2")
+        assert status_of(helper.pid)["NoNewPrivs"] == "1"
     finally:
         helper.stdin.close()
         helper.wait(10)

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import fcntl
-import json
 import os
 import signal
 import subprocess
@@ -12,7 +11,7 @@ import time
 
 import pytest
 
-from conftest import Mount, abort, liar
+from pipe_mount import liar, mounted
 
 
 def make(root, folders=30, files=20):
@@ -33,26 +32,17 @@ def output(*argv, cwd):
 @pytest.fixture
 def patient(tmp_path):
     """A mount in which nothing grows old, however slow the machine is."""
-    mount = Mount(tmp_path, "--attr-timeout", "60")
-    try:
+    with mounted(tmp_path, "--attr-timeout", "60") as mount:
         make(mount.root)
         os.listdir(mount.files)
         yield mount
-        assert mount.stop() == 0, mount.log.read_text()
-    finally:
-        abort(mount.point)
 
 
 def trips(mount, function):
     """Of a function's calls, and what it returned."""
-    def count():
-        text = (mount.point / ".podfs" / "status.json").read_text()
-        (session,) = json.loads(text)["sessions"]
-        return session["trips"]
-
-    before = count()
+    before = mount.session()["trips"]
     got = function()
-    return count() - before, got
+    return mount.session()["trips"] - before, got
 
 
 def test_what_came_ahead_is_old_after_a_write(patient):
@@ -87,9 +77,7 @@ def test_larger_files_come_with_the_walk(patient):
 def kinds(mount, function):
     """What was asked for meanwhile: calls by kind."""
     def count():
-        text = (mount.point / ".podfs" / "status.json").read_text()
-        (session,) = json.loads(text)["sessions"]
-        return {k["kind"]: k["calls"] for k in session["trace"]}
+        return {k["kind"]: k["calls"] for k in mount.session()["trace"]}
 
     before = count()
     function()
@@ -370,8 +358,7 @@ def test_nobody_else_waits(tmp_path):
 
 
 def test_who_waits_waits_for_one_deadline(tmp_path):
-    mount = Mount(tmp_path, "--timeout", "3")
-    try:
+    with mounted(tmp_path, "--timeout", "3") as mount:
         make(mount.root, folders=3)
         os.listdir(mount.files / "tree")
         helper = mount.helper_pid()
@@ -385,9 +372,6 @@ def test_who_waits_waits_for_one_deadline(tmp_path):
             os.kill(helper, signal.SIGCONT)
         assert e.value.errno == errno.EIO
         assert 2.5 < took < 5
-        assert mount.stop() == 0
-    finally:
-        abort(mount.point)
 
 
 def test_who_waits_can_be_killed(mount, files, root):

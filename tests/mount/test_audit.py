@@ -7,21 +7,18 @@ import os
 import pathlib
 import signal
 import subprocess
-import time
 
 import pytest
 
-from pipe_mount import PROGRAM, Mount, abort
+from pipe_mount import PROGRAM, mounted
+from waiting import until
 
 
 @contextlib.contextmanager
 def audited(tmp_path, log):
-    mount = Mount(tmp_path, "--audit", str(log), "--log-level", "debug")
-    try:
+    with mounted(tmp_path, "--audit", str(log), "--log-level",
+                 "debug") as mount:
         yield mount
-        assert mount.stop() == 0, mount.log.read_text()
-    finally:
-        abort(mount.point)
 
 
 def lines(log):
@@ -30,10 +27,8 @@ def lines(log):
 
 
 def soon(log, count):
-    end = time.monotonic() + 10
-    while len(got := lines(log)) < count and time.monotonic() < end:
-        time.sleep(0.02)
-    return got
+    until(lambda: len(lines(log)) >= count)
+    return lines(log)
 
 
 def short(entry):
@@ -134,9 +129,7 @@ def test_a_new_file_after_sighup(tmp_path):
         os.mkdir(mount.files / "two")
         soon(old, 2)
         mount.daemon.send_signal(signal.SIGHUP)
-        end = time.monotonic() + 10
-        while not log.exists() and time.monotonic() < end:
-            time.sleep(0.02)
+        until(log.exists)
         os.mkdir(mount.files / "three")
     assert [e["path"] for e in lines(old)] == ["/one", "/two"]
     assert [e["path"] for e in lines(log)] == ["/three"]
@@ -178,9 +171,7 @@ def test_beyond_its_bound_lines_are_counted(tmp_path, small_disk):
             os.symlink(target, mount.files / f"d/s{n}")
         subprocess.run(["mount", "-o", "remount,size=32m", small_disk],
                        check=True)
-        end = time.monotonic() + 20
-        while b'"lost"' not in log.read_bytes() and time.monotonic() < end:
-            time.sleep(0.1)
+        until(lambda: b'"lost"' in log.read_bytes())
     got = lines(log)
     lost = sum(e["lines"] for e in got if e["op"] == "lost")
     assert lost > 0

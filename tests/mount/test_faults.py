@@ -11,7 +11,7 @@ import pytest
 
 import client
 import wire
-from pipe_mount import HELPER, Mount, abort, liar
+from pipe_mount import HELPER, Mount, abort, liar, mounted
 
 
 def test_kill_9_while_the_helper_hangs(mount):
@@ -79,12 +79,11 @@ def test_helper_dies_and_comes_back(mount):
 def test_open_files_at_the_end(tmp_path):
     """The kernel releases nothing at umount: what was open goes all the same
     (the sanitizers' builds would see a leak)."""
-    mount = Mount(tmp_path)
-    (mount.root / "f").write_text("f")
-    kept = [os.open(mount.files, os.O_RDONLY | os.O_DIRECTORY),
-            os.open(mount.files / "f", os.O_RDWR)]
-    assert os.listdir(kept[0]) == ["f"]
-    assert mount.stop() == 0, mount.log.read_text()
+    with mounted(tmp_path) as mount:
+        (mount.root / "f").write_text("f")
+        kept = [os.open(mount.files, os.O_RDONLY | os.O_DIRECTORY),
+                os.open(mount.files / "f", os.O_RDWR)]
+        assert os.listdir(kept[0]) == ["f"]
     for fd in kept:
         with contextlib.suppress(OSError):  # nobody is there to flush it
             os.close(fd)
@@ -101,8 +100,7 @@ def run_as(folder, name, *argv):
 @pytest.mark.parametrize("name", ["updatedb.plocate", "baloo_file_extractor",
                                   "our-own-indexer-of-all"])
 def test_indexers_are_kept_out(tmp_path, name):
-    mount = Mount(tmp_path, "--refuse", "our-own-indexer-of-all")
-    try:
+    with mounted(tmp_path, "--refuse", "our-own-indexer-of-all") as mount:
         (mount.root / "f").touch()
         # names of the cluster are there for all
         assert run_as(tmp_path, name, "ls", mount.point).stdout == "ns\n"
@@ -113,9 +111,6 @@ def test_indexers_are_kept_out(tmp_path, name):
             assert os.listdir(mount.files) == ["f"]
         assert "an indexer" in mount.log.read_text()
         assert run_as(tmp_path, "updater", "ls", mount.files).stdout == "f\n"
-        assert mount.stop() == 0
-    finally:
-        abort(mount.point)
 
 
 def test_the_helper_hears_bye(tmp_path):
@@ -124,11 +119,10 @@ def test_the_helper_hears_bye(tmp_path):
     sent, pipe = tmp_path / "sent", tmp_path / "pipe"
     os.mkfifo(pipe)
     # its standard output first: all of it ends with the helper
-    mount = Mount(tmp_path, helper=f"{HELPER} serve --inline --root "
-                                   f"{tmp_path}/root <{pipe} & "
-                                   f"exec tee {pipe} >{sent}")
-    assert os.listdir(mount.files) == []
-    assert mount.stop() == 0, mount.log.read_text()
+    with mounted(tmp_path, helper=f"{HELPER} serve --inline --root "
+                                  f"{tmp_path}/root <{pipe} & "
+                                  f"exec tee {pipe} >{sent}") as mount:
+        assert os.listdir(mount.files) == []
     data, ops = sent.read_bytes(), []
     while data:
         size, op = wire.HEADER.unpack_from(data)[:2]

@@ -1,7 +1,6 @@
 """A file that is read from front to back comes ahead, also where the kernel
 itself reads no more than 128 KiB ahead: for all but root."""
 
-import json
 import os
 import random
 import signal
@@ -9,21 +8,17 @@ import time
 
 import pytest
 
-from conftest import Mount, abort
+from pipe_mount import mounted
 
 MEGA = 1 << 20
 SIZE = 16 * MEGA
 
 
 def start(tmp_path, age):
-    m = Mount(tmp_path, "--attr-timeout", age)
-    try:
+    with mounted(tmp_path, "--attr-timeout", age) as m:
         os.listdir(m.files)
         (m.root / "f").write_bytes(random.Random(1).randbytes(SIZE))
         yield m
-        assert m.stop() == 0, m.log.read_text()
-    finally:
-        abort(m.point)
 
 
 @pytest.fixture
@@ -38,9 +33,7 @@ def short(tmp_path):
 
 
 def reads(mount):
-    text = (mount.point / ".podfs" / "status.json").read_text()
-    (session,) = json.loads(text)["sessions"]
-    return next((k for k in session["trace"] if k["kind"] == "READ"),
+    return next((k for k in mount.session()["trace"] if k["kind"] == "READ"),
                 {"calls": 0, "trips": 0, "bytes_in": 0})
 
 

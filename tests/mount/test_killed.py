@@ -10,8 +10,8 @@ import time
 import pytest
 
 import killing
-from conftest import Mount, abort, liar
 from pipe_mount import PROGRAM as PODFS
+from pipe_mount import Mount, abort, liar, mounted
 from victims import SOON, Victim, fill, wait_all
 
 
@@ -29,16 +29,10 @@ def frozen(mount):
 @pytest.fixture(scope="module")
 def mount(tmp_path_factory):
     # soon nothing that is known of the names serves
-    m = Mount(tmp_path_factory.mktemp("killed"), "--attr-timeout", "0.1")
-    os.listdir(m.files)
-    yield m
-    said = m.log.read_text()
-    try:
-        assert m.stop() == 0, m.log.read_text()
-    finally:
-        abort(m.point)
-    for word in ("runtime error", "AddressSanitizer", "ThreadSanitizer"):
-        assert word not in said + m.log.read_text(), m.log.read_text()
+    with mounted(tmp_path_factory.mktemp("killed"),
+                 "--attr-timeout", "0.1") as m:
+        os.listdir(m.files)
+        yield m
 
 
 @pytest.fixture(scope="module")
@@ -145,22 +139,18 @@ def test_deadlines(tmp_path, option, op):
             "--sync-timeout": "300"}
     options = [x for pair in {**long, option: "1"}.items() for x in pair]
     # a read asks for attributes that are old
-    mount = Mount(tmp_path, *options, "--attr-timeout", "300")
-    fill(mount.root / "d")
-    try:
-        with contextlib.ExitStack() as stack:
-            victims = {o: stack.enter_context(Victim(o, mount.files / "d"))
-                       for o in ("stat", "read_direct", "fsync")}
+    with mounted(tmp_path, *options, "--attr-timeout", "300") as mount, \
+            contextlib.ExitStack() as stack:
+        fill(mount.root / "d")
+        victims = {o: stack.enter_context(Victim(o, mount.files / "d"))
+                   for o in ("stat", "read_direct", "fsync")}
+        for v in victims.values():
+            v.said("ready")
+        with frozen(mount):
             for v in victims.values():
-                v.said("ready")
-            with frozen(mount):
-                for v in victims.values():
-                    v.start()
-                ended = victims.pop(op).p
-                assert ended.wait(60) == 1
-                assert b"Errno 5" in ended.stderr.read()
-            for v in victims.values():
-                assert v.p.wait(60) == 0, v.p.stderr.read()
-        assert mount.stop() == 0
-    finally:
-        abort(mount.point)
+                v.start()
+            ended = victims.pop(op).p
+            assert ended.wait(60) == 1
+            assert b"Errno 5" in ended.stderr.read()
+        for v in victims.values():
+            assert v.p.wait(60) == 0, v.p.stderr.read()

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from conftest import liar
+from pipe_mount import liar
 
 
 def sync(path):

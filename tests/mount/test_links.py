@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from conftest import HELPER, Mount, abort
+from pipe_mount import HELPER, Mount, abort, mounted
 from test_cuts import cuts, every_change
 
 TRICKLE = pathlib.Path(__file__).with_name("trickle.py")
@@ -41,19 +41,15 @@ def test_slow(tmp_path, size, pause, length):
     """Frames arrive in pieces, and what sends has to wait."""
     command = shlex.join([sys.executable, "-S", str(TRICKLE), str(size),
                           str(pause)])
-    mount = Mount(tmp_path, "--timeout", "300", "--start-timeout", "300",
-                  helper=f"{command} {HELPER} serve --inline --root "
-                         f"{tmp_path}/root")
-    try:
+    with mounted(tmp_path, "--timeout", "300", "--start-timeout", "300",
+                 helper=f"{command} {HELPER} serve --inline --root "
+                        f"{tmp_path}/root") as mount:
         every_change(mount.files / "changes")
         data = random.Random(1).randbytes(length)
         (mount.root / "f").write_bytes(data)
         assert (mount.files / "f").read_bytes() == data
         (mount.files / "g").write_bytes(data)
         assert (mount.root / "g").read_bytes() == data
-        assert mount.stop() == 0, mount.log.read_text()
-    finally:
-        abort(mount.point)
 
 
 @pytest.mark.parametrize("side", ["up", "down"])
@@ -95,9 +91,8 @@ def test_daemon_killed(tmp_path):
             abort(mount.point)
         again = tmp_path / f"again{turn}"
         again.mkdir()
-        mount = Mount(again, helper=f"{HELPER} serve --inline --root "
-                                    f"{tmp_path}/root")
-        try:
+        with mounted(again, helper=f"{HELPER} serve --inline --root "
+                                   f"{tmp_path}/root") as mount:
             for name, acknowledged in zip(names, said):
                 data = (mount.files / name).read_bytes()
                 want = b""
@@ -110,8 +105,5 @@ def test_daemon_killed(tmp_path):
                 last = int(acknowledged[-1]) if acknowledged else 0
                 assert len(data) >= last
                 written += last
-            assert mount.stop() == 0, mount.log.read_text()
-        finally:
-            abort(mount.point)
     print(written, "bytes acknowledged")
     assert written > 0

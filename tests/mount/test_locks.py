@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from conftest import liar
+from pipe_mount import liar
 
 
 def test_locks(files, root):

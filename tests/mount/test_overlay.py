@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from pipe_mount import Mount, abort
+from pipe_mount import mounted
 
 
 @pytest.fixture(params=["0", "3600"])
@@ -21,14 +21,10 @@ def files(tmp_path, request):
         ["mount", "-t", "overlay", "overlay", tmp_path / "root", "-o",
          f"lowerdir={tmp_path}/lower,upperdir={tmp_path}/upper,"
          f"workdir={tmp_path}/work"], check=True)
-    mount = None
     try:
-        mount = Mount(tmp_path, "--watch-timeout", request.param)
-        yield mount.files
-        assert mount.stop() == 0
+        with mounted(tmp_path, "--watch-timeout", request.param) as mount:
+            yield mount.files
     finally:
-        if mount:
-            abort(mount.point)
         subprocess.run(["umount", "-l", tmp_path / "root"], check=True)
 
 

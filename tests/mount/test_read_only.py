@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from pipe_mount import Mount, abort
+from pipe_mount import mounted
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 MS_REMOUNT, MS_NOSUID, MS_NODEV = 32, 2, 4
@@ -68,12 +68,11 @@ CHANGES = {
                         ["--read-only-namespace", "other",
                          "--read-only-namespace", "ns"]], ids=" ".join)
 def read_only(request, tmp_path):
-    mount = Mount(tmp_path, *request.param)
-    (mount.root / "sub").mkdir()
-    (mount.root / "f").write_text("x" * 100)
-    os.setxattr(mount.root / "f", "user.y", b"1")
-    before = os.stat(mount.root / "f")
-    try:
+    with mounted(tmp_path, *request.param) as mount:
+        (mount.root / "sub").mkdir()
+        (mount.root / "f").write_text("x" * 100)
+        os.setxattr(mount.root / "f", "user.y", b"1")
+        before = os.stat(mount.root / "f")
         yield mount
         after = os.stat(mount.root / "f")
         assert sorted(os.listdir(mount.root)) == ["f", "sub"]
@@ -81,9 +80,6 @@ def read_only(request, tmp_path):
                 after.st_ctime_ns) == (
             before.st_mode, before.st_uid, before.st_size, before.st_mtime_ns,
             before.st_ctime_ns)
-        assert mount.stop() == 0, mount.log.read_text()
-    finally:
-        abort(mount.point)
 
 
 def refused(folder):
@@ -157,10 +153,6 @@ def test_it_can_be_read(read_only):
 
 
 def test_another_namespace_is_as_ever(tmp_path):
-    mount = Mount(tmp_path, "--read-only-namespace", "n",
-                  "--read-only-namespace", "ns2")
-    try:
+    with mounted(tmp_path, "--read-only-namespace", "n",
+                 "--read-only-namespace", "ns2") as mount:
         (mount.files / "f").write_text("x")
-        assert mount.stop() == 0, mount.log.read_text()
-    finally:
-        abort(mount.point)

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from conftest import HELPER, Mount, abort
+from pipe_mount import HELPER, mounted
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "posix"))
 import calls  # noqa: E402
@@ -29,14 +29,10 @@ def quitter(tmp_path, op, how):
     (tmp_path / "root/g").write_text("g")
     (tmp_path / "root/empty").mkdir()
     command = shlex.join([sys.executable, str(QUITTER), op, how])
-    mount = Mount(tmp_path, helper=f"cd {tmp_path} && {command} {HELPER} "
-                                   f"serve --inline --root {tmp_path}/root")
-    try:
+    with mounted(tmp_path, helper=f"cd {tmp_path} && {command} {HELPER} serve "
+                                  f"--inline --root {tmp_path}/root") as mount:
         os.listdir(mount.files)
         yield mount
-        assert mount.stop() == 0, mount.log.read_text()
-    finally:
-        abort(mount.point)
 
 
 def create(d):

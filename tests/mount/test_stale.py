@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-from pipe_mount import Mount, abort
+from pipe_mount import mounted
 
 SECONDS = 8
 OLD = 1.0  # --attr-timeout
@@ -123,8 +123,7 @@ def test_nothing_is_older_than_it_may_be(files, root):
 def test_what_came_with_an_open_gives_way_to_a_younger_one(tmp_path):
     """The page that it fills is everybody's. Only a machine that isn't busy is
     quick enough to see it fail."""
-    m = Mount(tmp_path, "--attr-timeout", "2")
-    try:
+    with mounted(tmp_path, "--attr-timeout", "2") as m:
         (m.root / "f").write_text("older")
         os.stat(m.files / "f")
         time.sleep(1.2)
@@ -135,9 +134,6 @@ def test_what_came_with_an_open_gives_way_to_a_younger_one(tmp_path):
                 os.stat(m.files / "f")
                 os.pread(first.fileno(), 9, 0)
         assert (m.files / "f").read_text() == "newer"
-        assert m.stop() == 0
-    finally:
-        abort(m.point)
 
 
 def test_the_checker_can_find_something():

@@ -1,7 +1,6 @@
 """How often somebody waits for the link: exact counts, whatever it takes."""
 
 import fcntl
-import json
 import os
 import subprocess
 import time
@@ -16,17 +15,12 @@ def trips(mount, files):
     """Calls of a function's, once the way is open."""
     os.listdir(files)
 
-    def status():
-        text = (mount.point / ".podfs" / "status.json").read_text()
-        (session,) = json.loads(text)["sessions"]
-        return session["calls"]
-
     def count(call):
         time.sleep(0.1)  # a RELEASE is answered after its close(2)
-        before = status()
+        before = mount.session()["calls"]
         call()
         time.sleep(0.1)
-        return status() - before
+        return mount.session()["calls"] - before
     return count
 
 
@@ -37,9 +31,7 @@ def trace(mount, files):
     os.listdir(files)
 
     def read():
-        text = (mount.point / ".podfs" / "status.json").read_text()
-        (session,) = json.loads(text)["sessions"]
-        return {k.pop("kind"): k for k in session["trace"]}
+        return {k.pop("kind"): k for k in mount.session()["trace"]}
 
     def changes(call):
         time.sleep(0.1)

@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from conftest import HELPER, Mount, abort
+from pipe_mount import HELPER, mounted
 
 USER = ["--user", "1234:2345"]
 
@@ -16,12 +16,8 @@ def mount(tmp_path):
     tmp_path.chmod(0o755)
     tmp_path.parent.chmod(0o755)
     tmp_path.parent.parent.chmod(0o755)
-    m = Mount(tmp_path, *USER)
-    yield m
-    try:
-        assert m.stop() == 0, m.log.read_text()
-    finally:
-        abort(m.point)
+    with mounted(tmp_path, *USER) as m:
+        yield m
 
 
 def refused(code, call, *args):
@@ -66,10 +62,6 @@ def test_a_helper_that_may_not(tmp_path):
     command = ("setpriv --reuid 1 --regid 1 --clear-groups "
                f"{HELPER} serve --inline --root "
                + shlex.quote(str(tmp_path / "root")))
-    m = Mount(tmp_path, *USER, helper=command)
-    try:
+    with mounted(tmp_path, *USER, helper=command) as m:
         refused(errno.EACCES, os.listdir, m.files)
         assert "may not be another user there" in m.log.read_text()
-        assert m.stop() == 0
-    finally:
-        abort(m.point)

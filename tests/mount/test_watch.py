@@ -3,7 +3,6 @@ changes in the container shows at once. docs/caches.md is the contract."""
 
 import contextlib
 import errno
-import json
 import os
 import pathlib
 import signal
@@ -12,20 +11,15 @@ import time
 
 import pytest
 
-from pipe_mount import HELPER, Mount, abort
+from pipe_mount import HELPER, mounted
+from waiting import until
 
 YOUNG = ("--attr-timeout", "0.1")
 AGE = 0.2  # more than that
 
 
-def status(mount):
-    text = (mount.point / ".podfs" / "status.json").read_text()
-    (session,) = json.loads(text)["sessions"]
-    return session
-
-
 def calls(mount):
-    return {kind["kind"]: kind["calls"] for kind in status(mount)["trace"]
+    return {kind["kind"]: kind["calls"] for kind in mount.session()["trace"]
             if kind["kind"] != "PING"}
 
 
@@ -34,7 +28,7 @@ def settled(mount):
     close(2), and some questions nobody waits for."""
     seen = None
     while True:
-        session = status(mount)
+        session = mount.session()
         now = calls(mount)
         if now == seen and session["inflight"] == 0:
             return now
@@ -52,7 +46,7 @@ def spent(mount, job):
 
 def trips(mount):
     """How often somebody waited for the link."""
-    session = status(mount)
+    session = mount.session()
     return session["trips"] - sum(kind["trips"] for kind in session["trace"]
                                   if kind["kind"] == "PING")
 
@@ -70,22 +64,8 @@ def tried(look):
         return None
 
 
-def soon(check, within=30):
-    """The machine may be busy; what it takes at most is no test's affair."""
-    end = time.monotonic() + within
-    while not tried(check):
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
-
-@contextlib.contextmanager
-def mounted(tmp_path, *args):
-    m = Mount(tmp_path, *args)
-    try:
-        yield m
-        assert m.stop() == 0, m.log.read_text()
-    finally:
-        abort(m.point)
+def soon(check):
+    until(lambda: tried(check))
 
 
 @pytest.fixture
@@ -382,15 +362,12 @@ def test_what_is_written_by_a_mapping(tmp_path):
 
 
 def test_what_changes_by_itself_is_never_known(tmp_path):
-    with contextlib.ExitStack() as stack:
-        m = Mount(tmp_path, "--watch-timeout", "3600",
-                  helper=f"{HELPER} serve --inline --root /proc/self")
-        stack.callback(abort, m.point)
+    with mounted(tmp_path, "--watch-timeout", "3600",
+                 helper=f"{HELPER} serve --inline --root /proc/self") as m:
         for _ in range(3):
             os.listdir(m.files)
             (m.files / "stat").read_text()
         assert spent(m, lambda: (m.files / "stat").read_text())
-        assert m.stop() == 0
 
 
 def test_nothing_is_known_once_the_stream_is_lost(still):

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 import calls
-from pipe_mount import HELPER, Mount, abort, liar
+from pipe_mount import HELPER, liar, mounted
 
 MIB = 1 << 20
 
@@ -25,11 +25,9 @@ def on_tmpfs(folder, options):
             subprocess.run(["mount", "-t", "tmpfs", "-o", options, "podfs-test",
                             place], check=True)
             stack.callback(subprocess.run, ["umount", "-l", place])
-        mount = Mount(folder)
-        stack.callback(abort, mount.point)
+        mount = stack.enter_context(mounted(folder))
         os.listdir(mount.files)
         yield [(mount.files, places[0]), (places[1], places[1])]
-        assert mount.stop() == 0, mount.log.read_text()
 
 
 def outcome(call, *args):
@@ -147,18 +145,14 @@ def test_a_disk_that_fails(tmp_path, op, call, code):
     (tmp_path / "disk").mkdir()
     (tmp_path / "top").mkdir()
     number = {errno.EIO: 5, errno.EDQUOT: 122}[code]
-    with liar(tmp_path / "disk", op, number) as disk:
+    with liar(tmp_path / "disk", op, number) as disk, \
+            mounted(tmp_path / "top", helper=f"{HELPER} serve --inline --root "
+                                             f"{disk.files}") as top:
         # too large to come with its open, and nothing that could be packed
         (disk.root / "f").write_bytes(os.urandom(40_000))
-        top = Mount(tmp_path / "top",
-                    helper=f"{HELPER} serve --inline --root {disk.files}")
-        try:
-            assert do(op, top.files / "f") is None
-            os.utime(disk.root / "f")  # no page that was kept serves
-            (tmp_path / "disk/LIE").touch()
-            assert do(op, top.files / "f") == (call, errno.errorcode[code])
-            (tmp_path / "disk/LIE").unlink()
-            assert do(op, top.files / "f") is None
-            assert top.stop() == 0, top.log.read_text()
-        finally:
-            abort(top.point)
+        assert do(op, top.files / "f") is None
+        os.utime(disk.root / "f")  # no page that was kept serves
+        (tmp_path / "disk/LIE").touch()
+        assert do(op, top.files / "f") == (call, errno.errorcode[code])
+        (tmp_path / "disk/LIE").unlink()
+        assert do(op, top.files / "f") is None

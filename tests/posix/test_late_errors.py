@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from pipe_mount import Mount, abort, liar
+from pipe_mount import liar, mounted
 from test_full import fill, outcome
 
 CODES = {"ENOSPC": 28, "EIO": 5, "EDQUOT": 122}
@@ -20,14 +20,10 @@ MIB = 1 << 20
 def disk(tmp_path):
     """A file system whose close(2) may fail, as far as the helper knows."""
     (tmp_path / "disk").mkdir()
-    m = Mount(tmp_path / "disk")
-    try:
+    with mounted(tmp_path / "disk") as m:
         os.listdir(m.files)
         (tmp_path / "root").symlink_to(m.files)
         yield m
-        assert m.stop() == 0, m.log.read_text()
-    finally:
-        abort(m.point)
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -113,11 +109,7 @@ def has_quotas():
 if has_quotas():
     def test_a_quota(tmp_path, with_quota):
         """At the write(2) that is too much, as without the mount."""
-        mount = Mount(tmp_path)
-        try:
+        with mounted(tmp_path) as mount:
             os.listdir(mount.files)
             for where in (mount.files, with_quota[1]):
                 assert until_the_quota(where) == ["EDQUOT", None, None]
-            assert mount.stop() == 0, mount.log.read_text()
-        finally:
-            abort(mount.point)

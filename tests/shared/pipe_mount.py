@@ -1,6 +1,7 @@
 """A real mount of a real helper over a pipe: no cluster, no fake."""
 
 import contextlib
+import json
 import os
 import pathlib
 import shlex
@@ -8,6 +9,11 @@ import signal
 import subprocess
 import sys
 import time
+
+# what nobody may have said to the log
+FAULTS = ("runtime error", "AddressSanitizer", "ThreadSanitizer")
+# ... of an honest helper
+DISTRUST = ("malformed", "broke the protocol")
 
 BUILD = pathlib.Path(os.environ.get("PODFS_BUILD", "build")).resolve()
 PROGRAM = BUILD / "cli" / "podfs"
@@ -52,6 +58,12 @@ class Mount:
             assert time.monotonic() < end, self.log.read_text()
             time.sleep(0.02)
 
+    def session(self):
+        """What the status says of the one container's."""
+        text = (self.point / ".podfs" / "status.json").read_text()
+        (session,) = json.loads(text)["sessions"]
+        return session
+
     def helper_pid(self):
         """Of the process that serves: the last in the chain of children."""
         pid = self.daemon.pid
@@ -74,17 +86,27 @@ class Mount:
 
 
 @contextlib.contextmanager
+def mounted(tmp_path, *args, helper=None):
+    """A Mount that must end well."""
+    mount = Mount(tmp_path, *args, helper=helper)
+    try:
+        yield mount
+        assert mount.stop() == 0, mount.log.read_text()
+    finally:
+        abort(mount.point)
+    said = mount.log.read_text()
+    for word in FAULTS if helper else FAULTS + DISTRUST:
+        assert word not in said, said
+
+
+@contextlib.contextmanager
 def liar(tmp_path, op, what, *args):
     """A mount whose helper is behind liar.py; it lies while tmp_path/LIE
     stands."""
     command = shlex.join([sys.executable,
                           str(pathlib.Path(__file__).with_name("liar.py")),
                           op, str(what)])
-    mount = Mount(tmp_path, *args,
-                  helper=f"cd {tmp_path} && {command} {HELPER} "
-                         f"serve --inline --root {tmp_path}/root")
-    try:
+    with mounted(tmp_path, *args,
+                 helper=f"cd {tmp_path} && {command} {HELPER} "
+                        f"serve --inline --root {tmp_path}/root") as mount:
         yield mount
-        assert mount.stop() == 0, mount.log.read_text()
-    finally:
-        abort(mount.point)
