@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import apiserver
+import scene
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -26,6 +27,14 @@ def api(certificate):
     server = apiserver.Api(certificate[0])
     yield server
     server.close()
+
+
+@pytest.fixture
+def target(api):
+    """A container whose helper runs as soon as it is asked for."""
+    api.add(apiserver.namespace("db"), apiserver.pod("one"))
+    api.on_patch = scene.runs
+    return "db/one/app"
 
 
 class Tool:

@@ -4,19 +4,11 @@ import json
 import time
 
 from apiserver import TLS_NAME, namespace, pod, status
-
-
-def small(api):
-    api.add(namespace("db"), pod("one"), pod("two", containers=("a", "b")))
+from scene import refuse, small
 
 
 def is_watch(kind):
     return dict(path=f"/api/v1/{kind}", query={"watch": "true"})
-
-
-def refuse(code, reason="", message="no", headers=(), **details):
-    return lambda h: h.reply(code, status(code, reason, message, **details),
-                             headers)
 
 
 # ---- lists ----------------------------------------------------------------------

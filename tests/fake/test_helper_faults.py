@@ -7,13 +7,7 @@ import time
 import pytest
 
 from apiserver import helper_state, namespace, pod
-from test_cluster_faults import refuse, small
-from test_mount_names import mounted
-
-
-def runs(api, target, container):
-    helper_state(api, target, container["name"],
-                 running={"startedAt": "now"})
+from scene import mounted, refuse, runs, small
 
 
 def test_adds_a_helper(api, tool):

@@ -12,7 +12,8 @@ import pytest
 from apiserver import helper_state, pod
 from execserver import (BINARY, CLOSE, CONTINUED, PING, STATUS, STDERR,
                         STDOUT, TEXT, Gone, Serving, helper_on)
-from test_mount_stream import EXEC, container, files  # noqa: F401
+from scene import EXEC, runs
+from test_mount_stream import container, files  # noqa: F401
 from waiting import until
 
 
@@ -191,7 +192,7 @@ def test_a_helper_that_ended(api, tool, tmp_path, files):  # noqa: F811
 
     def start(a, target, c):
         running.add(c["name"])
-        helper_state(a, target, c["name"], running={"startedAt": "now"})
+        runs(a, target, c)
 
     def play(stream):
         streams.append(stream)

@@ -9,28 +9,15 @@ import time
 
 import pytest
 
-from apiserver import helper_state, namespace, pod, status
-from test_mount_names import mounted
+from apiserver import namespace, pod, status
+from scene import EXEC, mounted, refuse, runs
 
-EXEC = "/api/v1/namespaces/db/pods/one/exec"
-
-
-@pytest.fixture
-def target(api):
-    api.add(namespace("db"), pod("one"))
-    api.on_patch = lambda a, t, c: helper_state(
-        a, t, c["name"], running={"startedAt": "now"})
-    return "db/one/app"
 
 
 def upgrades(api):
     with api.lock:
         return [headers for _, path, _, headers in api.requests
                 if path == EXEC and "Upgrade" in headers]
-
-
-def refuse(code, message="no"):
-    return lambda h: h.reply(code, status(code, "Refused", message))
 
 
 def fails(k8s, target, code):
@@ -49,8 +36,8 @@ def test_credentials_that_ran_out(api, tool, tmp_path, target):
         handler.reply(401, status(401, "Unauthorized", "Unauthorized"))
 
     api.fault(late, path=EXEC)
-    api.fault(refuse(400, "Upgrade request required"), path=EXEC)
-    api.fault(refuse(403, "not you"), path=EXEC, times=9)
+    api.fault(refuse(400, "Refused", "Upgrade request required"), path=EXEC)
+    api.fault(refuse(403, "Forbidden", "not you"), path=EXEC, times=9)
     with mounted(tool, tmp_path / "k8s") as k8s:
         fails(k8s, target, errno.EACCES)
     used = [h["Authorization"] for h in upgrades(api)]
@@ -59,7 +46,7 @@ def test_credentials_that_ran_out(api, tool, tmp_path, target):
 
 @pytest.mark.parametrize("code", [400, 403])
 def test_the_other_subprotocol(api, tool, tmp_path, target, code):
-    api.fault(refuse(code), path=EXEC, times=9)
+    api.fault(refuse(code, "Refused"), path=EXEC, times=9)
     with mounted(tool, tmp_path / "k8s") as k8s:
         began = time.monotonic()
         fails(k8s, target, errno.EIO if code == 400 else errno.EACCES)
@@ -69,7 +56,8 @@ def test_the_other_subprotocol(api, tool, tmp_path, target, code):
 
 
 def test_the_servers_own_words(api, tool, tmp_path, target):
-    api.fault(refuse(403, "user x cannot create resource pods/exec"),
+    api.fault(refuse(403, "Forbidden",
+                     "user x cannot create resource pods/exec"),
               path=EXEC, times=99)
     with mounted(tool, tmp_path / "k8s") as k8s:
         began = time.monotonic()
@@ -83,8 +71,7 @@ def test_two_at_once_find_the_other_subprotocol(api, tool, tmp_path):
     """A server that takes v5 only: what one stream learns of it takes
     nothing from another that is just learning it."""
     api.add(namespace("db"), pod("one"), pod("two"))
-    api.on_patch = lambda a, t, c: helper_state(
-        a, t, c["name"], running={"startedAt": "now"})
+    api.on_patch = runs
     both = threading.Barrier(2, timeout=10)
     paths = [f"/api/v1/namespaces/db/pods/{n}/exec" for n in ("one", "two")]
 

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from apiserver import namespace, pod
-from test_mount_names import mounted
+from scene import mounted
 
 PODS, CONTAINERS = 200, 10
 EACH_MAX = 4 << 10  # bytes of the daemon's for a container that was looked at

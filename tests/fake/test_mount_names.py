@@ -1,47 +1,16 @@
 """A mount whose cluster is slow or refuses: nobody sees names that are not
 yet known as names that are not there."""
 
-import contextlib
 import errno
 import os
-import signal
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-from apiserver import namespace, pod, status
-
-
-@contextlib.contextmanager
-def mounted(tool, where, *args):
-    where.mkdir()
-    command = tool.command()
-    kubeconfig = command[command.index("--kubeconfig") + 1]
-    program = Path(tool.program).parents[2] / "cli" / "podfs"
-    log = open(where.parent / "podfs.log", "w", encoding="utf-8")
-    daemon = subprocess.Popen(
-        [program, "mount", "-f", "--kubeconfig", kubeconfig, *args, where],
-        stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-    try:
-        until = time.monotonic() + 20
-        while not os.path.ismount(where):
-            assert daemon.poll() is None, Path(log.name).read_text()
-            assert time.monotonic() < until, Path(log.name).read_text()
-            time.sleep(0.01)
-        yield where
-    finally:
-        daemon.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            daemon.wait(timeout=10)
-        daemon.kill()
-        daemon.wait()
-        if daemon.returncode:
-            subprocess.run(["umount", "-l", where], check=False)
-        log.close()
-    assert daemon.returncode == 0, Path(log.name).read_text()
+from apiserver import namespace, pod
+from scene import mounted, refuse
 
 
 def slow(api, event):
@@ -52,7 +21,7 @@ def slow(api, event):
             "resourceVersion": "1"}, "items": []})
 
     api.add(namespace("db"), namespace("web"), pod("w", namespace="web"))
-    api.fault(lambda h: h.reply(403, status(403, "Forbidden", "no")),
+    api.fault(refuse(403, "Forbidden"),
               path="/api/v1/pods", times=9)
     api.fault(late, path="/api/v1/namespaces/db/pods")
 
@@ -100,7 +69,7 @@ def test_umount_does_not_wait(api, tool, tmp_path):
 def test_a_namespace_that_is_refused(api, tool, tmp_path):
     api.add(namespace("db"), namespace("web"), pod("w", namespace="web"))
     for path in ("/api/v1/pods", "/api/v1/namespaces/db/pods"):
-        api.fault(lambda h: h.reply(403, status(403, "Forbidden", "no")),
+        api.fault(refuse(403, "Forbidden"),
                   path=path, times=99)
     with mounted(tool, tmp_path / "k8s") as k8s:
         with pytest.raises(OSError) as e:

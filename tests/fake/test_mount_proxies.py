@@ -7,21 +7,17 @@ import time
 import pytest
 
 import execserver
-from apiserver import helper_state, make_certificate, namespace, pod
+from apiserver import make_certificate
 from proxies import Proxy
-from test_mount_names import mounted
+from scene import EXEC, mounted
 from waiting import until
 
-EXEC = "/api/v1/namespaces/db/pods/one/exec"
 KINDS = ("http", "https", "socks5")
 
 
 @pytest.fixture
-def files(api, tmp_path):
-    """What the container db/one/app has."""
-    api.add(namespace("db"), pod("one"))
-    api.on_patch = lambda a, t, c: helper_state(
-        a, t, c["name"], running={"startedAt": "now"})
+def files(api, target, tmp_path):
+    """What the container has."""
     root = tmp_path / "files"
     root.mkdir()
     api.fault(execserver.script(execserver.helper_on(root)), path=EXEC,

@@ -10,21 +10,16 @@ import time
 
 import pytest
 
-from apiserver import helper_state, namespace, pod
 from execserver import (BINARY, PING, STATUS, STDERR, STDOUT, V4, V5, Serving,
                         helper_on, script)
-from test_mount_names import mounted
+from scene import EXEC, mounted
 
-EXEC = "/api/v1/namespaces/db/pods/one/exec"
 CONTENT = bytes(range(256)) * 2048 + os.urandom(1 << 20)
 
 
 @pytest.fixture
-def files(api, tmp_path):
-    """What the container db/one/app has."""
-    api.add(namespace("db"), pod("one"))
-    api.on_patch = lambda a, t, c: helper_state(
-        a, t, c["name"], running={"startedAt": "now"})
+def files(target, tmp_path):
+    """What the container has."""
     root = tmp_path / "files"
     root.mkdir()
     (root / "there").write_bytes(CONTENT)

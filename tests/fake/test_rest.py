@@ -7,13 +7,10 @@ import time
 import pytest
 
 from apiserver import namespace, pod, status
+from scene import small
 from waiting import until
 
 PODS = "/api/v1/pods"
-
-
-def small(api):
-    api.add(namespace("db"), pod("one"), pod("two", containers=("a", "b")))
 
 
 def shows(tool, *names):

@@ -16,19 +16,9 @@ from pathlib import Path
 import pytest
 
 import apiserver
-from apiserver import helper_state, namespace, pod, status
-from test_mount_names import mounted
+from scene import EXEC, mounted, refuse
 
-EXEC = "/api/v1/namespaces/db/pods/one/exec"
 SECRET = "planted-secret-that-nobody-prints"
-
-
-@pytest.fixture
-def target(api):
-    api.add(namespace("db"), pod("one"))
-    api.on_patch = lambda a, t, c: helper_state(
-        a, t, c["name"], running={"startedAt": "now"})
-    return "db/one/app"
 
 
 def daemons(where):
@@ -91,10 +81,8 @@ def test_nobody_prints_them(api, tool, tmp_path, target, certificate, how):
         assert secrets
     tool.user = user_of(how, tmp_path, certificate[0])
     # where it is refused the server's words, and its own, are printed
-    api.fault(lambda h: h.reply(401, status(401, "Unauthorized", "no")),
-              path=EXEC)
-    api.fault(lambda h: h.reply(403, status(403, "Forbidden", "not you")),
-              path=EXEC, times=99)
+    api.fault(refuse(401, "Unauthorized"), path=EXEC)
+    api.fault(refuse(403, "Forbidden", "not you"), path=EXEC, times=99)
     where = tmp_path / "k8s"
     seen = {}
     works = "that" not in how

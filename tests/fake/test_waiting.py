@@ -4,8 +4,7 @@ import json
 import subprocess
 
 from apiserver import helper_state
-from test_cluster_faults import small
-from test_mount_names import mounted
+from scene import mounted, small
 from waiting import until
 
 
