@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/mount_config.h"
 #include "cli/mountpoint.h"
 #include "cli/mounts.h"
 #include "cli/paths.h"
@@ -27,13 +28,24 @@
 #define TOTAL_MS 1800 /* then the process is killed */
 
 static const char help[] =
-	"podfs umount [-f] [MOUNTPOINT]: unmounts it (default: /k8s)\n"
+	"podfs umount [OPTION...] [MOUNTPOINT]: unmounts it\n"
 	"\n"
-	"  -f, --force  do not ask the daemon first, end the connection at once\n"
+	"  -f, --force        do not ask the daemon first, end the connection at once\n"
+	"  --config FILE      as of podfs mount; where no MOUNTPOINT is given, it is\n"
+	"  --context NAME     the one where podfs mount with these options mounts: the\n"
+	"  --kubeconfig FILE  mountpoint of podfs.conf(5), else " CLI_MOUNTPOINT_DEFAULT "\n"
 	"\n"
 	"Works also while the cluster can't be reached and while files are open; what\n"
 	"a program had not yet closed or synced may be lost. Takes 2 s at most.\n"
 	"Exit codes: 0 unmounted, 1 it did not work, 2 wrong usage.\n";
+
+/* Options of podfs mount by which its mount point is found. */
+enum { CONFIG, CONTEXT, KUBECONFIG, OF_MOUNT };
+static const char *const options_of_mount[OF_MOUNT] = {
+	[CONFIG] = "--config",
+	[CONTEXT] = "--context",
+	[KUBECONFIG] = "--kubeconfig",
+};
 
 static int64_t now_ms(void)
 {
@@ -130,28 +142,62 @@ static int umount_at(const char *path, bool force)
 	return r;
 }
 
+/* Where `podfs mount` with these options of its own would mount. */
+static int umount_default(char *const of_mount[], bool force)
+{
+	char *argv[2 * OF_MOUNT + 2] = { (char *)"umount" };
+	struct mount_options o;
+	int argc = 1, r;
+
+	for (size_t i = 0; i < OF_MOUNT; i++) {
+		if (!of_mount[i])
+			continue;
+		argv[argc++] = (char *)options_of_mount[i];
+		argv[argc++] = of_mount[i];
+	}
+	r = mount_config_load(argc, argv, mount_options_add, &o);
+	if (r == CLI_OK)
+		r = umount_at(o.mountpoint, force);
+	else
+		cli_fail("so it isn't known where to look: "
+			 "'podfs umount MOUNTPOINT' needs no configuration");
+	mount_options_done(&o);
+	return r;
+}
+
 int cli_umount(int argc, char **argv)
 {
+	enum { FIRST = 256 };
 	static const struct option longs[] = {
 		{ "force", no_argument, NULL, 'f' },
+		{ "config", required_argument, NULL, FIRST + CONFIG },
+		{ "context", required_argument, NULL, FIRST + CONTEXT },
+		{ "kubeconfig", required_argument, NULL, FIRST + KUBECONFIG },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
+	char *of_mount[OF_MOUNT] = { NULL };
 	bool force = false;
 	int c;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "fh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":fh", longs, NULL)) != -1) {
 		if (c == 'h')
 			return cli_print(help);
-		if (c != 'f')
+		if (c == ':')
+			return cli_misused("umount", "option '%s' needs a value",
+					   argv[optind - 1]);
+		if (c == '?')
 			return cli_misused("umount", "option '%s' is not known",
 					   argv[optind - 1]);
-		force = true;
+		if (c == 'f')
+			force = true;
+		else
+			of_mount[c - FIRST] = optarg;
 	}
 	if (argc - optind > 1)
 		return cli_misused("umount", "one mount point only, not also '%s'",
 				   argv[optind + 1]);
-	return umount_at(optind < argc ? argv[optind] : CLI_MOUNTPOINT_DEFAULT,
-			 force);
+	return optind < argc ? umount_at(argv[optind], force) :
+			       umount_default(of_mount, force);
 }

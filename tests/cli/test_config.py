@@ -127,6 +127,39 @@ def test_a_file_that_is_not_there(podfs, point, root):
     assert "/nonexistent" in complaint
 
 
+def test_umount_takes_the_mountpoint_too(podfs, config, point, root):
+    config(f"mountpoint = {point}\n")
+    podfs.points.append(point)
+    assert podfs.run("mount", *podfs.via(root)).returncode == 0
+    done = podfs.run("umount")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert mounted(point) == []
+    assert f"mounted at '{point}'" in podfs.fails(1, "umount")
+
+
+def test_umount_takes_the_contexts_mountpoint(podfs, config, point, root,
+                                              tmp_path):
+    config(f"mountpoint = {tmp_path}/none\n")
+    other = tmp_path / "other.conf"
+    other.write_text(f"[context prod]\nmountpoint = {point}\n")
+    podfs.mount(point, root)
+    done = podfs.run("umount", "--config", other, "--context", "prod")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert mounted(point) == []
+
+
+def test_umount_with_a_wrong_configuration(podfs, config, point, root):
+    """What it needs it for is told, and that there is a way without it."""
+    path = config("frobnicate\n")
+    complaint = podfs.fails(2, "umount")
+    assert f"{path}:1: " in complaint
+    assert "'podfs umount MOUNTPOINT'" in complaint
+    config("")
+    podfs.mount(point, root)
+    config("frobnicate\n")
+    assert podfs.run("umount", point).returncode == 0
+
+
 # ---- logs ------------------------------------------------------------------------
 
 def test_log_as_json(podfs, point, root, tmp_path):
