@@ -166,11 +166,6 @@ struct podfs_backend_events {
  * named, so that the command need not tell one from another. Any thread. */
 int podfs_via_check(const char *command, bool fixed, struct podfs_err *err);
 
-/* The name of the context that a mount would take: @context, or the
- * kubeconfig's current one. Errors as podfs_backend_start(). */
-int podfs_backend_context(const char *kubeconfig, const char *context,
-			  char *ret, size_t size, struct podfs_err *err);
-
 /* ---- life -------------------------------------------------------------- */
 
 /*
@@ -348,5 +343,11 @@ struct podfs_backend_info {
 
 void podfs_backend_info(struct podfs_backend *b,
 			struct podfs_backend_info *ret);
+
+/* The context (@context, or the kubeconfig's current one) and the server that a
+ * mount would take; the rest of @ret is zero. Asks nobody. Any thread.
+ * Errors as podfs_backend_start(). */
+int podfs_backend_where(const char *kubeconfig, const char *context,
+			struct podfs_backend_info *ret, struct podfs_err *err);
 
 #endif

@@ -93,15 +93,18 @@ static void on_container(void *arg, const char *pod_uid, const char *container,
 	pthread_mutex_unlock(&b->lock);
 }
 
-int podfs_backend_context(const char *kubeconfig, const char *context,
-			  char *ret, size_t size, struct podfs_err *err)
+int podfs_backend_where(const char *kubeconfig, const char *context,
+			struct podfs_backend_info *ret, struct podfs_err *err)
 {
 	struct podfs_kubeconfig *k;
 	int r = podfs_kubeconfig_load(kubeconfig, context, &k, err);
 
 	if (r < 0)
 		return r;
-	snprintf(ret, size, "%s", k->context ? k->context : "");
+	*ret = (struct podfs_backend_info){ .synced = false };
+	snprintf(ret->context, sizeof(ret->context), "%s",
+		 k->context ? k->context : "");
+	snprintf(ret->server, sizeof(ret->server), "%s", k->server);
 	podfs_kubeconfig_free(k);
 	return 0;
 }

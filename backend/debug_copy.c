@@ -261,8 +261,7 @@ int podfs_debug_copy(struct podfs_debug *d, const struct podfs_ref *pod,
 	debug_make_name(made);
 	s.name = want->name ? want->name : want->image ? made : target;
 	if (!info.spec)
-		r = podfs_err_set(err, -ENOENT, "it has no container '%s'",
-				  target);
+		r = podfs_podinfo_no_container(json, target, err);
 	if (r == 0 && want->custom)
 		r = debug_parse("--custom", want->custom, &custom, err);
 	if (r == 0)

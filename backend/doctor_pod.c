@@ -78,10 +78,18 @@ static void tell_state(struct doctor *d)
 static bool check_container(struct doctor *d)
 {
 	struct podfs_err err = PODFS_ERR_INIT;
+	bool leaves = podfs_json_get(podfs_json_get(d->pod, "metadata"),
+				     "deletionTimestamp");
+	int r;
 
 	choose_container(d);
-	if (podfs_podinfo(d->pod, d->ref.container, &d->info, &err) < 0) {
-		doctor_fail(d, "container", "no way of podfs leads there",
+	r = podfs_podinfo(d->pod, d->ref.container, &d->info, &err);
+	if (r < 0) {
+		doctor_fail(d, "container",
+			    r != -ENOENT ? "no way of podfs leads there" :
+			    leaves	 ? "wait for the pod that takes its "
+					   "place" :
+					   "name one that it has, or none",
 			    "%s", err.text);
 		return false;
 	}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/pods.h"
+#include "common/base/guard.h"
 #include "common/base/quote.h"
 
 #define MIRROR_ANNOTATION "kubernetes.io/config.mirror"
@@ -157,6 +158,26 @@ static void read_ids(struct podfs_podinfo *p)
 	}
 }
 
+int podfs_podinfo_no_container(const struct podfs_json *pod, const char *name,
+			       struct podfs_err *err)
+{
+	static const char *const lists[] = { "containers", "initContainers" };
+	const struct podfs_json *spec = podfs_json_get(pod, "spec");
+	char known[PODFS_ERR_TEXT_MAX] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < PODFS_ARRAY_LEN(lists); i++)
+		podfs_json_each(c, podfs_json_get_array(spec, lists[i]))
+			if (n < sizeof(known))
+				n += (size_t)snprintf(
+					known + n, sizeof(known) - n, "%s%s",
+					n ? ", " : "",
+					podfs_quote(podfs_json_get_text(
+						c, "name")).text);
+	return podfs_err_set(err, -ENOENT, "it has no container %s, only %s",
+			     podfs_quote(name).text, known);
+}
+
 static int find_target(struct podfs_podinfo *p, const char *name,
 		       struct podfs_err *err)
 {
@@ -182,8 +203,7 @@ static int find_target(struct podfs_podinfo *p, const char *name,
 	p->spec = by_name(podfs_json_get_array(spec, "ephemeralContainers"),
 			  name);
 	if (!p->spec)
-		return podfs_err_set(err, -ENOENT, "it has no container '%s'",
-				     name);
+		return podfs_podinfo_no_container(p->pod, name, err);
 	p->status = by_name(podfs_json_get_array(status,
 						 "ephemeralContainerStatuses"),
 			    name);

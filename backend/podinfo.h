@@ -49,4 +49,8 @@ struct podfs_podinfo {
 int podfs_podinfo(const struct podfs_json *pod, const char *name,
 		  struct podfs_podinfo *ret, struct podfs_err *err);
 
+/* For people: that @pod has no container @name, and which it has. -ENOENT. */
+int podfs_podinfo_no_container(const struct podfs_json *pod, const char *name,
+			       struct podfs_err *err);
+
 #endif

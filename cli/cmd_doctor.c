@@ -2,12 +2,12 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "backend/doctor.h"
 #include "cli/doctor_local.h"
 #include "cli/mount_config.h"
+#include "cli/target.h"
 #include "common/base/guard.h"
 #include "common/base/json_writer.h"
 
@@ -16,6 +16,8 @@
 static const char help[] =
 	"podfs doctor [OPTION...] [NAMESPACE[/POD[/CONTAINER]]]: looks for what stands\n"
 	"in the way of a mount, and touches nothing\n"
+	"\n"
+	"In place of the name also a path in a mount, say /k8s/db/postpod or ./postpod.\n"
 	"\n"
 	"  -o json       the findings as one JSON document\n"
 	"  OPTION        as of podfs mount: --context, --kubeconfig, --namespace,\n"
@@ -83,23 +85,6 @@ static int take_output(int *argc, char **argv, bool *ret_json)
 	return 0;
 }
 
-static int parse_ref(char *text, struct podfs_ref *ret)
-{
-	char *const to[] = { ret->ns, ret->pod, ret->container };
-	size_t n = 0;
-	char *part;
-
-	for (; (part = strsep(&text, "/")) != NULL; n++) {
-		if (n == PODFS_ARRAY_LEN(to) || !*part ||
-		    strlen(part) > PODFS_NAME_MAX)
-			return cli_misused("doctor",
-					   "write it NAMESPACE/POD/CONTAINER, "
-					   "NAMESPACE/POD or NAMESPACE");
-		strcpy(to[n], part);
-	}
-	return CLI_OK;
-}
-
 static int conclude(struct told *t)
 {
 	bool bad = t->count[PODFS_FINDING_FAIL] > 0;
@@ -120,25 +105,39 @@ static int conclude(struct told *t)
 	return bad ? CLI_FAILED : CLI_OK;
 }
 
-static int examine(struct mount_options *o, const char *target, bool json)
+static int examine(struct mount_options *o, const struct podfs_ref *ref,
+		   const char *said, bool json)
 {
 	struct told t = { .json = json,
 			  .out = PODFS_JSON_WRITER_INIT(DOCUMENT_MAX) };
-	PODFS_CLEANUP_FREE char *copy = target ? strdup(target) : NULL;
-	struct podfs_ref ref = { .kind = PODFS_CONTAINER };
-	int r = copy ? parse_ref(copy, &ref) : CLI_OK;
+	int r;
 
-	if (r != CLI_OK)
-		return r;
 	podfs_jw_put(&t.out, "{");
-	podfs_jw_text(&t.out, "target", target ? target : "");
+	podfs_jw_text(&t.out, "target", said);
 	podfs_jw_key(&t.out, "checks");
 	podfs_jw_put(&t.out, "[");
 	t.out.first = true;
 	doctor_local(tell, &t);
-	podfs_doctor(&o->backend, &ref, tell, &t);
+	podfs_doctor(&o->backend, ref, tell, &t);
 	r = conclude(&t);
 	podfs_buf_done(&t.out.buf);
+	return r;
+}
+
+static int examine_named(struct mount_options *o, bool json)
+{
+	const char *said = o->point_given ? o->mountpoint : "";
+	struct target target = { .mountpoint = NULL };
+	int r = CLI_OK;
+
+	if (o->point_given)
+		r = target_parse("doctor", NULL, said, &target);
+	if (r == CLI_OK)
+		r = target_cluster(&target, &o->backend);
+	target.ref.kind = PODFS_CONTAINER;
+	if (r == CLI_OK)
+		r = examine(o, &target.ref, said, json);
+	target_done(&target);
 	return r;
 }
 
@@ -154,9 +153,7 @@ int cli_doctor(int argc, char **argv)
 	/* the doctor says what is wrong; the log would say it again */
 	podfs_log_setup(NULL, PODFS_LOG_ERROR);
 	if (r == CLI_OK)
-		r = o.help ? cli_print(help) :
-			     examine(&o, o.point_given ? o.mountpoint : NULL,
-				     json);
+		r = o.help ? cli_print(help) : examine_named(&o, json);
 	mount_options_done(&o);
 	return r;
 }

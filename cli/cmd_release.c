@@ -14,7 +14,8 @@
 #include <time.h>
 
 #include "backend/backend.h"
-#include "cli/paths.h"
+#include "cli/target.h"
+#include "common/base/buf.h"
 #include "common/base/guard.h"
 #include "common/base/log.h"
 #include "common/wire/msg.h"
@@ -27,6 +28,9 @@ static const char help[] =
 	"podfs release [OPTION...] NAMESPACE/POD[/CONTAINER]: ends the helpers that\n"
 	"wait there, for all users and mounts\n"
 	"\n"
+	"In place of the name also a path in a mount, say /k8s/db/postpod or ./postpod.\n"
+	"\n"
+	"  -n, --namespace NAME  then the name is POD[/CONTAINER]\n"
 	"  --context NAME        a context of the kubeconfig\n"
 	"  --kubeconfig FILE     default: $KUBECONFIG, ~/.kube/config, in-cluster\n"
 	"  -v, --verbose         say what goes on\n"
@@ -37,7 +41,7 @@ static const char help[] =
 
 struct options {
 	struct podfs_backend_config backend;
-	struct podfs_ref what;
+	struct target what;
 	bool verbose;
 };
 
@@ -130,75 +134,105 @@ static int containers_of(struct podfs_backend *b, const struct podfs_ref *pod,
 	return r;
 }
 
-static int release(struct podfs_backend *b, const struct podfs_ref *what)
+/* Of a container that isn't there. */
+static int unknown(const struct podfs_ref *what, const struct containers *all)
 {
-	struct podfs_ref pod = *what;
-	struct containers all = { .n = 0 };
-	int r, failed = 0;
+	struct podfs_buf list = PODFS_BUF_INIT(PODFS_ERR_TEXT_MAX);
+	int r;
 
-	pod.kind = PODFS_POD;
-	pod.container[0] = '\0';
-	r = containers_of(b, &pod, &all);
-	if (r < 0) {
-		free(all.names);
-		return cli_fail("%s/%s: %s", what->ns, what->pod,
-				r == -ENOENT ? "there is no such pod" :
-					       strerror(-r));
-	}
-	for (size_t i = 0; i < all.n; i++) {
-		struct podfs_ref one = pod;
-		char why[PODFS_ERR_TEXT_MAX];
+	for (size_t i = 0; i < all->n; i++)
+		podfs_buf_printf(&list, "%s'%s'", i ? ", " : "", all->names[i]);
+	r = cli_fail("%s/%s has no container '%s', only %s", what->ns, what->pod,
+		     what->container, all->n ? podfs_buf_str(&list) : "none");
+	podfs_buf_done(&list);
+	return r;
+}
+
+static int no_list(struct podfs_backend *b, const struct podfs_ref *what, int r)
+{
+	struct podfs_backend_info info = { .synced = false };
+
+	if (r == -ENOENT)
+		return cli_fail("%s/%s: there is no such pod", what->ns,
+				what->pod);
+	if (r == -EACCES)
+		return cli_fail("%s/%s: no right to list and watch pods there; "
+				"'podfs doctor %s' tells what is missing",
+				what->ns, what->pod, what->ns);
+	podfs_backend_info(b, &info);
+	return cli_fail("%s/%s: %s", what->ns, what->pod,
+			*info.error ? info.error : strerror(-r));
+}
+
+/* Those of @all that were asked for. */
+static int release_of(struct podfs_backend *b, const struct podfs_ref *what,
+		      const struct containers *all)
+{
+	struct podfs_ref one = *what;
+	char why[PODFS_ERR_TEXT_MAX];
+	size_t known = 0, ended = 0;
+	int ret = CLI_OK;
+
+	one.kind = PODFS_CONTAINER;
+	for (size_t i = 0; i < all->n; i++) {
+		int r;
 
 		if (what->container[0] &&
-		    strcmp(what->container, all.names[i]) != 0)
+		    strcmp(what->container, all->names[i]) != 0)
 			continue;
-		one.kind = PODFS_CONTAINER;
-		memcpy(one.container, all.names[i], sizeof(one.container));
+		known++;
+		memcpy(one.container, all->names[i], sizeof(one.container));
 		r = end_helper(b, &one, why);
+		ended += r == 0;
 		if (r == 0)
 			printf("%s/%s/%s: its helper ends\n", one.ns, one.pod,
 			       one.container);
 		else if (r != -ENOENT)
-			failed = cli_fail("%s/%s/%s: %s", one.ns, one.pod,
-					  one.container, why);
+			ret = cli_fail("%s/%s/%s: %s", one.ns, one.pod,
+				       one.container, why);
 	}
-	free(all.names);
-	return failed ? CLI_FAILED : CLI_OK;
+	if (what->container[0] && known == 0)
+		return unknown(what, all);
+	if (ret == CLI_OK && ended == 0)
+		printf("%s/%s%s%s: no helper runs there\n", what->ns, what->pod,
+		       what->container[0] ? "/" : "", what->container);
+	return ret;
 }
 
-/* NAMESPACE/POD[/CONTAINER] */
-static bool parse_what(const char *text, struct podfs_ref *ret)
+static int release(struct podfs_backend *b, const struct podfs_ref *what)
 {
-	char *parts[] = { ret->ns, ret->pod, ret->container };
-	size_t i = 0;
+	struct podfs_ref pod = *what;
+	struct containers all = { .n = 0 };
+	int r;
 
-	for (;; i++) {
-		size_t n = strcspn(text, "/");
-
-		if (i == PODFS_ARRAY_LEN(parts) || n == 0 || n > PODFS_NAME_MAX)
-			return false;
-		memcpy(parts[i], text, n);
-		text += n;
-		if (*text == '\0')
-			return i >= 1;
-		text++;
-	}
+	pod.kind = PODFS_POD;
+	pod.container[0] = '\0';
+	r = containers_of(b, &pod, &all);
+	r = r < 0 ? no_list(b, what, r) : release_of(b, what, &all);
+	free(all.names);
+	return r;
 }
 
+/* -1: go on. */
 static int parse(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
+		{ "namespace", required_argument, NULL, 'n' },
 		{ "context", required_argument, NULL, 'c' },
 		{ "kubeconfig", required_argument, NULL, 'k' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int opt;
+	const char *ns = NULL;
+	int opt, r;
 
-	optind = 1;
-	while ((opt = getopt_long(argc, argv, "vh", longs, NULL)) != -1) {
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":n:vh", longs, NULL)) != -1) {
 		switch (opt) {
+		case 'n':
+			ns = optarg;
+			break;
 		case 'c':
 			o->backend.context = optarg;
 			break;
@@ -209,15 +243,24 @@ static int parse(int argc, char **argv, struct options *o)
 			o->verbose = true;
 			break;
 		case 'h':
-			return cli_print(help) == CLI_OK ? -1 : CLI_FAILED;
+			return cli_print(help);
 		default:
-			return CLI_USAGE;
+			return cli_misused("release", "option '%s' %s",
+					   argv[optind - 1],
+					   opt == ':' ? "needs a value" :
+							"is not known");
 		}
 	}
-	if (optind + 1 != argc || !parse_what(argv[optind], &o->what))
-		return cli_misused("release",
-				   "name one NAMESPACE/POD[/CONTAINER]");
-	return CLI_OK;
+	if (optind + 1 != argc)
+		return cli_misused("release", optind == argc ?
+				   "say of which pod: NAMESPACE/POD" :
+				   "one pod only");
+	r = target_parse("release", ns, argv[optind], &o->what);
+	if (r == CLI_OK && !*o->what.ref.pod)
+		r = cli_misused("release", "'%s' names no pod: write it "
+				"NAMESPACE/POD, or -n NAMESPACE POD",
+				argv[optind]);
+	return r == CLI_OK ? -1 : r;
 }
 
 /* What is to be known is in the session's own words. */
@@ -235,11 +278,16 @@ int cli_release(int argc, char **argv)
 	struct podfs_err err = PODFS_ERR_INIT;
 	struct podfs_backend *b = NULL;
 	struct options o = { .verbose = false };
-	const char *ns = o.what.ns;
+	const char *ns = o.what.ref.ns;
 	int r = parse(argc, argv, &o);
 
-	if (r != CLI_OK)
-		return r < 0 ? CLI_OK : r;
+	if (r < 0)
+		r = target_cluster(&o.what, &o.backend) == CLI_OK ? -1 :
+								    CLI_FAILED;
+	if (r >= 0) {
+		target_done(&o.what);
+		return r;
+	}
 	podfs_log_setup(o.verbose ? NULL : no_log, PODFS_LOG_INFO);
 	o.backend.namespaces = &ns;
 	o.backend.n_namespaces = 1;
@@ -247,8 +295,10 @@ int cli_release(int argc, char **argv)
 	o.backend.start_timeout = TIMEOUT_S;
 	o.backend.op_timeout = TIMEOUT_S;
 	if (podfs_backend_start(&o.backend, &events, &b, &err) < 0)
-		return cli_fail("%s", err.text);
-	r = release(b, &o.what);
+		r = cli_fail("%s", err.text);
+	else
+		r = release(b, &o.what.ref);
 	podfs_backend_stop(b);
+	target_done(&o.what);
 	return r;
 }

@@ -33,6 +33,7 @@ static int learn_context(struct loading *l)
 {
 	const struct podfs_backend_config *given = &l->given->backend;
 	struct podfs_err err = PODFS_ERR_INIT;
+	struct podfs_backend_info where = { .synced = false };
 	const char *context = given->context ? given->context :
 					       l->o->backend.context;
 	const char *file = given->kubeconfig ? given->kubeconfig :
@@ -40,11 +41,10 @@ static int learn_context(struct loading *l)
 
 	if (l->context_known)
 		return CLI_OK;
-	if (context)
-		snprintf(l->context, sizeof(l->context), "%s", context);
-	else if (podfs_backend_context(file, NULL, l->context,
-				       sizeof(l->context), &err) < 0)
+	if (!context && podfs_backend_where(file, NULL, &where, &err) < 0)
 		return cli_fail("which context is it? %s", err.text);
+	snprintf(l->context, sizeof(l->context), "%s",
+		 context ? context : where.context);
 	l->context_known = true;
 	return CLI_OK;
 }

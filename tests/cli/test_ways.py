@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 
@@ -90,6 +91,41 @@ def test_for_krew(podfs, tmp_path):
                           capture_output=True)
     assert done.returncode == 0
     assert "superdebug" in done.stdout.splitlines()[0]
+
+
+# ---- a path in place of a name -----------------------------------------------------
+
+@pytest.mark.parametrize("command", ["doctor", "release"])
+@pytest.mark.parametrize("way", ["{point}/db/postpod", "{point}/db/postpod/",
+                                 "{point}/db/../db/postpod/postcont/no/where",
+                                 "{link}/postpod", "./db/postpod"])
+def test_a_path_is_its_mounts(podfs, mount, point, tmp_path, command, way):
+    """Here of one without a cluster, which is why it can't be gone on."""
+    (tmp_path / "link").symlink_to("k8s/db")
+    done = podfs.run(command, way.format(point=point, link=tmp_path / "link"),
+                     cwd=point if way.startswith("./") else "/")
+    assert done.returncode == 1
+    assert done.stderr == (f"podfs: '{point}' is a mount without a cluster\n")
+
+
+def test_a_path_of_a_daemon_that_hangs(podfs, mount, point):
+    pid = podfs.document(point)["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        said = podfs.fails(1, "release", point / "db/postpod")
+        assert f"'{point}' doesn't say of which cluster it is" in said
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("path, word", [
+    ("{tmp}/db", "lies in no mount"), ("{tmp}/loop/x", "lies in no mount"),
+    ("{point}/..", "lies in no mount"), ("{point}/.podfs", "belongs to no"),
+    ("{point}/db", "names no pod"), ("{point}", "names no pod")])
+def test_a_path_of_no_pod(podfs, mount, point, tmp_path, path, word):
+    (tmp_path / "loop").symlink_to("loop")
+    assert word in podfs.fails(
+        2, "release", path.format(tmp=tmp_path, point=point))
 
 
 # ---- completion --------------------------------------------------------------------

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 import images
-from podfs_mount import (LAYOUT, PROGRAM, helper_image, drop_pod, kubectl,  # noqa: F401
-                         pod_of, run)
+from podfs_mount import (LAYOUT, PROGRAM, Mount, helper_image,  # noqa: F401
+                         drop_pod, kubectl, pod_of, run)
 from waiting import until
 
 pytestmark = pytest.mark.usefixtures("helper_image")
@@ -172,7 +172,30 @@ def test_missing_pod():
 def test_missing_container():
     found = doctor("db/webpod/never-was")
     assert failed(found) == {"container"}
-    assert "never-was" in texts(found, "container")
+    assert texts(found, "container") == (
+        "it has no container 'never-was', only 'web'")
+
+
+def test_a_path_in_a_mount(tmp_path):
+    """The mount's cluster, not the one that the kubeconfig leads to else."""
+    config = yaml.safe_load(LAYOUT.kubeconfig("podfs").read_text())
+    config["clusters"].append({"name": "elsewhere", "cluster": {
+        "server": "https://192.0.2.1:6443"}})
+    config["contexts"].append({"name": "elsewhere", "context": {
+        "cluster": "elsewhere", "user": "user"}})
+    config["current-context"] = "elsewhere"
+    path = tmp_path / "two"
+    path.write_text(yaml.safe_dump(config))
+    with Mount(tmp_path) as mount:
+        where = mount.at(("db", "webpod", "web"), "no/matter/what")
+        found = doctor(where, kubeconfig=path)
+        assert not failed(found)
+        assert "container" in found
+        assert "web" in texts(found, "container")
+        done = run(PROGRAM, "doctor", "--kubeconfig", path, "--context",
+                   "elsewhere", where, check=False)
+        assert done.returncode == 1
+        assert b"context 'elsewhere' leads to https://192.0.2.1" in done.stderr
 
 
 def test_restricted_namespace():

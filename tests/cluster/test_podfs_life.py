@@ -108,7 +108,8 @@ def test_release(target, tmp_path):
     def release(what, check=True):
         return run(PROGRAM, "release", "--kubeconfig", LAYOUT.kubeconfig(),
                    what, check=check)
-    assert release(name).stdout == b""  # none runs
+    none = f"{name}: no helper runs there\n".encode()
+    assert release(name).stdout == none
     assert helpers(target) == []
     with Mount(tmp_path / "a") as mount:
         first = reached(mount, target)
@@ -116,12 +117,33 @@ def test_release(target, tmp_path):
             f"{'/'.join(target)}: its helper ends\n")
         until(lambda: ended(target) == [first])
         assert reached(mount, target) != first
-    assert release(f"{name}/other").stdout == b""
+    done = release(f"{name}/other", check=False)
+    assert done.returncode == 1
+    assert done.stderr == (f"podfs: {name} has no container 'other', "
+                           "only 'app'\n").encode()
     done = release("podfs-life/none", check=False)
     assert done.returncode == 1
     assert done.stderr == b"podfs: podfs-life/none: there is no such pod\n"
     assert release("/".join(target)).stdout
     until(lambda: len(ended(target)) == 2)
+
+
+def test_release_by_its_path(target, tmp_path):
+    """From within the mount, as one types it; and by kubectl's -n."""
+    def release(*args, **kw):
+        return run(PROGRAM, "release", "--kubeconfig", LAYOUT.kubeconfig(),
+                   *args, **kw).stdout.decode()
+    gone = f"{'/'.join(target)}: its helper ends\n"
+    with Mount(tmp_path) as mount:
+        reached(mount, target)
+        assert release(f"./{target[1]}",
+                       cwd=mount.at(target[:1])) == gone
+        until(lambda: len(ended(target)) == 1)
+        reached(mount, target)
+        assert release(mount.at(target, "bin")) == gone
+        until(lambda: len(ended(target)) == 2)
+        reached(mount, target)
+        assert release("-n", target[0], target[1]) == gone
 
 
 def test_after_a_crash(target, tmp_path):
