@@ -66,7 +66,8 @@ struct podfs_way_ops {
 
 /* The command's way: each stream is a new process of config->via_command, whose
  * stdin and stdout are the stream and whose stderr goes to the log. Of @config
- * the command and the helpers' binaries are used. (via.c) */
+ * the command and the helpers' binaries are used. -ENOENT where it begins with
+ * the name of a program that isn't there. (via.c) */
 int podfs_way_command_new(struct podfs_loop *l,
 			  const struct podfs_backend_config *config,
 			  struct podfs_way **ret, struct podfs_err *err);

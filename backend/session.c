@@ -173,7 +173,11 @@ static void expire(struct podfs_session *s)
 
 static void on_deadline(struct podfs_timer *t)
 {
-	expire(podfs_container_of(t, struct podfs_session, deadline));
+	struct podfs_session *s =
+		podfs_container_of(t, struct podfs_session, deadline);
+
+	expire(s);
+	podfs_session_publish(s);
 }
 
 /* -errno for a call that must not go out, else 0. */

@@ -94,6 +94,7 @@ void podfs_session_refuse(struct podfs_session *s, int status, const char *why)
 	if (!s->had_hello)
 		podfs_rpc_fail_handles(&s->rpc, -ESTALE);
 	podfs_rpc_fail_all(&s->rpc, status);
+	podfs_session_publish(s); /* nobody waits any more */
 }
 
 void podfs_session_drop_stream(struct podfs_session *s, const char *why)

@@ -27,6 +27,9 @@
 
 #define MESSAGE_SIZE 65536
 #define STDERR_KEPT 512
+/* sh(1), and what ssh and kubectl exec pass on of the other end's */
+#define EXIT_NOT_EXECUTABLE 126
+#define EXIT_NOT_FOUND 127
 
 struct command_way {
 	struct podfs_way way;
@@ -45,8 +48,9 @@ struct command {
 	uint32_t events;
 	pid_t pid;
 	bool closed_by_session;
-	char said[STDERR_KEPT + 1];
+	char said[STDERR_KEPT + 1]; /* the last that it said */
 	size_t said_len;
+	bool said_ends; /* with the end of a line */
 	size_t out_len, out_at;
 	uint8_t out[MESSAGE_SIZE];
 	uint8_t in[MESSAGE_SIZE];
@@ -95,6 +99,20 @@ static void command_free(struct command *c)
 
 static void on_stderr(struct podfs_watch_fd *w, uint32_t events);
 
+/* Whether the shell, here or at the command's other end, found nothing to run:
+ * asking again won't help. One that isn't quite gone yet is looked at when the
+ * next try ends. It is left to end_process(), with its group. */
+static bool nothing_to_run(const struct command *c)
+{
+	siginfo_t i = { .si_pid = 0 };
+
+	return waitid(P_PID, (id_t)c->pid, &i, WEXITED | WNOHANG | WNOWAIT) ==
+		       0 &&
+	       i.si_pid == c->pid && i.si_code == CLD_EXITED &&
+	       (i.si_status == EXIT_NOT_EXECUTABLE ||
+		i.si_status == EXIT_NOT_FOUND);
+}
+
 static void ended(struct command *c, int code)
 {
 	struct pollfd last = { .fd = c->err.fd, .events = POLLIN };
@@ -104,8 +122,13 @@ static void ended(struct command *c, int code)
 	/* its last words may have come in the same moment */
 	if (c->err.fd >= 0 && poll(&last, 1, 0) == 1)
 		on_stderr(&c->err, EPOLLIN);
-	podfs_err_set(&err, code, "the command ended%s%s",
-		      c->said_len ? ": " : "", c->said);
+	if (nothing_to_run(c))
+		podfs_err_set(&err, -ENOEXEC,
+			      "--via: the command, or what it leads to, can't "
+			      "be run%s%s", c->said_len ? ": " : "", c->said);
+	else
+		podfs_err_set(&err, code, "the command ended%s%s",
+			      c->said_len ? ": " : "", c->said);
 	command_free(c);
 	sink.closed(sink.arg, &err);
 }
@@ -175,27 +198,38 @@ static void on_io(struct podfs_watch_fd *w, uint32_t events)
 	}
 }
 
+/* A line may come in pieces. */
+static void keep_said(struct command *c, const char *text, size_t n)
+{
+	if (c->said_ends)
+		c->said_len = 0;
+	for (size_t i = 0; i < n && c->said_len < STDERR_KEPT; i++)
+		c->said[c->said_len++] =
+			text[i] >= ' ' && text[i] < 0x7f ? text[i] : ' ';
+	c->said[c->said_len] = '\0';
+}
+
 static void on_stderr(struct podfs_watch_fd *w, uint32_t events)
 {
 	struct command *c = podfs_container_of(w, struct command, err);
 	char text[256];
 	ssize_t n = read(w->fd, text, sizeof(text));
+	bool ends;
 
 	(void)events;
 	if (n <= 0) {
 		close_watch(c->loop, w);
 		return;
 	}
+	ends = text[n - 1] == '\n';
 	while (n > 0 && text[n - 1] == '\n')
 		n--;
-	podfs_warn_seldom("via", "command says %s",
-			  podfs_quote_n(text, (size_t)n).text);
-	if ((size_t)n > STDERR_KEPT)
-		n = STDERR_KEPT;
-	for (ssize_t i = 0; i < n; i++)
-		c->said[i] = text[i] >= ' ' && text[i] < 0x7f ? text[i] : ' ';
-	c->said[n] = '\0';
-	c->said_len = (size_t)n;
+	if (n > 0) {
+		podfs_warn_seldom("via", "command says %s",
+				  podfs_quote_n(text, (size_t)n).text);
+		keep_said(c, text, (size_t)n);
+	}
+	c->said_ends = ends;
 }
 
 static void on_start(struct podfs_task *t)
@@ -226,10 +260,10 @@ static pid_t spawn(const char *command, char **env, int sock, int err_fd)
 	signal(SIGPIPE, SIG_DFL);
 	if (dup2(sock, STDIN_FILENO) < 0 || dup2(sock, STDOUT_FILENO) < 0 ||
 	    dup2(err_fd, STDERR_FILENO) < 0)
-		_exit(126);
+		_exit(EXIT_FAILURE);
 	execve("/bin/sh", argv, env);
 	dprintf(STDERR_FILENO, "/bin/sh: %s\n", strerror(errno));
-	_exit(127);
+	_exit(EXIT_NOT_FOUND);
 }
 
 static int start(struct command *c, const char *command, char **env)
@@ -381,7 +415,10 @@ int podfs_way_command_new(struct podfs_loop *l,
 	if (!w)
 		return podfs_err_set(err, -ENOMEM, "out of memory");
 	status = podfs_via_command(config->via_command, &w->command, err);
+	if (status == 0)
+		status = podfs_via_program(w->command.text, err);
 	if (status) {
+		free(w->command.text);
 		free(w);
 		return status;
 	}

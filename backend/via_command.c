@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/buf.h"
@@ -130,6 +131,42 @@ int podfs_via_check(const char *command, bool fixed, struct podfs_err *err)
 			"it must tell one container from another: by "
 			"{container}, and {namespace} and {pod} or {uid}");
 	return 0;
+}
+
+/* Asks the shell whether there is a program, or a word of its own, @name. */
+static bool is_there(const char *name)
+{
+	char *argv[] = { (char *)"sh", (char *)"-c",
+			 (char *)"command -v \"$1\" >/dev/null 2>&1",
+			 (char *)"sh", (char *)name, NULL };
+	pid_t pid = fork();
+	int status = 0;
+
+	if (pid == 0) {
+		execve("/bin/sh", argv, environ);
+		_exit(EXIT_SUCCESS); /* the command's own start will tell */
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status == 0;
+}
+
+int podfs_via_program(const char *text, struct podfs_err *err)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-._+/";
+	const char *word = text + strspn(text, " \t\n");
+	size_t n = strspn(word, plain);
+	PODFS_CLEANUP_FREE char *name = strndup(word, n);
+
+	if (!name)
+		return podfs_err_set(err, -ENOMEM, "out of memory");
+	if (n == 0 || (word[n] && !strchr(" \t\n", word[n])) ||
+	    is_there(name))
+		return 0;
+	return podfs_err_set(err, -ENOENT, "--via: there is no command %s",
+			     podfs_quote(name).text);
 }
 
 /* As Kubernetes' names and uids are made (RFC 1123), and a bit more: nothing

@@ -26,6 +26,14 @@ int podfs_via_command(const char *text, struct podfs_via_command *ret,
 		      struct podfs_err *err);
 
 /*
+ * Where @text begins with what is plainly the name of a program: whether the
+ * shell finds it. Else a mount would come up that can show nothing.
+ *
+ * Thread: any; waits for a shell's start. Errors: -ENOENT; -ENOMEM.
+ */
+int podfs_via_program(const char *text, struct podfs_err *err);
+
+/*
  * This process's environment and the names of @t in PODFS_NAMESPACE, PODFS_POD,
  * PODFS_CONTAINER and PODFS_UID. The caller frees it with one free(); its
  * strings live as long as this process's.

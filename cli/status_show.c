@@ -179,6 +179,8 @@ static void print_waiting(const struct document *d, unsigned nr)
 {
 	uint64_t ms = strtoull(of_session(d, nr, "waiting_ms"), NULL, 10);
 
+	if (!*of_session(d, nr, "waits_for")) /* it was refused just now */
+		return;
 	if (ms >= SLOW_MS)
 		printf("    slow: %s operations wait since %" PRIu64
 		       " s for %s\n", of_session(d, nr, "inflight"), ms / 1000,

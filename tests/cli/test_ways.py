@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -10,7 +11,8 @@ import subprocess
 import pytest
 import yaml
 
-from conftest import BUILD, NAME, PROGRAM
+from conftest import BUILD, NAME, PROGRAM, mounted
+from waiting import until
 
 TOP = pathlib.Path(__file__).parents[2]
 
@@ -91,6 +93,40 @@ def test_for_krew(podfs, tmp_path):
                           capture_output=True)
     assert done.returncode == 0
     assert "superdebug" in done.stdout.splitlines()[0]
+
+
+# ---- a command that isn't there ----------------------------------------------------
+
+STATIC = ["--static", NAME]
+
+
+@pytest.mark.parametrize("via", ["nosuch-program {helper}", "nosuch-program",
+                                 "/nonexistent/program x", "  nosuch-program"])
+def test_a_command_that_is_not_there(podfs, point, via):
+    said = podfs.fails(1, "mount", "--via", via, *STATIC, point)
+    assert "--via: there is no command '" in said
+    assert mounted(point) == []
+
+
+@pytest.mark.parametrize("via", ["{ nosuch-program; }", "X=1 nosuch-program",
+                                 "{ nosuch-program {helper}; }",
+                                 "exec nosuch-program", "{ /etc/hostname; }"])
+def test_a_command_that_leads_nowhere(podfs, point, via):
+    """Said at once, for all that one time-out of a start is a minute."""
+    podfs.points.append(point)
+    assert podfs.run("mount", "--via", via, *STATIC, "--start-timeout", "600",
+                     "--timeout", "600", point).returncode == 0
+    with pytest.raises(OSError):
+        os.listdir(point / NAME)
+    def session():
+        return podfs.document(point)["sessions"][0]
+    until(lambda: (session()["state"], session()["inflight"]) == ("idle", 0))
+    assert "can't be run: " in session()["error"]
+    # of this mount alone: there may be others
+    shown = re.search(rf"^{point}\n((  .*\n)*)", podfs.run("status").stdout,
+                      re.M)[1]
+    assert "can't be run: " in shown
+    assert "waits for" not in shown and "operations wait" not in shown
 
 
 # ---- a path in place of a name -----------------------------------------------------

@@ -406,6 +406,28 @@ static void test_a_pod_that_is_gone(void **state)
 	assert_int_equal(o.status, -ESTALE);
 }
 
+/* Of a start that was refused, and of calls whose time was up. */
+static void test_what_status_says_when_nobody_waits(void **state)
+{
+	static const enum fake_stream ends[] = { FAKE_NO_PROGRAM,
+						 FAKE_NEVER_OPEN };
+	struct env *e = *state;
+	struct podfs_session_info i;
+	struct one o;
+
+	for (size_t n = 0; n < PODFS_ARRAY_LEN(ends); n++) {
+		e->way.n_streams = e->way.opens + 1;
+		e->way.stream[e->way.opens] = ends[n];
+		e->session->fail_until = 0;
+		assert_int_not_equal(ask(e, &o), 0);
+		run_for(e, 5);
+		podfs_session_info(e->session, &i);
+		assert_int_equal(i.inflight, 0);
+		assert_int_equal(i.waiting_ms, 0);
+		assert_string_equal(i.waits_for, "");
+	}
+}
+
 static void test_what_status_says_of_an_idle_session(void **state)
 {
 	struct env *e = *state;
@@ -439,6 +461,7 @@ int main(void)
 		T(test_the_first_refusal_is_short),
 		T(test_a_pod_that_is_gone),
 		T(test_what_status_says_of_an_idle_session),
+		T(test_what_status_says_when_nobody_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
