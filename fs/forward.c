@@ -31,6 +31,13 @@
 
 static atomic_uint pieces;
 
+/* What is known of a file: what was asked for serves while that is the same. */
+struct version {
+	unsigned writes; /* the node's */
+	struct wire_time mtime, ctime;
+	uint64_t size;
+};
+
 struct piece {
 	struct podfs_call call;
 	struct fs_forward *f;
@@ -44,9 +51,7 @@ struct piece {
 	bool under_way;
 	bool ended; /* all has come, and the file's end with it if it is short */
 	bool dropped; /* nobody wants it: it ends with its call */
-	unsigned writes; /* the node's, when it was asked for; and its attributes */
-	struct wire_time mtime, ctime;
-	uint64_t size;
+	struct version version; /* when it was asked for */
 	int64_t asked_at; /* us */
 	int64_t at; /* ms: when the last of it came */
 	struct fs_op *waiting;
@@ -92,18 +97,28 @@ static bool is_there(const struct piece *p, const struct fs_op *op)
 	return p->ended || op->offset - p->offset + op->size <= p->len;
 }
 
+static struct version version_of(const struct fs_op *op)
+{
+	struct fs_nodes *n = &op->fs->nodes;
+	struct version v;
+
+	pthread_mutex_lock(&n->lock);
+	v.writes = atomic_load(&op->node->writes);
+	v.mtime = op->node->attr.mtime;
+	v.ctime = op->node->attr.ctime;
+	v.size = op->node->attr.size;
+	pthread_mutex_unlock(&n->lock);
+	return v;
+}
+
 /* Once the kernel knows of a change, what is older would stay in its pages until
  * the next. */
-static bool is_good(const struct piece *p, const struct fs_op *op)
+static bool is_good(const struct piece *p, const struct version *now)
 {
-	const struct wire_attr *a = &op->node->attr;
-	bool good;
-
-	pthread_mutex_lock(&p->nodes->lock);
-	good = a->size == p->size && wire_time_same(&a->mtime, &p->mtime) &&
-	       wire_time_same(&a->ctime, &p->ctime);
-	pthread_mutex_unlock(&p->nodes->lock);
-	return good && p->writes == atomic_load(&op->node->writes);
+	return p->version.writes == now->writes &&
+	       p->version.size == now->size &&
+	       wire_time_same(&p->version.mtime, &now->mtime) &&
+	       wire_time_same(&p->version.ctime, &now->ctime);
 }
 
 /* What @p has of @op's bytes: as many, but for the file's end. */
@@ -158,9 +173,10 @@ static void serve(const struct piece *p, struct fs_op *list)
 {
 	while (list) {
 		struct fs_op *op = list;
+		const struct version now = version_of(op);
 
 		list = op->ahead_next;
-		if (is_there(p, op) && is_good(p, op))
+		if (is_there(p, op) && is_good(p, &now))
 			reply(op, p);
 		else
 			podfs_session_submit(op->session, &op->call);
@@ -269,38 +285,41 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 
 /* ---- asking ---------------------------------------------------------------------- */
 
-static bool may_forward(struct fs_nodes *n, const struct fs_op *op)
+static struct fs_forward *forward_new(void)
 {
-	bool ok = op->handle->read_only && op->handle->steady &&
-		  op->call.epoch != FS_EPOCH_NONE && op->size <= REQUEST_MAX;
+	struct fs_forward *f = calloc(1, sizeof(*f));
 
-	pthread_mutex_lock(&n->lock);
-	for (const struct fs_handle *x = op->node->open; ok && x; x = x->next)
-		ok = x->read_only;
-	pthread_mutex_unlock(&n->lock);
-	return ok;
+	if (!f)
+		return NULL;
+	pthread_mutex_init(&f->lock, NULL);
+	f->window = WINDOW_FIRST;
+	f->quickest = INT64_MAX / QUEUES_OVER;
+	return f;
 }
 
-static struct fs_forward *forward_of(struct fs_nodes *n, struct fs_handle *h)
+/* NULL: not of this file, or not this request. */
+static struct fs_forward *forward_of(struct fs_nodes *n, const struct fs_op *op)
 {
-	struct fs_forward *f;
+	struct fs_handle *h = op->handle;
+	struct fs_forward *f = NULL;
+	bool may = h->read_only && h->steady &&
+		   op->call.epoch != FS_EPOCH_NONE && op->size <= REQUEST_MAX;
 
+	if (!may)
+		return NULL;
 	pthread_mutex_lock(&n->lock);
-	if (!h->forward) {
-		h->forward = calloc(1, sizeof(*h->forward));
-		if (h->forward) {
-			pthread_mutex_init(&h->forward->lock, NULL);
-			h->forward->window = WINDOW_FIRST;
-			h->forward->quickest = INT64_MAX / QUEUES_OVER;
-		}
-	}
-	f = h->forward;
+	for (const struct fs_handle *x = op->node->open; may && x; x = x->next)
+		may = x->read_only;
+	if (may && !h->forward)
+		h->forward = forward_new();
+	if (may)
+		f = h->forward;
 	pthread_mutex_unlock(&n->lock);
 	return f;
 }
 
 static struct piece *piece_new(struct fs_forward *f, const struct fs_op *op,
-			       uint64_t offset)
+			       const struct version *now, uint64_t offset)
 {
 	const struct wire_req_READ m = { .handle = op->remote,
 					 .offset = offset,
@@ -320,12 +339,7 @@ static struct piece *piece_new(struct fs_forward *f, const struct fs_op *op,
 	p->nodes = &op->fs->nodes;
 	p->session = op->session;
 	p->offset = offset;
-	p->writes = atomic_load(&op->node->writes);
-	pthread_mutex_lock(&p->nodes->lock);
-	p->size = op->node->attr.size;
-	p->mtime = op->node->attr.mtime;
-	p->ctime = op->node->attr.ctime;
-	pthread_mutex_unlock(&p->nodes->lock);
+	p->version = *now;
 	p->asked_at = fs_now_us();
 	p->under_way = true;
 	w = wire_writer_over(p->frame + PODFS_CALL_HEADROOM,
@@ -345,7 +359,7 @@ static struct piece *piece_new(struct fs_forward *f, const struct fs_op *op,
 
 /* Pieces that the row needs next; linked by call order in @ret. */
 static size_t ask_locked(struct fs_forward *f, const struct fs_op *op,
-			 struct piece **ret)
+			 const struct version *now, struct piece **ret)
 {
 	struct piece **end = &f->pieces;
 	unsigned ahead = 0;
@@ -355,7 +369,7 @@ static size_t ask_locked(struct fs_forward *f, const struct fs_op *op,
 		ahead += (*end)->offset + PIECE > f->next;
 	while (ahead < f->window && n < WINDOW_MAX &&
 	       f->asked_to < op->handle->size) {
-		struct piece *p = piece_new(f, op, f->asked_to);
+		struct piece *p = piece_new(f, op, now, f->asked_to);
 
 		if (!p)
 			break;
@@ -369,7 +383,7 @@ static size_t ask_locked(struct fs_forward *f, const struct fs_op *op,
 }
 
 /* All that is before the row, old or written to; @all: whatever it is. */
-static void drop_locked(struct fs_forward *f, const struct fs_op *op,
+static void drop_locked(struct fs_forward *f, const struct version *now,
 			int64_t old, bool all)
 {
 	struct piece *next;
@@ -377,7 +391,7 @@ static void drop_locked(struct fs_forward *f, const struct fs_op *op,
 	for (struct piece *p = f->pieces; p; p = next) {
 		next = p->next;
 		if (!all && p->offset + PIECE + SLACK > f->next &&
-		    is_good(p, op) && (p->under_way || p->at > old))
+		    is_good(p, now) && (p->under_way || p->at > old))
 			continue;
 		unlink_locked(f, p);
 		if (!p->under_way)
@@ -415,22 +429,22 @@ bool fs_forward_take(struct fs_op *op)
 	const int64_t age = (int64_t)(op->fs->config.attr_timeout * 1000);
 	struct piece *sends[WINDOW_MAX], *p = NULL;
 	bool waits = false, copied = false;
+	struct version version;
 	const uint8_t *data;
 	size_t n_data = 0;
 	struct fs_forward *f;
 	size_t count = 0;
 
-	if (age <= 0 || !may_forward(n, op))
-		return false;
-	f = forward_of(n, op->handle);
+	f = age > 0 ? forward_of(n, op) : NULL;
 	if (!f)
 		return false;
 	pthread_mutex_lock(&f->lock);
-	drop_locked(f, op, now - age, !goes_on_locked(f, op));
+	version = version_of(op);
+	drop_locked(f, &version, now - age, !goes_on_locked(f, op));
 	if (f->row >= ROW_MIN && (f->pieces || op->size >= REQUEST_MIN)) {
 		if (!f->pieces)
 			f->asked_to = f->next;
-		count = ask_locked(f, op, sends);
+		count = ask_locked(f, op, &version, sends);
 		p = find_locked(f, op);
 	}
 	if (p && is_there(p, op)) {

@@ -209,6 +209,17 @@ struct wire_writer fs_op_body(struct fs_op *op)
 	return wire_writer_over(op->frame + PODFS_CALL_HEADROOM, op->room);
 }
 
+bool fs_op_at(struct fs_op *op, int err, const struct fs_loc *loc)
+{
+	if (err) {
+		fs_op_fail(op, fs_errno(err));
+		return false;
+	}
+	op->call.epoch = loc->epoch;
+	op->held = loc->held;
+	return true;
+}
+
 void fs_op_fail(struct fs_op *op, int err)
 {
 	if (op->call.undo)

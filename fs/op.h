@@ -83,6 +83,9 @@ struct fs_op {
 struct fs_op *fs_op_new(fuse_req_t req, struct fs_node *node, enum wire_op op,
 			size_t extra, fs_op_finish *finish);
 struct wire_writer fs_op_body(struct fs_op *op);
+/* The place that it is about: @err is what fs_node_loc() or its like returned,
+ * @loc where it is. False: there is none, and that has been answered. */
+bool fs_op_at(struct fs_op *op, int err, const struct fs_loc *loc);
 /* Sends it. Encoding that failed answers ENAMETOOLONG. */
 void fs_op_submit(struct fs_op *op, const struct wire_writer *w);
 /* The same in two steps. False: it was answered. Else, once, at any time:

@@ -108,7 +108,6 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct wire_writer w;
 	struct fs_loc loc;
 	struct fs_op *op;
-	int err;
 
 	if (node && node->kind < FS_CONTAINER) {
 		fs_virtual_lookup(req, node, name);
@@ -128,13 +127,9 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	op = fs_op_new(req, node, WIRE_OP_LOOKUP, 0, lookup_done);
 	if (!op)
 		return;
-	err = fs_node_loc(&fs->nodes, node, name, &loc);
-	if (err) {
-		fs_op_fail(op, fs_errno(err));
+	if (!fs_op_at(op, fs_node_loc(&fs->nodes, node, name, &loc), &loc))
 		return;
-	}
 	memcpy(op->name, name, strlen(name) + 1);
-	op->call.epoch = loc.epoch;
 	m.base = loc.base;
 	m.path = fs_loc_path(&loc);
 	w = fs_op_body(op);
@@ -327,12 +322,8 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 			fs_loc_done(&loc);
 		return;
 	}
-	if (err) {
-		fs_op_fail(op, fs_errno(err));
+	if (!fs_op_at(op, err, &loc))
 		return;
-	}
-	op->call.epoch = loc.epoch;
-	op->held = loc.held;
 	fs_look_asked(fs, node);
 	op->size = loc.base == WIRE_BASE_ROOT ? loc.depth : BY_HANDLE;
 	if (link)

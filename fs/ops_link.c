@@ -125,15 +125,11 @@ void fs_readlink(fuse_req_t req, fuse_ino_t ino)
 	struct fs_op *op =
 		fs_op_new(req, node, WIRE_OP_READLINK, 0, readlink_done);
 	struct fs_loc loc;
-	int err;
 
 	if (!op)
 		return;
-	err = fs_node_loc(&fs->nodes, node, NULL, &loc);
-	if (err) {
-		fs_op_fail(op, fs_errno(err));
+	if (!fs_op_at(op, fs_node_loc(&fs->nodes, node, NULL, &loc), &loc))
 		return;
-	}
 	if (loc.depth == 0) {
 		fs_loc_done(&loc);
 		fs_op_fail(op, EINVAL); /* the container's folder is no link */
@@ -144,7 +140,6 @@ void fs_readlink(fuse_req_t req, fuse_ino_t ino)
 		return;
 	}
 	op->size = loc.depth - 1;
-	op->call.epoch = loc.epoch;
 	FS_SEND(op, READLINK, .base = loc.base, .path = fs_loc_path(&loc));
 	fs_loc_done(&loc);
 }

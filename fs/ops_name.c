@@ -17,19 +17,11 @@ static struct fs_op *begin(fuse_req_t req, fuse_ino_t parent, const char *name,
 {
 	struct podfs_fs *fs = fs_of(req);
 	struct fs_node *node = fs_node_get(&fs->nodes, parent);
-	struct fs_op *op;
-	int err;
+	struct fs_op *op = fs_op_new(req, node, what, WIRE_TARGET_MAX, finish);
 
-	op = fs_op_new(req, node, what, WIRE_TARGET_MAX, finish);
-	if (!op)
+	if (!op || !fs_op_at(op, fs_node_loc(&fs->nodes, node, name, ret), ret))
 		return NULL;
-	err = fs_node_loc(&fs->nodes, node, name, ret);
-	if (err) {
-		fs_op_fail(op, fs_errno(err));
-		return NULL;
-	}
 	snprintf(op->name, sizeof(op->name), "%s", name);
-	op->call.epoch = ret->epoch;
 	return op;
 }
 
@@ -328,16 +320,10 @@ void fs_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
 	struct fs_node *node = fs_node_get(&fs->nodes, ino);
 	struct fs_loc from, to;
 	struct fs_op *op = fs_op_new(req, node, WIRE_OP_LINK, 0, link_done);
-	int err;
 
-	if (!op)
+	if (!op || !fs_op_at(op, fs_node_loc(&fs->nodes, node, NULL, &from),
+			     &from))
 		return;
-	err = fs_node_loc(&fs->nodes, node, NULL, &from);
-	if (err) {
-		fs_op_fail(op, fs_errno(err));
-		return;
-	}
-	op->call.epoch = from.epoch;
 	op->flags = fs_node_mode(&fs->nodes, node) & S_IFMT;
 	if (!second(op, newparent, newname, &from, &to))
 		return;

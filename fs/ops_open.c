@@ -415,18 +415,12 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	struct fs_node *node = fs_node_get(&fs->nodes, parent);
 	struct fs_op *op = fs_op_new(req, node, WIRE_OP_CREATE, 0, create_done);
 	struct fs_loc loc;
-	int err;
 
-	if (!op)
+	if (!op || !fs_op_at(op, fs_node_loc(&fs->nodes, node, name, &loc),
+			     &loc))
 		return;
-	err = fs_node_loc(&fs->nodes, node, name, &loc);
-	if (err) {
-		fs_op_fail(op, fs_errno(err));
-		return;
-	}
 	snprintf(op->name, sizeof(op->name), "%s", name);
 	op->fi = *fi;
-	op->call.epoch = loc.epoch;
 	FS_SEND(op, CREATE, .base = loc.base, .path = fs_loc_path(&loc),
 		.flags = fs_open_flags(fi->flags), .mode = mode & 07777,
 		.umask = fuse_req_ctx(req)->umask,

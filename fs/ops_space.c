@@ -149,7 +149,6 @@ void fs_statfs(fuse_req_t req, fuse_ino_t ino)
 	struct wire_statfs last;
 	struct fs_loc loc;
 	struct fs_op *op;
-	int err;
 
 	if (node && (node->kind < FS_CONTAINER ||
 		     fs_node_epoch(node) == 0)) {
@@ -167,15 +166,10 @@ void fs_statfs(fuse_req_t req, fuse_ino_t ino)
 		return;
 	}
 	op = fs_op_new(req, node, WIRE_OP_STATFS, 0, statfs_done);
-	if (!op)
+	if (!op || !fs_op_at(op, fs_node_loc(&fs->nodes, node, NULL, &loc),
+			     &loc))
 		return;
-	err = fs_node_loc(&fs->nodes, node, NULL, &loc);
-	if (err) {
-		fs_op_fail(op, fs_errno(err));
-		return;
-	}
 	op->writes = atomic_load(&node->tree->changes);
-	op->call.epoch = loc.epoch;
 	FS_SEND(op, STATFS, .base = loc.base, .path = fs_loc_path(&loc));
 	fs_loc_done(&loc);
 }
