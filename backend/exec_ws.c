@@ -1,8 +1,6 @@
 #include "backend/exec_ws_inner.h"
 
 #include <errno.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,13 +205,13 @@ static struct podfs_exec_hub *hub_of(struct lws *wsi)
 	return lws_context_user(lws_get_context(wsi));
 }
 
-/* The server's certificate must name an address where the URL holds one; lws
- * compares host names only. */
-static void require_ip(struct podfs_exec_hub *h, SSL_CTX *ctx)
+/* Of a new vhost: exec_ws_open.c has put its identity first. */
+static void set_up_tls(struct podfs_exec_hub *h, void *ssl_ctx)
 {
-	if (ctx && h->identities && h->identities->ip[0])
-		X509_VERIFY_PARAM_set1_ip_asc(SSL_CTX_get0_param(ctx),
-					      h->identities->ip);
+	struct identity *id = h->identities;
+
+	if (ssl_ctx && id && id->auth)
+		id->usable = exec_ws_tls(ssl_ctx, id->auth, id->ip);
 }
 
 static int on_ws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
@@ -222,7 +220,7 @@ static int on_ws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	struct exec_stream *s = wsi ? lws_get_opaque_user_data(wsi) : NULL;
 
 	if (wsi && reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_CLIENT_VERIFY_CERTS)
-		require_ip(hub_of(wsi), user); /* of a new vhost */
+		set_up_tls(hub_of(wsi), user);
 	if (!s)
 		return 0;
 	if (!s->wsi)

@@ -22,6 +22,8 @@ struct identity { /* a vhost: libwebsockets keeps TLS identities there */
 	uint64_t generation;
 	unsigned streams;
 	char ip[256]; /* the server's, if its certificate must name one */
+	const struct podfs_auth *auth; /* while the vhost is being made */
+	bool usable; /* all of it could be read */
 };
 
 struct podfs_exec_hub {
@@ -54,6 +56,13 @@ struct exec_stream {
 extern const struct lws_protocols exec_ws_protocols[];
 extern const lws_retry_bo_t exec_ws_keepalive;
 extern const struct podfs_transport_ops exec_ws_ops;
+
+/* exec_ws_tls.c: @ssl_ctx gets certificate, key and roots of @auth, in place of
+ * those that it had, and wants the server to be @ip ("": as lws sees to). False
+ * where one can't be read or they don't belong together. */
+bool exec_ws_tls(void *ssl_ctx, const struct podfs_auth *auth, const char *ip);
+/* A copy of the first certificate in @pem, alone; NULL: none, or no memory. */
+char *exec_ws_first_certificate(const char *pem);
 
 /* With its connection gone. */
 void exec_ws_free(struct exec_stream *s);

@@ -18,6 +18,8 @@ static struct identity *identity_get(struct podfs_exec_hub *h,
 				     const struct podfs_exec_request *r,
 				     const char *verify_name)
 {
+	PODFS_CLEANUP_FREE char *ca = NULL;
+	PODFS_CLEANUP_FREE char *cert = NULL;
 	struct lws_context_creation_info info = { 0 };
 	struct identity *id = h->identities;
 
@@ -37,29 +39,32 @@ static struct identity *identity_get(struct podfs_exec_hub *h,
 	info.retry_and_idle_policy = &exec_ws_keepalive;
 	/* none by libwebsockets, which would look at http_proxy for NULL */
 	info.http_proxy_address = "";
+	/* One of each is for libwebsockets, which shares a TLS context between
+	 * vhosts where these are the same; all of it comes in exec_ws_tls(). */
 	if (r->auth->ca_pem) {
-		info.client_ssl_ca_mem = r->auth->ca_pem;
-		info.client_ssl_ca_mem_len =
-			(unsigned)strlen(r->auth->ca_pem) + 1;
+		ca = exec_ws_first_certificate(r->auth->ca_pem);
+		info.client_ssl_ca_mem = ca;
+		info.client_ssl_ca_mem_len = ca ? (unsigned)strlen(ca) + 1 : 0;
 		info.options |= LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
 	}
 	if (r->auth->cert_pem && r->auth->key_pem) {
-		info.client_ssl_cert_mem = r->auth->cert_pem;
+		cert = exec_ws_first_certificate(r->auth->cert_pem);
+		info.client_ssl_cert_mem = cert;
 		info.client_ssl_cert_mem_len =
-			(unsigned)strlen(r->auth->cert_pem) + 1;
-		info.client_ssl_key_mem = r->auth->key_pem;
-		info.client_ssl_key_mem_len =
-			(unsigned)strlen(r->auth->key_pem) + 1;
+			cert ? (unsigned)strlen(cert) + 1 : 0;
 	}
-	id->next = h->identities; /* first: require_ip() looks there */
+	id->auth = r->auth;
+	id->next = h->identities; /* first: set_up_tls() looks there */
 	h->identities = id;
 	id->vhost = lws_create_vhost(h->context, &info);
-	if (!id->vhost) {
-		h->identities = id->next;
-		free(id);
-		return NULL;
-	}
-	return id;
+	id->auth = NULL;
+	if (id->vhost && id->usable)
+		return id;
+	h->identities = id->next;
+	if (id->vhost)
+		lws_vhost_destroy(id->vhost);
+	free(id);
+	return NULL;
 }
 
 static int connect_flags(const struct podfs_exec_url *where,

@@ -89,7 +89,7 @@ class Api:
         Bound.api = api
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
         self.server.daemon_threads = True
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context = self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         # The handshake is the connection's thread's, not the listener's.
         self.server.socket = context.wrap_socket(
@@ -140,6 +140,11 @@ class Api:
             for of, only, events in self.watchers:
                 if of == kind and only in ("", space):
                     events.put(json.dumps(event).encode() + b"\n")
+
+    def wants_client_of(self, root):
+        """From now on nobody is let in without a certificate of @root's."""
+        self.context.load_verify_locations(root)
+        self.context.verify_mode = ssl.CERT_REQUIRED
 
     def add(self, *things):
         for thing in things:
