@@ -2,14 +2,13 @@
 helper, for it made them all."""
 
 import errno
-import json
 import os
 import subprocess
 import time
 
 import pytest
 
-from pipe_mount import Mount, abort
+from pipe_mount import mounted
 
 FOLDERS, FILES = 10, 100
 
@@ -17,19 +16,13 @@ FOLDERS, FILES = 10, 100
 @pytest.fixture
 def long(tmp_path):
     """What is known is so for longer than any test takes."""
-    mount = Mount(tmp_path, "--attr-timeout", "600")
-    try:
+    with mounted(tmp_path, "--attr-timeout", "600") as mount:
         os.listdir(mount.files)
         yield mount
-        assert mount.stop() == 0, mount.log.read_text()
-    finally:
-        abort(mount.point)
 
 
 def trace(mount):
-    text = (mount.point / ".podfs" / "status.json").read_text()
-    (session,) = json.loads(text)["sessions"]
-    return {k["kind"]: k["trips"] for k in session["trace"]}
+    return {k["kind"]: k["trips"] for k in mount.session()["trace"]}
 
 
 @pytest.fixture
@@ -47,9 +40,11 @@ def test_a_copy_in_waits_twice_for_each_file(long, source):
     seen = {kind: n - before.get(kind, 0) for kind, n in trace(long).items()}
     assert seen["CREATE"] == seen["WRITE"] == FOLDERS * FILES
     assert seen["MKDIR"] == FOLDERS + 1
-    # where it goes is looked up, more than once
-    assert seen["LOOKUP"] <= 4
-    assert sum(seen.values()) <= 2 * FOLDERS * FILES + FOLDERS + 1 + 4
+    # where it goes is looked up, more than once; and a kernel that is short of
+    # memory may forget a name of a folder, of which nothing is known then
+    looked_up = 4 + FILES
+    assert seen["LOOKUP"] <= looked_up
+    assert sum(seen.values()) <= 2 * FOLDERS * FILES + FOLDERS + 1 + looked_up
     subprocess.run(["diff", "-r", source, long.root / "copy"], check=True)
 
 
@@ -63,15 +58,11 @@ def test_only_who_made_it_is_not_told(long):
 
 @pytest.mark.parametrize("timeout", ["0", "1"])
 def test_no_longer_than_said(tmp_path, timeout):
-    mount = Mount(tmp_path, "--attr-timeout", timeout)
-    try:
+    with mounted(tmp_path, "--attr-timeout", timeout) as mount:
         os.mkdir(mount.files / "d")
         (mount.root / "d" / "x").touch()
         time.sleep(float(timeout))
         assert os.path.exists(mount.files / "d" / "x")
-        assert mount.stop() == 0, mount.log.read_text()
-    finally:
-        abort(mount.point)
 
 
 def made_in_vain(d):
