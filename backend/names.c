@@ -78,89 +78,6 @@ void podfs_names_free(struct podfs_names *n)
 	free(n);
 }
 
-/* ---- events --------------------------------------------------------------- */
-
-static void tell(struct podfs_names *n, enum podfs_kind kind, const char *ns,
-		 const char *pod, const char *container, bool removed)
-{
-	struct podfs_tree_change c = { .what.kind = kind, .removed = removed };
-
-	strncpy(c.what.ns, ns, PODFS_NAME_MAX);
-	strncpy(c.what.pod, pod, PODFS_NAME_MAX);
-	strncpy(c.what.container, container, PODFS_NAME_MAX);
-	n->events->changed(n->events->arg, &c);
-}
-
-static bool pod_container(const struct names_pod *p, const char *name,
-			  struct names_container *ret)
-{
-	const char *at = p->text + p->containers_at;
-
-	for (unsigned i = 0; i < p->containers; i++) {
-		at = names_container_at(at, ret);
-		if (!strcmp(ret->name, name))
-			return true;
-	}
-	return false;
-}
-
-static void tell_state(struct podfs_names *n, const struct podfs_pod_view *v,
-		       const struct names_container *is)
-{
-	for (size_t i = 0; i < v->n; i++)
-		if (!strcmp(v->c[i].name, is->name))
-			n->events->container(n->events->arg, v->uid, is->name,
-					     v->c[i].id, is->running,
-					     is->running ? "" : v->c[i].why);
-}
-
-/* What became of the containers of @old: @now is the same pod, NULL: gone. */
-static void tell_containers(struct podfs_names *n, const char *ns,
-			    const struct names_pod *old,
-			    const struct names_pod *now,
-			    const struct podfs_pod_view *v)
-{
-	const char *at = old->text + old->containers_at;
-	const char *uid = old->text + old->uid_at;
-	struct names_container was, is;
-
-	for (unsigned i = 0; i < old->containers; i++) {
-		at = names_container_at(at, &was);
-		if (!now || !pod_container(now, was.name, &is)) {
-			n->events->container(n->events->arg, uid, was.name, "",
-					     false, "");
-			if (now && was.shown)
-				tell(n, PODFS_CONTAINER, ns, old->text,
-				     was.name, true);
-			continue;
-		}
-		if (was.id != is.id || was.running != is.running)
-			tell_state(n, v, &is);
-		if (was.shown != is.shown)
-			tell(n, PODFS_CONTAINER, ns, old->text, was.name,
-			     was.shown);
-	}
-}
-
-static void tell_new_containers(struct podfs_names *n, const char *ns,
-				const struct names_pod *old,
-				const struct names_pod *now,
-				const struct podfs_pod_view *v)
-{
-	const char *at = now->text + now->containers_at;
-	struct names_container is, was;
-
-	for (unsigned i = 0; i < now->containers; i++) {
-		at = names_container_at(at, &is);
-		if (pod_container(old, is.name, &was))
-			continue;
-		if (is.id)
-			tell_state(n, v, &is);
-		if (is.shown)
-			tell(n, PODFS_CONTAINER, ns, now->text, is.name, false);
-	}
-}
-
 /* ---- pods ------------------------------------------------------------------ */
 
 static char *put_text(char *at, const char *s)
@@ -247,8 +164,8 @@ static void pod_remove(struct podfs_names *n, struct names_ns *ns,
 {
 	pod_swap(n, ns, p, NULL);
 	if (ns->listed)
-		tell(n, PODFS_POD, ns->name, p->text, "", true);
-	tell_containers(n, ns->name, p, NULL, NULL);
+		names_tell(n, PODFS_POD, ns->name, p->text, "", true);
+	names_tell_containers(n, ns->name, p, NULL, NULL);
 	free(p);
 }
 
@@ -276,12 +193,12 @@ int podfs_names_pod(struct podfs_names *n, const struct podfs_pod_view *v)
 		now = NULL;
 	}
 	if (old) {
-		tell_containers(n, ns->name, old, now, v);
+		names_tell_containers(n, ns->name, old, now, v);
 		if (now)
-			tell_new_containers(n, ns->name, old, now, v);
+			names_tell_new_containers(n, ns->name, old, now, v);
 		free(old);
 	} else if (now && ns->listed) {
-		tell(n, PODFS_POD, ns->name, now->text, "", false);
+		names_tell(n, PODFS_POD, ns->name, now->text, "", false);
 	}
 	return now ? 0 : -ENOMEM;
 }
@@ -345,7 +262,7 @@ void podfs_names_pods_end(struct podfs_names *n, const char *ns_name)
 static void tell_listed(struct podfs_names *n, struct names_ns *ns)
 {
 	if (ns->listed)
-		tell(n, PODFS_NAMESPACE, ns->name, "", "", false);
+		names_tell(n, PODFS_NAMESPACE, ns->name, "", "", false);
 }
 
 /* Better what was true a while ago than nothing. */
@@ -421,7 +338,7 @@ static void ns_remove(struct podfs_names *n, struct names_ns *ns)
 	HASH_DEL(n->namespaces, ns);
 	n->n_namespaces--;
 	pthread_mutex_unlock(&n->lock);
-	tell(n, PODFS_NAMESPACE, ns->name, "", "", true);
+	names_tell(n, PODFS_NAMESPACE, ns->name, "", "", true);
 	free(ns);
 }
 
@@ -453,5 +370,5 @@ void podfs_names_namespaces_state(struct podfs_names *n, enum podfs_known state)
 	n->namespaces_state = state;
 	pthread_mutex_unlock(&n->lock);
 	if (was != state)
-		tell(n, PODFS_NAMESPACE, "", "", "", false);
+		names_tell(n, PODFS_NAMESPACE, "", "", "", false);
 }

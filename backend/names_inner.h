@@ -1,5 +1,6 @@
 /*
- * What names.c writes and names_read.c reads. For these two only.
+ * What names.c writes, names_tell.c tells of and names_read.c reads. For these
+ * only. Thread: the control thread; any in names_read.c, under the lock.
  */
 #ifndef PODFS_BACKEND_NAMES_INNER_H
 #define PODFS_BACKEND_NAMES_INNER_H
@@ -72,5 +73,20 @@ struct podfs_names {
 
 struct names_ns *names_find_ns(struct podfs_names *n, const char *name);
 struct names_pod *names_find_pod(struct names_ns *ns, const char *name);
+
+/* That it came, or is gone (@removed). No lock may be held. */
+void names_tell(struct podfs_names *n, enum podfs_kind kind, const char *ns,
+		const char *pod, const char *container, bool removed);
+/* What became of the containers of @old: @now is the same pod, of which @v has
+ * the words; NULL: gone. */
+void names_tell_containers(struct podfs_names *n, const char *ns,
+			   const struct names_pod *old,
+			   const struct names_pod *now,
+			   const struct podfs_pod_view *v);
+/* Those of @now that @old had not. */
+void names_tell_new_containers(struct podfs_names *n, const char *ns,
+			       const struct names_pod *old,
+			       const struct names_pod *now,
+			       const struct podfs_pod_view *v);
 
 #endif

@@ -27,7 +27,7 @@ void podfs_rpc_init(struct podfs_rpc *r)
 	r->inflight_max = WIRE_INFLIGHT_MAX;
 }
 
-static void detach(struct podfs_rpc *r)
+void podfs_rpc_detach(struct podfs_rpc *r)
 {
 	free(r->parser_buf);
 	free(r->unpacked);
@@ -44,13 +44,13 @@ static void detach(struct podfs_rpc *r)
 
 int podfs_rpc_attach(struct podfs_rpc *r)
 {
-	detach(r); /* of a stream that never opened */
+	podfs_rpc_detach(r); /* of a stream that never opened */
 	r->parser_buf = malloc(WIRE_FRAME_MAX);
 	r->unpacked = malloc(WIRE_BODY_MAX);
 	r->staged = malloc(WIRE_FRAME_MAX);
 	r->sent = calloc(PODFS_RPC_BUCKETS, sizeof(*r->sent));
 	if (!r->parser_buf || !r->unpacked || !r->staged || !r->sent) {
-		detach(r);
+		podfs_rpc_detach(r);
 		return -ENOMEM;
 	}
 	wire_parser_init(&r->parser, r->parser_buf, WIRE_FRAME_MAX);
@@ -60,7 +60,7 @@ int podfs_rpc_attach(struct podfs_rpc *r)
 void podfs_rpc_done(struct podfs_rpc *r)
 {
 	podfs_rpc_orphans_fail(r, -ENOTCONN);
-	detach(r);
+	podfs_rpc_detach(r);
 }
 
 static struct podfs_rpc_list *bucket(struct podfs_rpc *r, uint64_t id)
@@ -73,7 +73,7 @@ static size_t frame_size(const struct podfs_call *c)
 	return WIRE_HEADER_SIZE + c->body_len;
 }
 
-static struct podfs_call *find_sent(struct podfs_rpc *r, uint64_t id)
+struct podfs_call *podfs_rpc_find_sent(struct podfs_rpc *r, uint64_t id)
 {
 	struct podfs_call *c = r->sent ? bucket(r, id)->first : NULL;
 
@@ -84,7 +84,7 @@ static struct podfs_call *find_sent(struct podfs_rpc *r, uint64_t id)
 
 static bool is_due(struct podfs_rpc *r, uint64_t id)
 {
-	if (find_sent(r, id))
+	if (podfs_rpc_find_sent(r, id))
 		return true;
 	for (const struct podfs_call *c = r->again.first; c; c = c->rpc.next)
 		if (c->rpc.id == id)
@@ -102,7 +102,7 @@ static uint64_t ack(struct podfs_rpc *r)
 	return r->lowest;
 }
 
-static void take_out(struct podfs_rpc *r, struct podfs_call *c)
+void podfs_rpc_take_out(struct podfs_rpc *r, struct podfs_call *c)
 {
 	switch ((enum podfs_rpc_state)c->rpc.state) {
 	case PODFS_CALL_QUEUED:
@@ -126,11 +126,10 @@ static void take_out(struct podfs_rpc *r, struct podfs_call *c)
 	c->rpc.state = PODFS_CALL_DONE;
 }
 
-/* The one place where a call ends. */
 void podfs_rpc_complete(struct podfs_rpc *r, struct podfs_call *c, int status,
 			const uint8_t *body, size_t len)
 {
-	take_out(r, c);
+	podfs_rpc_take_out(r, c);
 	r->calls--;
 	r->completed++;
 	podfs_rpc_end(c, status, body, len);
@@ -205,7 +204,7 @@ static void stamp(struct podfs_rpc *r, struct podfs_call *c)
 		.op = (uint16_t)c->op,
 	};
 
-	take_out(r, c);
+	podfs_rpc_take_out(r, c);
 	wire_op_flags(h.op, &flags);
 	h.flags = (uint16_t)(c->prio << WIRE_FLAG_PRIO_SHIFT);
 	if (again && !(flags & WIRE_F_I))
@@ -274,7 +273,7 @@ size_t podfs_rpc_fill(struct podfs_rpc *r, uint8_t *p, size_t cap)
 static void reply(struct podfs_rpc *r, const struct wire_header *h,
 		  const uint8_t *body, size_t len)
 {
-	struct podfs_call *c = find_sent(r, h->id);
+	struct podfs_call *c = podfs_rpc_find_sent(r, h->id);
 	unsigned flags = 0;
 	int err = 0;
 
@@ -329,148 +328,4 @@ int podfs_rpc_bytes(struct podfs_rpc *r, const uint8_t *p, size_t n)
 		if (streams != r->streams)
 			return 0;
 	}
-}
-
-void podfs_rpc_lost(struct podfs_rpc *r)
-{
-	r->open = false;
-	r->streams++;
-	podfs_rpc_orphans_end(r);
-	if (r->hello)
-		podfs_rpc_complete(r, r->hello, -ENOTCONN, NULL, 0);
-	/* in the order of their ids, so that changes repeat in their order */
-	for (uint64_t id = r->lowest; id < r->next_id; id++) {
-		struct podfs_call *c = find_sent(r, id);
-
-		if (!c)
-			continue;
-		take_out(r, c);
-		if (c->op == WIRE_OP_HELLO || c->op == WIRE_OP_PING) {
-			c->rpc.state = PODFS_CALL_DONE;
-			podfs_rpc_complete(r, c, -ENOTCONN, NULL, 0);
-			continue;
-		}
-		if (c->restart)
-			c->restart(c);
-		c->rpc.state = PODFS_CALL_AGAIN;
-		podfs_rpc_list_insert(&r->again, c);
-	}
-	detach(r);
-}
-
-/* The helper knows nothing of it any more: what may run twice does, what may
- * not has an unknown outcome, what needs a handle has lost it. */
-static void start_over(struct podfs_rpc *r, struct podfs_call *c)
-{
-	unsigned flags = 0;
-	int err = 0;
-
-	wire_op_flags((uint16_t)c->op, &flags);
-	if (flags & WIRE_F_H)
-		err = -ESTALE;
-	else if (!(flags & WIRE_F_I) && c->op != WIRE_OP_OPEN)
-		err = -ECONNABORTED;
-	if (err) {
-		podfs_rpc_complete(r, c, err, NULL, 0);
-		return;
-	}
-	take_out(r, c);
-	c->rpc.state = PODFS_CALL_QUEUED;
-	podfs_rpc_list_push(&r->queue[c->prio], c);
-}
-
-void podfs_rpc_again(struct podfs_rpc *r, bool resumed, uint32_t epoch)
-{
-	while (!resumed && r->again.first)
-		start_over(r, r->again.first);
-	for (unsigned i = 0; i < PODFS_RPC_PRIOS; i++) {
-		struct podfs_call *c = r->queue[i].first;
-
-		while (c) {
-			struct podfs_call *next = c->rpc.next;
-
-			if (c->epoch != 0 && c->epoch != epoch)
-				podfs_rpc_complete(r, c, -ESTALE, NULL, 0);
-			c = next;
-		}
-	}
-	r->open = true;
-}
-
-/* @handles: those only that use one. */
-static void fail_list(struct podfs_rpc *r, struct podfs_rpc_list *l, int status,
-		      bool handles)
-{
-	struct podfs_call *c = l->first;
-
-	while (c) {
-		struct podfs_call *after = c->rpc.next;
-
-		if (!handles || c->epoch != 0)
-			podfs_rpc_complete(r, c, status, NULL, 0);
-		c = after;
-	}
-}
-
-static void fail_lists(struct podfs_rpc *r, int status, bool handles)
-{
-	fail_list(r, &r->again, status, handles);
-	for (unsigned i = 0; r->sent && i < PODFS_RPC_BUCKETS; i++)
-		fail_list(r, &r->sent[i], status, handles);
-	for (unsigned i = 0; i < PODFS_RPC_PRIOS; i++)
-		fail_list(r, &r->queue[i], status, handles);
-}
-
-void podfs_rpc_fail_handles(struct podfs_rpc *r, int status)
-{
-	fail_lists(r, status, true);
-}
-
-void podfs_rpc_fail_all(struct podfs_rpc *r, int status)
-{
-	if (r->hello)
-		podfs_rpc_complete(r, r->hello, status, NULL, 0);
-	podfs_rpc_orphans_fail(r, status);
-	fail_lists(r, status, false);
-}
-
-static int64_t expire_list(struct podfs_rpc *r, struct podfs_rpc_list *l,
-			   int64_t now, int status, int64_t next)
-{
-	struct podfs_call *c = l->first;
-
-	while (c) {
-		struct podfs_call *after = c->rpc.next;
-
-		bool cancelled = atomic_load(&c->rpc.cancelled);
-
-		if (cancelled || c->rpc.deadline <= now) {
-			int why = cancelled ? -EINTR : status;
-
-			r->timed_out += !cancelled;
-
-			podfs_rpc_abandon(r, c);
-			podfs_rpc_complete(r, c, why, NULL, 0);
-		} else if (c->rpc.deadline < next) {
-			next = c->rpc.deadline;
-		}
-		c = after;
-	}
-	return next;
-}
-
-int64_t podfs_rpc_expire(struct podfs_rpc *r, int64_t now, int status)
-{
-	int64_t next = INT64_MAX;
-
-	next = expire_list(r, &r->again, now, status, next);
-	for (unsigned i = 0; r->sent && i < PODFS_RPC_BUCKETS; i++)
-		next = expire_list(r, &r->sent[i], now, status, next);
-	for (unsigned i = 0; i < PODFS_RPC_PRIOS; i++)
-		next = expire_list(r, &r->queue[i], now, status, next);
-	if (r->hello && r->hello->rpc.deadline <= now)
-		podfs_rpc_complete(r, r->hello, status, NULL, 0);
-	else if (r->hello && r->hello->rpc.deadline < next)
-		next = r->hello->rpc.deadline;
-	return next;
 }

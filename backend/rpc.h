@@ -90,8 +90,8 @@ void podfs_rpc_again(struct podfs_rpc *r, bool resumed, uint32_t epoch);
 void podfs_rpc_fail_handles(struct podfs_rpc *r, int status);
 /* Completes all with @status. */
 void podfs_rpc_fail_all(struct podfs_rpc *r, int status);
-/* Completes what is past its deadline or was cancelled; the next deadline, or
- * INT64_MAX. @stuck: the oldest request that was sent has waited since. */
+/* Completes what is past its deadline at @now (CLOCK_MONOTONIC, ms) with
+ * @status, what was cancelled with -EINTR; the next deadline, or INT64_MAX. */
 int64_t podfs_rpc_expire(struct podfs_rpc *r, int64_t now, int status);
 
 #endif

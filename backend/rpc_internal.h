@@ -1,5 +1,5 @@
 /*
- * Between rpc.c, rpc_list.c and rpc_late.c. Thread: the I/O thread.
+ * Between rpc.c, rpc_again.c, rpc_list.c and rpc_late.c. Thread: the I/O thread.
  */
 #ifndef PODFS_BACKEND_RPC_INTERNAL_H
 #define PODFS_BACKEND_RPC_INTERNAL_H
@@ -14,10 +14,18 @@ enum podfs_rpc_state { /* call->rpc.state */
 	PODFS_CALL_HELLO,
 };
 
+/* Frees what is a stream's. */
+void podfs_rpc_detach(struct podfs_rpc *r);
+/* NULL: none that waits for its reply. */
+struct podfs_call *podfs_rpc_find_sent(struct podfs_rpc *r, uint64_t id);
+/* From wherever it is. */
+void podfs_rpc_take_out(struct podfs_rpc *r, struct podfs_call *c);
+
 void podfs_rpc_list_push(struct podfs_rpc_list *l, struct podfs_call *c);
 /* By id: some may have waited there since the stream before. */
 void podfs_rpc_list_insert(struct podfs_rpc_list *l, struct podfs_call *c);
 void podfs_rpc_list_remove(struct podfs_rpc_list *l, struct podfs_call *c);
+/* The one place where a call ends. */
 void podfs_rpc_complete(struct podfs_rpc *r, struct podfs_call *c, int status,
 			const uint8_t *body, size_t len);
 
