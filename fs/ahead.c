@@ -150,7 +150,7 @@ bool fs_ahead_find(struct fs_op *op, struct wire_str path,
 	    fs_ahead_scan_covers(a->scan, fs_ahead_parent_of(path))) {
 		fs_ahead_see_locked(a, fs_ahead_parent_of(path), op->pid, now);
 		a->scan->last_used = now;
-		a->scan->used++;
+		fs_ahead_scan_used(a->scan);
 		if (fs_ahead_scan_wanted_locked(a))
 			send = a->scan;
 	} else if (!there && comes_locked(a, op, path, kind, now, &wish) &&
@@ -231,7 +231,7 @@ bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
 		a->scan = NULL;
 	}
 	if (item && a->scan) {
-		a->scan->used++;
+		fs_ahead_scan_used(a->scan);
 		a->scan->last_used = now;
 		if (fs_ahead_scan_wanted_locked(a))
 			send = a->scan;

@@ -20,6 +20,9 @@
 /* What a piece may have beyond its budget: the last folder. */
 #define PIECE_OVER (2u << 20)
 #define ENTRIES_MAX ((size_t)1 << 20)
+/* Who used so many items walks for sure: what comes next is asked for while all
+ * of the last piece may still be here, so that none is waited for. */
+#define SURE 8u
 /* For so many pieces one waits; what isn't there then is asked for. */
 #define PATIENCE 2
 #define OFF_MS 1000
@@ -70,7 +73,8 @@ bool fs_ahead_scan_brings(const struct fs_ahead_scan *s, struct wire_str path,
 
 	return !s->ended && (folder || s->content) &&
 	       fs_ahead_scan_covers(s, path) &&
-	       (order > 0 || (order == 0 && s->at_comes));
+	       (order > 0 ||
+		(order == 0 && (s->at_comes || s->entries_len > 0)));
 }
 
 bool fs_ahead_scan_wanted_locked(const struct fs_ahead *a)
@@ -78,7 +82,7 @@ bool fs_ahead_scan_wanted_locked(const struct fs_ahead *a)
 	const struct fs_ahead_scan *s = a->scan;
 
 	return s && !s->under_way && !s->ended && s->used > 0 &&
-	       a->held <= s->budget / 2;
+	       a->held <= (s->served < SURE ? s->budget / 2 : s->budget);
 }
 
 /* ---- what comes ------------------------------------------------------------------ */
@@ -128,7 +132,7 @@ static void serve(struct fs_ahead *a, struct fs_op *list)
 		else if (look_locked(a, op, &seen))
 			i = &seen;
 		if (a->scan && i)
-			a->scan->used++;
+			fs_ahead_scan_used(a->scan);
 		else if (a->scan)
 			a->scan->misses++;
 		pthread_mutex_unlock(&a->lock);

@@ -32,7 +32,8 @@ struct fs_ahead_scan {
 	uint32_t file_max_next; /* ... with the next */
 	size_t received;   /* of it */
 	unsigned misses;   /* names that were waited for and didn't come */
-	size_t used;	   /* items since it was asked for */
+	size_t used;	   /* items since it was asked for ... */
+	size_t served;	   /* ... and since the first piece was */
 	unsigned changes;  /* the tree's, when it was asked for */
 	struct fs_moment when; /* that was */
 	int64_t last_used; /* ms */
@@ -41,6 +42,12 @@ struct fs_ahead_scan {
 	size_t entries_len;
 	uint8_t frame[PODFS_CALL_HEADROOM + 2 * (WIRE_PATH_MAX + 2) + 64];
 };
+
+static inline void fs_ahead_scan_used(struct fs_ahead_scan *s)
+{
+	s->used++;
+	s->served++;
+}
 
 /* NULL: no memory. What is before @from is left out; with @content, @from too. */
 struct fs_ahead_scan *fs_ahead_scan_new(struct fs_op *op, struct wire_str root,

@@ -165,6 +165,10 @@ uint32_t fs_node_mode(struct fs_nodes *n, const struct fs_node *node);
  * it, or was seen within @age_ms. So the link's target below. */
 bool fs_node_lacks_xattr(struct fs_nodes *n, struct fs_node *node,
 			 const char *name, int64_t age_ms);
+/* Whether it is a folder that whoever there is may go into, as was seen within
+ * @age_ms: so says its mode, and no access control list says otherwise. */
+bool fs_node_is_open_to_all(struct fs_nodes *n, struct fs_node *node,
+			    int64_t age_ms);
 /* One is being set or was; or that one isn't there. */
 void fs_node_xattr_set(struct fs_nodes *n, struct fs_node *node);
 void fs_node_no_capability(struct fs_nodes *n, struct fs_node *node);

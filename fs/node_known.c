@@ -1,7 +1,8 @@
-/* What is known of a node without asking: a link's target, and extended
- * attributes that it doesn't have. */
+/* What is known of a node without asking: a link's target, extended attributes
+ * that it doesn't have, who may go into it. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "fs/clock.h"
 #include "fs/known.h"
@@ -28,6 +29,21 @@ bool fs_node_lacks_xattr(struct fs_nodes *n, struct fs_node *node,
 			strcmp(name, "security.capability") == 0;
 	pthread_mutex_unlock(&n->lock);
 	return lacks;
+}
+
+bool fs_node_is_open_to_all(struct fs_nodes *n, struct fs_node *node,
+			    int64_t age_ms)
+{
+	const struct wire_attr *a = &node->attr;
+	const uint32_t all = S_IXUSR | S_IXGRP | S_IXOTH;
+	bool open;
+
+	if (!fs_node_lacks_xattr(n, node, "system.posix_acl_access", age_ms))
+		return false;
+	pthread_mutex_lock(&n->lock);
+	open = S_ISDIR(a->mode) && (a->mode & all) == all;
+	pthread_mutex_unlock(&n->lock);
+	return open;
 }
 
 void fs_node_gave(struct fs_nodes *n, struct fs_node *node, size_t len)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "fs/ahead_items.h"
 #include "fs/clock.h"
@@ -446,7 +447,12 @@ void fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
 		fs_node_put(&fs->nodes, node);
 		return;
 	}
-	if (node && fs_known_may(&fs->nodes, node, mask & 7)) {
+	/* a program that walks goes into each folder by chdir(2), which asks */
+	if (node && (fs_known_may(&fs->nodes, node, mask & 7) ||
+		     ((mask & 7) == X_OK &&
+		      fs_node_is_open_to_all(&fs->nodes, node,
+					     (int64_t)(fs->config.attr_timeout *
+						       1000))))) {
 		fuse_reply_err(req, 0);
 		fs_node_put(&fs->nodes, node);
 		return;

@@ -4,14 +4,16 @@ import contextlib
 import errno
 import fcntl
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from pipe_mount import liar, mounted
+from pipe_mount import HELPER, liar, mounted
 
 
 def make(root, folders=30, files=20):
@@ -82,6 +84,43 @@ def kinds(mount, function):
     before = count()
     function()
     return {k: n - before.get(k, 0) for k, n in count().items()}
+
+
+def test_a_file_that_is_coming_is_waited_for(tmp_path):
+    """Of several frames, opened when the first is there."""
+    relay = shlex.join([sys.executable,
+                        str(Path(__file__).with_name("trickle.py")),
+                        "65536", "0.03"])
+    with mounted(tmp_path, "--attr-timeout", "60",
+                 helper=f"{relay} {HELPER} serve --inline --root "
+                        f"{tmp_path}/root") as mount:
+        (mount.root / "l").mkdir()
+        for i in range(40):
+            (mount.root / "l" / f"f{i:02}").write_bytes(os.urandom(30000))
+        large = os.urandom(1 << 20)
+        (mount.root / "l" / "large").write_bytes(large)
+        os.listdir(mount.files)
+        os.listdir(mount.files / "l")
+        for i in range(40):
+            read(mount.files / "l" / f"f{i:02}")
+        time.sleep(0.1)
+        got = []
+        assert kinds(mount, lambda: got.append(
+            read(mount.files / "l" / "large"))).get("OPEN", 0) == 0
+        assert got == [large]
+
+
+def test_a_folder_for_all_is_gone_into(patient):
+    """By chdir(2), which asks whether one may; that isn't known of others."""
+    for name, mode in ("all", 0o755), ("some", 0o750), ("acl", 0o755):
+        (patient.root / name).mkdir()
+        (patient.root / name).chmod(mode)
+    subprocess.run(["setfacl", "-m", "u:1234:-", patient.root / "acl"],
+                   check=True)
+    for name in "all", "some", "acl":
+        asked = kinds(patient, lambda name=name: subprocess.run(
+            ["true"], cwd=patient.files / name, check=True))
+        assert asked.get("ACCESS", 0) == (name != "all")
 
 
 @pytest.mark.parametrize("how", ["alone", "ahead"])
