@@ -11,9 +11,7 @@
 
 #define BLKSIZE_DEFAULT 4096
 
-/* A user's inode number: stable for a file of a container, also when it is
- * copied up (identity.h), different for two, and no number that the container
- * chose. Finalizer of MurmurHash3. */
+/* Finalizer of MurmurHash3. */
 static uint64_t mix(uint64_t h, uint64_t v)
 {
 	h ^= v;
@@ -24,13 +22,18 @@ static uint64_t mix(uint64_t h, uint64_t v)
 	return h ^ (h >> 33);
 }
 
+/* A user's inode number: stable for a file of a container, also when it is
+ * copied up (identity.h), different for two, and no number that the container
+ * chose, for it knows nothing of the salt. Of one file system they are in the
+ * order of its own: cp opens files in that order, and they mostly were made in
+ * the order of their names, in which a walk's files come. */
 static uint64_t inode_number(const struct podfs_fs *fs,
 			     const struct fs_node *node,
 			     const struct wire_attr *a)
 {
 	uint64_t h = mix(fs->salt, node->ino_salt);
 
-	h = mix(mix(h, a->dev), a->ino);
+	h = mix(h, a->dev) + a->ino;
 	return h > FS_INO_UNKNOWN ? h : h + FS_INO_UNKNOWN + 1;
 }
 

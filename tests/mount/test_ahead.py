@@ -241,6 +241,22 @@ def test_a_walk_by_a_list(patient, what, most):
     assert n <= most  # of 61 folders, 600 files, 30 that aren't there
 
 
+def test_numbers_are_in_the_order_of_the_containers(files, root):
+    """By which cp sorts what it opens; none is one of the container's."""
+    (root / "d").mkdir()
+    for i in range(50):
+        (root / "d" / f"{i * 7 % 50}").touch()
+
+    def by_number(folder):
+        with os.scandir(folder) as entries:
+            return [e.name for e in sorted(
+                entries, key=lambda e: e.stat().st_ino)]
+
+    assert by_number(files / "d") == by_number(root / "d")
+    there = {p.stat().st_ino for p in (root / "d").iterdir()}
+    assert not there & {p.stat().st_ino for p in (files / "d").iterdir()}
+
+
 def test_a_list_that_grows_old(files, root):
     """Names that were told ahead are as old as attributes may be."""
     make(root)
