@@ -13,11 +13,9 @@
 /* Replies to changes are small; so many bytes stand for thousands of them. A
  * client that never acknowledges loses the oldest. */
 #define REPLY_BYTES_MAX (1u << 20)
-#define ANY_STREAM 0
 
-/* Sends to the stream of that takeover, or to whatever there is; a lost one
- * loses nothing that matters: what may not run twice is remembered, the rest is
- * asked again. */
+/* Sends to the stream of that takeover; a lost one loses nothing that matters:
+ * what may not run twice is remembered, the rest is asked again. */
 static void send_frame(struct helper_session *s, uint64_t takeover,
 		       const uint8_t *frame, size_t len)
 {
@@ -25,9 +23,7 @@ static void send_frame(struct helper_session *s, uint64_t takeover,
 
 	pthread_mutex_lock(&s->output);
 	pthread_mutex_lock(&s->lock);
-	stream = takeover == ANY_STREAM || takeover == s->takeovers ?
-			 s->stream :
-			 NULL;
+	stream = takeover == s->takeovers ? s->stream : NULL;
 	pthread_mutex_unlock(&s->lock);
 	if (stream) {
 		/* a reply tells nothing that they don't tell before it */
@@ -73,16 +69,21 @@ enum helper_known helper_session_admit(struct helper_session *s,
 {
 	const struct helper_reply *kept;
 	uint8_t *copy = NULL;
+	uint64_t takeover;
 	size_t len = 0;
 	enum helper_known known = HELPER_NEW;
 
 	pthread_mutex_lock(&s->lock);
+	takeover = s->takeovers;
 	for (kept = s->replies; kept && kept->id != r->header.id;
 	     kept = kept->next)
 		;
 	if (s->stream != stream) {
 		known = HELPER_LATE;
-	} else if (same_running(s, r)) {
+	} else if ((!kept || kept->takeover == takeover) &&
+		   same_running(s, r)) {
+		/* one whose reply went to a stream that is gone only hasn't
+		 * been taken off the list yet */
 		known = HELPER_RUNNING;
 	} else if (kept) {
 		known = HELPER_ANSWERED;
@@ -99,7 +100,7 @@ enum helper_known helper_session_admit(struct helper_session *s,
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (copy)
-		send_frame(s, ANY_STREAM, copy, len);
+		send_frame(s, takeover, copy, len);
 	free(copy);
 	return known;
 }
@@ -130,20 +131,26 @@ void helper_session_acked(struct helper_session *s, uint64_t ack)
 	}
 }
 
-static void remember(struct helper_session *s, uint64_t id,
-		     const uint8_t *frame, size_t len)
+/* Returns the takeover whose stream it is to be sent to. Whoever asks for it on
+ * a later one gets what is remembered, and nothing twice. */
+static uint64_t remember(struct helper_session *s, uint64_t id,
+			 const uint8_t *frame, size_t len)
 {
 	struct helper_reply *r = malloc(sizeof(*r) + len);
 	struct helper_reply **end;
 	struct helper_reply *oldest = NULL;
+	uint64_t takeover;
 
-	if (!r)
-		return;
-	r->next = NULL;
-	r->id = id;
-	r->len = len;
-	memcpy(r->frame, frame, len);
 	pthread_mutex_lock(&s->lock);
+	takeover = s->takeovers;
+	if (!r) {
+		pthread_mutex_unlock(&s->lock);
+		return takeover;
+	}
+	*r = (struct helper_reply){
+		.id = id, .takeover = takeover, .len = len
+	};
+	memcpy(r->frame, frame, len);
 	for (end = &s->replies; *end; end = &(*end)->next)
 		;
 	*end = r;
@@ -155,6 +162,7 @@ static void remember(struct helper_session *s, uint64_t id,
 	}
 	pthread_mutex_unlock(&s->lock);
 	free(oldest);
+	return takeover;
 }
 
 void helper_session_cancel(struct helper_session *s, uint64_t id)
@@ -189,12 +197,12 @@ void helper_session_reply(struct helper_request *r, uint8_t *frame, size_t len,
 		.status = status,
 	};
 
-	const uint64_t takeover = keep ? ANY_STREAM : r->takeover;
+	uint64_t takeover = r->takeover;
 	uint8_t *packed = NULL;
 
 	wire_header_put(frame, &h);
 	if (keep)
-		remember(r->session, h.id, frame, len);
+		takeover = remember(r->session, h.id, frame, len);
 	if (len >= WIRE_HEADER_SIZE + WIRE_PACK_MIN &&
 	    atomic_load(&r->session->packs))
 		packed = malloc(len);

@@ -26,6 +26,7 @@ struct helper_stream;
 struct helper_reply { /* kept until the client acknowledges it */
 	struct helper_reply *next;
 	uint64_t id;
+	uint64_t takeover; /* of the stream that its worker sends it to */
 	size_t len;
 	uint8_t frame[];
 };

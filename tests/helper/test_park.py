@@ -46,7 +46,7 @@ class Parked:
                 except BrokenPipeError:
                     pass
         self.process.terminate()
-        out, said = self.process.communicate(timeout=20)
+        out, said = self.process.communicate(timeout=60)
         assert out == b"" and said == b""
 
 
@@ -91,7 +91,7 @@ def test_another_user_is_no_client(parked):
         os.setresuid(65534, 65534, 65534)
         there.connect(name)
     subprocess.run(["true"], preexec_fn=connect, check=True)
-    there.settimeout(20)
+    there.settimeout(60)
     assert there.recv(1) == b""
     there.close()
     assert parked.stream()[1].call("PING", stamp=1) == {"stamp": 1}
@@ -117,9 +117,8 @@ def test_another_user_is_no_helper(tmp_path):
 def test_a_change_runs_once(parked, root):
     p, c = parked.stream()
     ident = c.send("MKDIR", path="once", mode=0o755, **OWNER)
-    time.sleep(0.2)  # its reply is on the way to a stream that dies
-    p.kill()
-    assert (root / "once").is_dir()
+    until((root / "once").is_dir)
+    p.kill()  # with its reply on the way
     (root / "once").rmdir()
     _, d = parked.stream(session=c.session, resume=1)
     body = wire.encode("REQ", "MKDIR", {"path": "once", "mode": 0o755,
@@ -136,9 +135,14 @@ def test_acknowledged_replies_are_forgotten(parked, root):
     c.replies(ident)
     c.ack = ident + 1
     c.call("PING", stamp=1)
-    time.sleep(0.3)  # its worker may not have taken it off the list yet
     body = wire.encode("REQ", "MKDIR", {"path": "a", "mode": 0o755, **OWNER})
-    c.raw(wire.frame("MKDIR", ident, body, wire.AGAIN, ident + 1))
+
+    def answered():
+        """Not while its worker has not taken it off the list yet."""
+        c.raw(wire.frame("MKDIR", ident, body, wire.AGAIN, ident + 1))
+        return c.some_came(1)
+
+    until(answered)
     with pytest.raises(client.Refused) as e:
         c.replies(ident)
     assert e.value.errno == errno.EEXIST
@@ -148,7 +152,7 @@ def test_a_new_stream_replaces_the_old(parked):
     p, c = parked.stream()
     q, d = parked.stream(session=c.session, resume=1)
     assert d.call("PING", stamp=4) == {"stamp": 4}
-    assert p.wait(20) == 0
+    assert p.wait(60) == 0
 
 
 def test_what_comes_late_on_the_old_one_is_not_done(parked, root):
@@ -186,7 +190,7 @@ def test_a_reply_of_many_frames_begins_anew(parked, root, wait):
                                        "count": 1 << 20})
     d.raw(wire.frame("READ", ident, body, wire.AGAIN, ident))
     assert b"".join(p["data"] for p in d.replies(ident)) == data
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert d.call("PING", stamp=2) == {"stamp": 2}
 
 
@@ -196,7 +200,7 @@ def test_entries_that_came_with_an_open_come_whole_or_not(parked, root):
     _, c = parked.stream()
     ident = c.send("OPEN", path="", flags=wire.constant("WIRE_OPEN_READ") |
                    wire.constant("WIRE_OPEN_DIRECTORY"), data_max=1 << 18)
-    time.sleep(0.3)  # the pipe is full
+    assert c.some_came(60)
     _, d = parked.stream(session=c.session, resume=1)
     body = wire.encode("REQ", "OPEN", {
         "path": "", "flags": wire.constant("WIRE_OPEN_READ") |
@@ -213,7 +217,7 @@ def test_bye_says_whether_to_forget(parked, root, forget):
     p, c = parked.stream()
     c.call("BYE", forget=forget)
     p.stdin.close()
-    p.wait(20)
+    p.wait(60)
     _, d = parked.stream(session=c.session, resume=1)
     assert d.hello["resumed"] == 1 - forget
 
@@ -222,9 +226,9 @@ def test_bye_may_end_the_helper(parked):
     p, c = parked.stream()
     other, d = parked.stream()
     c.call("BYE", forget=wire.constant("WIRE_BYE_END"))
-    assert parked.process.wait(20) == 0
-    p.wait(20)
-    other.wait(20)
+    assert parked.process.wait(60) == 0
+    p.wait(60)
+    other.wait(60)
 
 
 def test_serve_without_park_says_so(tmp_path):
@@ -266,7 +270,7 @@ def test_a_thousand_streams_leave_nothing(parked, root, bye):
         parked.streams.remove(p)
 
     def settled(most):
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while (now := size()) and any(now[k] > most[k] for k in most):
             if time.monotonic() > end:
                 return now

@@ -26,4 +26,4 @@ def test_it_is_behind_its_filter(tmp_path):
         assert status_of(helper.pid)["NoNewPrivs"] == "1"
     finally:
         helper.stdin.close()
-        helper.wait(10)
+        helper.wait(60)

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import select
 import subprocess
 from pathlib import Path
 
@@ -54,6 +55,12 @@ class Client:
                 raise Closed(f"stream ended after {len(data)} of {n} bytes")
             data += more
         return data
+
+    def some_came(self, seconds):
+        """Of the next frame, in that time; nothing of it is read."""
+        poll = select.poll()
+        poll.register(self.frm, select.POLLIN)
+        return bool(poll.poll(1000 * seconds))
 
     def frame(self):
         """The next reply's; events before it are put aside."""
@@ -118,7 +125,7 @@ def end(p):
             f.close()
         except BrokenPipeError:
             pass
-    code = p.wait(20)
+    code = p.wait(60)
     said = p.stderr.read().decode()
     p.stderr.close()
     return code, said
