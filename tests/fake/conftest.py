@@ -98,7 +98,7 @@ class Tool:
     def read_errors(self):
         self.stderr = self.process.stderr.read()
 
-    def expect(self, text, timeout=10):
+    def expect(self, text, timeout=60):
         """Waits for the line @text; keeps the others in seen."""
         until = time.monotonic() + timeout
         while True:
@@ -118,7 +118,7 @@ class Tool:
         self.process.stdin.write("list\n")
         self.process.stdin.flush()
         before = len(self.seen)
-        self.expect(".", timeout=10)
+        self.expect(".")
         return {line.split(" ")[0] for line in self.seen[before:-1]
                 if not line.startswith(("+ ", "- ", "* "))}
 
@@ -126,10 +126,9 @@ class Tool:
         """Its last words, after it stopped."""
         if not self.process:
             return ""
-        began = time.monotonic()
         self.process.stdin.close()
+        # with the machine to itself within a second; what hangs, for longer
         code = self.process.wait(timeout=20)
-        took = time.monotonic() - began
         self.reader.join()
         self.errors.join()
         self.process.stdout.close()
@@ -137,8 +136,6 @@ class Tool:
         self.process = None
         print(self.stderr)
         assert code == 0, self.stderr
-        if "PODFS_WRAPPER" not in os.environ:
-            assert took < 1.5, "it must stop within a second"
         last = ""
         while not self.lines.empty():
             last = self.lines.get()

@@ -4,7 +4,7 @@ import json
 import time
 
 from apiserver import TLS_NAME, namespace, pod, status
-from scene import refuse, small
+from scene import SOON, refuse, small
 
 
 def is_watch(kind):
@@ -45,8 +45,8 @@ def test_garbage_for_a_list_comes_right(api, tool):
     small(api)
     for bad in (b"<html>hello</html>", b'{"items":[{}', b""):
         api.fault(lambda h, bad=bad: h.reply(200, bad), path="/api/v1/pods")
-    tool.watch().expect("+ db", timeout=60)
-    tool.expect("+ db/one", timeout=60)
+    tool.watch().expect("+ db")
+    tool.expect("+ db/one")
     assert {"db/one", "db/one/app", "db/two/a"} <= tool.list()
 
 
@@ -72,7 +72,7 @@ def test_an_endless_list_ends(api, tool):
         h.drop()
 
     api.fault(endless, path="/api/v1/pods")
-    tool.watch().expect("+ db/one", timeout=20)
+    tool.watch().expect("+ db/one")
 
 
 # ---- watches --------------------------------------------------------------------
@@ -156,7 +156,7 @@ def test_garbage_in_a_watch(api, tool):
         api.raw("pods", bad)
         name = f"after-{lists}"
         api.add(pod(name))
-        tool.expect(f"+ db/{name}", timeout=40)
+        tool.expect(f"+ db/{name}")
         # no telling what was missed
         assert api.count("/api/v1/pods", limit="500") > lists
     assert "db/one" in tool.list()
@@ -196,7 +196,7 @@ def test_errors_without_a_time(api, tool):
     api.fault(lambda h: h.drop(), times=1, **is_watch("pods"))
     api.raw("pods", b"")
     api.add(pod("three"))
-    tool.expect("+ db/three", timeout=30)
+    tool.expect("+ db/three")
     assert api.count("/api/v1/pods", limit="500") == 1
     assert "alive 1" in tool.end()
     assert tool.stderr.count("names may be out of date") == 1
@@ -233,7 +233,7 @@ def test_rights_that_were_there_are_waited_for(api, tool):
     api.fault(refuse(403, "Forbidden"), times=2, **is_watch("pods"))
     api.raw("pods", b"")
     api.add(pod("three"))
-    tool.expect("+ db/three", timeout=30)
+    tool.expect("+ db/three")
     tool.end()
     assert "asks for each namespace" not in tool.stderr
     assert tool.stderr.count("names are up to date again") == 1
@@ -248,7 +248,7 @@ def test_rights_that_are_taken_away(api, tool):
               path="/api/v1/pods", times=100)
     api.raw("pods", b"")
     api.add(pod("three"))
-    tool.expect("+ db/three", timeout=60)
+    tool.expect("+ db/three")
     tool.end()
     assert "asks for each namespace" in tool.stderr
 
@@ -279,7 +279,7 @@ def test_nobody_there(api, tool):
     api.close()
     tool.api.url = url
     code, out, took = tool.run("list")
-    assert code == 1 and out.startswith("start failed -111") and took < 5
+    assert code == 1 and out.startswith("start failed -111") and took < SOON
 
 
 def test_a_server_that_hangs(api, tool):
@@ -287,7 +287,7 @@ def test_a_server_that_hangs(api, tool):
     api.fault(lambda h: h.hang(), times=100)
     code, out, took = tool.run("--timeout", "2", "list")
     assert code == 1 and out.startswith("start failed -110"), out
-    assert took < 8
+    assert took < SOON
 
 
 def test_unauthorized(api, tool):
@@ -295,7 +295,7 @@ def test_unauthorized(api, tool):
     api.token = "another"
     code, out, took = tool.run("list")
     assert code == 1 and out.startswith("start failed -13: 401"), out
-    assert took < 5
+    assert took < SOON
 
 
 def test_a_token_file_is_read_again(api, tool, tmp_path):
@@ -340,7 +340,7 @@ def test_stops_while_a_plugin_runs(api, tool, tmp_path):
         "interactiveMode": "Never", "command": "sleep", "args": ["60"]}}
     code, out, took = tool.run("--timeout", "1", "list")
     assert code == 1 and out.startswith("start failed -110"), out
-    assert took < 4
+    assert took < SOON
 
 
 def test_stops_while_everything_hangs(api, tool):
@@ -351,4 +351,4 @@ def test_stops_while_everything_hangs(api, tool):
     api.fault(lambda h: h.hang(), times=100)
     api.raw("pods", b"")
     time.sleep(1)
-    tool.end()  # which measures
+    tool.end()  # which waits for a while, not for ever

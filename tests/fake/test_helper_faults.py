@@ -7,7 +7,7 @@ import time
 import pytest
 
 from apiserver import helper_state, namespace, pod
-from scene import mounted, refuse, runs, small
+from scene import SOON, mounted, refuse, runs, small
 
 
 def test_adds_a_helper(api, tool):
@@ -32,7 +32,7 @@ def test_the_watch_is_ahead_of_the_answer(api, tool):
     api.on_patch = slow
     code, out, took = tool.run("ensure", "db", "one", "app")
     assert code == 0, out
-    assert took < 5
+    assert took < SOON
 
 
 def test_climbs_down(api, tool):
@@ -81,7 +81,7 @@ def test_the_image_is_missing(api, tool):
                                   "message": "img: not found"})
     code, out, took = tool.run("ensure", "db", "one", "app")
     assert code == 1 and "ErrImagePull: img: not found" in out, out
-    assert took < 3
+    assert took < 8  # without the 10 s for one more try
     # asking again burns no second name
     code, out, _ = tool.run("ensure", "db", "one", "app")
     assert code == 1 and len(api.patches) == 1
@@ -109,7 +109,7 @@ def test_the_pod_goes_while_waiting(api, tool):
     api.on_patch = lambda a, t, c: a.remove(t)
     code, out, took = tool.run("ensure", "db", "one", "app")
     assert code == 1 and "failed -2" in out and "deleted" in out
-    assert took < 3
+    assert took < SOON
 
 
 def test_a_helper_that_never_starts(api, tool):
@@ -118,7 +118,7 @@ def test_a_helper_that_never_starts(api, tool):
         a, t, c["name"], waiting={"reason": "ContainerCreating"})
     code, out, took = tool.run("--timeout", "2", "ensure", "db", "one", "app")
     assert code == 1 and "failed -110" in out and "ContainerCreating" in out
-    assert took < 5
+    assert took < SOON
 
 
 def test_a_target_that_starts_late(api, tool):
@@ -179,14 +179,17 @@ def test_a_minutes_budget(api, tool, tmp_path):
     api.fault(refuse(403, "Forbidden"), path=None,
               query={"command": "/podfs-helper"}, times=9999)
     with mounted(tool, tmp_path / "k8s", "--max-new-helpers", "5") as k8s:
+        began = time.monotonic()
         found = subprocess.run(["find", k8s, "-maxdepth", "4"], text=True,
-                               capture_output=True, timeout=60, check=False)
+                               capture_output=True, timeout=300, check=False)
+        more = (time.monotonic() - began) // (60 / 5)
         log = (tmp_path / "podfs.log").read_text()
-    assert len(api.patches) == 5
+    assert 5 <= len(api.patches) <= 5 + more
+    refused = 200 - len(api.patches)
     assert len(found.stdout.splitlines()) == 2 + 200 + 200
-    assert found.stderr.count("Resource temporarily unavailable") == 195
+    assert found.stderr.count("Resource temporarily unavailable") == refused
     assert log.count("5 new helper containers a minute are allowed "
-                     "(--max-new-helpers)") == 195
+                     "(--max-new-helpers)") == refused
 
 
 def test_names_that_are_spent(api, tool, tmp_path):

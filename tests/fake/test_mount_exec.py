@@ -10,7 +10,7 @@ import time
 import pytest
 
 from apiserver import namespace, pod, status
-from scene import EXEC, mounted, refuse, runs
+from scene import EXEC, SOON, mounted, refuse, runs
 
 
 
@@ -50,7 +50,7 @@ def test_the_other_subprotocol(api, tool, tmp_path, target, code):
     with mounted(tool, tmp_path / "k8s") as k8s:
         began = time.monotonic()
         fails(k8s, target, errno.EIO if code == 400 else errno.EACCES)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < SOON
     asked = [h["Sec-WebSocket-Protocol"] for h in upgrades(api)]
     assert asked[:2] == ["v4.channel.k8s.io", "v5.channel.k8s.io"]
 
@@ -62,7 +62,7 @@ def test_the_servers_own_words(api, tool, tmp_path, target):
     with mounted(tool, tmp_path / "k8s") as k8s:
         began = time.monotonic()
         fails(k8s, target, errno.EACCES)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < SOON
         log = (tmp_path / "podfs.log").read_text()
     assert "user x cannot create resource pods/exec" in log
 
@@ -72,7 +72,7 @@ def test_two_at_once_find_the_other_subprotocol(api, tool, tmp_path):
     nothing from another that is just learning it."""
     api.add(namespace("db"), pod("one"), pod("two"))
     api.on_patch = runs
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
     paths = [f"/api/v1/namespaces/db/pods/{n}/exec" for n in ("one", "two")]
 
     def v5_only(handler):
@@ -92,7 +92,7 @@ def test_two_at_once_find_the_other_subprotocol(api, tool, tmp_path):
         for u in users:
             u.start()
         for u in users:
-            u.join(20)
+            u.join(120)
     with api.lock:
         for p in paths:
             asked = [h["Sec-WebSocket-Protocol"][:2] for _, at, _, h in
@@ -106,7 +106,7 @@ def test_the_end_while_an_upgrade_waits(api, tool, tmp_path, target):
 
     def hang(handler):
         asked.set()
-        end.wait(30)
+        end.wait(120)
         handler.reply(403, status(403, "Forbidden", "late"))
 
     api.fault(hang, path=EXEC)
@@ -114,7 +114,7 @@ def test_the_end_while_an_upgrade_waits(api, tool, tmp_path, target):
         with mounted(tool, tmp_path / "k8s") as k8s:
             ls = subprocess.Popen(["ls", k8s / target],
                                   stderr=subprocess.DEVNULL)
-            assert asked.wait(20)
+            assert asked.wait(60)
     finally:
         end.set()
-    assert ls.wait(20) != 0
+    assert ls.wait(60) != 0

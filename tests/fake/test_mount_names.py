@@ -10,13 +10,13 @@ import time
 import pytest
 
 from apiserver import namespace, pod
-from scene import mounted, refuse
+from scene import SOON, mounted, refuse
 
 
 def slow(api, event):
     """Pods only by namespace, and those of "db" when @event comes."""
     def late(handler):
-        event.wait(20)
+        event.wait(120)
         handler.reply(200, {"kind": "PodList", "metadata": {
             "resourceVersion": "1"}, "items": []})
 
@@ -47,7 +47,7 @@ def test_who_waits_can_be_killed(api, tool, tmp_path):
             time.sleep(0.3)
             assert waits.poll() is None
             waits.kill()
-            waits.wait(timeout=1)
+            waits.wait(timeout=SOON)
         event.set()
 
 
@@ -60,8 +60,8 @@ def test_umount_does_not_wait(api, tool, tmp_path):
         time.sleep(0.3)
         assert waits.poll() is None
         began = time.monotonic()
-    assert time.monotonic() - began < 2
-    assert waits.wait(timeout=2) != 0
+    assert time.monotonic() - began < SOON
+    assert waits.wait(timeout=SOON) != 0
     waits.stderr.close()
     event.set()
 

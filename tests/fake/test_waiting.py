@@ -40,4 +40,4 @@ def test_what_a_first_access_waits_for(api, tool, tmp_path):
         until(lambda: session(k8s)["waits_for"].startswith("pulling image"))
         assert "connection reset" in (tmp_path / "podfs.log").read_text()
         waits.kill()
-        waits.wait(timeout=10)
+        waits.wait(timeout=60)
