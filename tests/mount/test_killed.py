@@ -30,7 +30,8 @@ def frozen(mount):
 def mount(tmp_path_factory):
     # soon nothing that is known of the names serves
     with mounted(tmp_path_factory.mktemp("killed"),
-                 "--attr-timeout", "0.1") as m:
+                 "--attr-timeout", "0.1", "--timeout", "300",
+                 "--data-timeout", "300", "--sync-timeout", "300") as m:
         os.listdir(m.files)
         yield m
 

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from pipe_mount import liar
+from waiting import until
 
 
 def test_locks(files, root):
@@ -79,6 +80,14 @@ def test_a_close_ends_the_open_files_lock(tmp_path, lock):
                 lock(c)
 
 
+def is_free(f):
+    try:
+        flock(f)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("late", [False, True])
 def test_a_wait_that_was_interrupted_takes_no_lock(mount, files, root, late):
     """Nor when the helper grants it before it hears of the signal."""
@@ -88,26 +97,27 @@ def test_a_wait_that_was_interrupted_takes_no_lock(mount, files, root, late):
     with open(root / "f", "r+") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         waiter = subprocess.Popen(
-            [sys.executable, "-c", "import fcntl, signal, sys, time\n"
+            [sys.executable, "-c", "import fcntl, signal, sys\n"
              "def stop(*_): raise TimeoutError\n"
              "signal.signal(signal.SIGALRM, stop)\n"
              "with open(sys.argv[1], 'r+') as f:\n"
-             "    signal.setitimer(signal.ITIMER_REAL, 1)\n"
              "    try:\n"
+             "        print('open', flush=True)\n"
              "        fcntl.flock(f, fcntl.LOCK_EX)\n"
              "    except TimeoutError:\n"
              "        print('interrupted', flush=True)\n"
              "    sys.stdin.read()", files / "f"], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True)
-        time.sleep(0.7)
+        assert waiter.stdout.readline() == "open\n"
+        time.sleep(0.5)
         if late:
             os.kill(helper, signal.SIGSTOP)
         try:
+            waiter.send_signal(signal.SIGALRM)
             assert waiter.stdout.readline() == "interrupted\n"
             fcntl.flock(other, fcntl.LOCK_UN)
         finally:
             os.kill(helper, signal.SIGCONT)
-        time.sleep(0.5)
-        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        until(lambda: is_free(other))  # what was granted is given back
         waiter.communicate("")
         assert waiter.returncode == 0

@@ -65,7 +65,7 @@ def tried(look):
 
 
 def soon(check):
-    until(lambda: tried(check))
+    until(lambda: tried(check), 120)
 
 
 @pytest.fixture
