@@ -45,7 +45,8 @@ def installed(tmp_path_factory):
 
 def test_what_is_installed(installed):
     names = {str(p.relative_to(installed)) for p in installed.rglob("*")}
-    for wanted in ("bin/podfs", "sbin/mount.fuse.podfs",
+    for wanted in ("bin/podfs", "bin/kubectl-superdebug",
+                   "bin/kubectl_complete-superdebug", "sbin/mount.fuse.podfs",
                    "share/man/man1/podfs.1", "share/man/man8/podfs-mount.8",
                    "share/man/man5/podfs.conf.5",
                    "share/man/man1/kubectl-superdebug.1",

@@ -5,8 +5,8 @@ import subprocess
 
 from conftest import NAME, booted
 
-PAGES = ["podfs.1", "kubectl-superdebug.1", "podfs.conf.5", "podfs-mount.8",
-         "mount.fuse.podfs.8"]
+PAGES = ["podfs.1", "kubectl-superdebug.1", "kubectl_complete-superdebug.1",
+         "podfs.conf.5", "podfs-mount.8", "mount.fuse.podfs.8"]
 
 
 def field(deb, name):
@@ -47,6 +47,8 @@ def test_under_the_other_names(installed):
     m = installed
     done = m.run("kubectl-superdebug", "--help")
     assert "superdebug" in done.stdout.splitlines()[0]
+    assert m.run("kubectl_complete-superdebug", "--copy").stdout == (
+        "--copy-to\n:4\n")
     assert m.run("readlink", "-f", "/sbin/mount.fuse.podfs").stdout == (
         "/usr/bin/podfs\n")
 
