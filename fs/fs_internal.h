@@ -19,6 +19,8 @@
 #include "fs/notify.h"
 #include "fs/parked.h"
 
+struct fs_instead;
+
 struct podfs_fs {
 	struct podfs_fs_config config; /* its strings are copies */
 	struct podfs_backend_events events;
@@ -35,6 +37,8 @@ struct podfs_fs {
 	struct fs_interrupts interrupts;
 	struct fs_notifier notifier;
 	struct fs_parking parking;
+	struct fs_instead *insteads; /* nodes.lock; newest first */
+	atomic_uint insteads_kept;   /* how many */
 	struct fs_audit *audit; /* or NULL; never changed */
 	atomic_ullong dropped_names; /* what a helper listed and no kernel may
 				      * see */

@@ -14,7 +14,7 @@
 #include "fs/audit.h"
 #include "fs/device.h"
 #include "common/wire/limits.h"
-#include "fs/fs_internal.h"
+#include "fs/instead.h"
 #include "fs/names.h"
 
 #define BACKGROUND_MAX 512
@@ -305,6 +305,7 @@ void podfs_fs_free(struct podfs_fs *fs)
 		fuse_session_unmount(fs->session);
 	if (fs->session)
 		fuse_session_destroy(fs->session);
+	fs_insteads_done(fs);
 	fs_handles_done(&fs->handles);
 	fs_nodes_done(&fs->nodes);
 	fs_audit_free(fs->audit);

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/guard.h"
 #include "common/base/hash.h"
 #include "common/wire/limits.h"
+#include "fs/clock.h"
 
 #define KEY_MAX (sizeof(uint64_t) + WIRE_NAME_MAX + 1)
 
@@ -87,13 +89,45 @@ void fs_names_first(struct fs_name *name)
 	link_first(name);
 }
 
-void fs_names_remove(struct fs_nodes *n, struct fs_name *name)
+static void take_out(struct fs_nodes *n, struct fs_name *name)
+{
+	HASH_DELETE(hh, n->by_name, name);
+	unlink_name(name);
+	fs_made_lost_locked(name->parent);
+}
+
+static void drop(struct fs_nodes *n, struct fs_name *name)
 {
 	struct fs_node *parent = name->parent;
 
-	HASH_DELETE(hh, n->by_name, name);
-	unlink_name(name);
 	free(name);
-	fs_made_lost_locked(parent);
 	fs_node_put_locked(n, parent);
+}
+
+void fs_names_remove(struct fs_nodes *n, struct fs_name *name)
+{
+	take_out(n, name);
+	drop(n, name);
+}
+
+void fs_names_lose(struct fs_nodes *n, struct fs_name *name)
+{
+	struct fs_node *node = name->node;
+
+	take_out(n, name);
+	if (node->names) {
+		drop(n, name);
+		return;
+	}
+	fs_names_forget_lost(n, node);
+	node->lost = name;
+	node->lost_at = fs_now_ms();
+}
+
+void fs_names_forget_lost(struct fs_nodes *n, struct fs_node *node)
+{
+	struct fs_name *lost = podfs_steal_ptr(&node->lost);
+
+	if (lost)
+		drop(n, lost);
 }

@@ -29,6 +29,10 @@ int fs_names_add(struct fs_nodes *n, struct fs_node *parent, const char *name,
 void fs_names_first(struct fs_name *name);
 /* Frees it; the parent's reference is dropped by fs_node_put_locked(). */
 void fs_names_remove(struct fs_nodes *n, struct fs_name *name);
+/* It is another node's from now on; the one that had it remembers, if it was the
+ * last. */
+void fs_names_lose(struct fs_nodes *n, struct fs_name *name);
+void fs_names_forget_lost(struct fs_nodes *n, struct fs_node *node);
 
 void fs_node_put_locked(struct fs_nodes *n, struct fs_node *node);
 

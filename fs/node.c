@@ -55,6 +55,7 @@ static void destroy_locked(struct fs_nodes *n, struct fs_node *node)
 {
 	while (node->names)
 		fs_names_remove(n, node->names);
+	fs_names_forget_lost(n, node);
 	fs_watch_end_locked(n, node);
 	fs_known_drop_locked(node);
 	if (node->kind == FS_FILE && !fs_by_path(&node->attr))
@@ -135,6 +136,7 @@ void fs_nodes_done(struct fs_nodes *n)
 
 		if (!node)
 			continue;
+		free(node->lost);
 		fs_watch_end_locked(n, node);
 		fs_known_drop_locked(node);
 		node_free(node);
@@ -167,7 +169,7 @@ static int bind_locked(struct fs_nodes *n, struct fs_node *parent,
 		return 0;
 	}
 	if (old)
-		fs_names_remove(n, old);
+		fs_names_lose(n, old);
 	return fs_names_add(n, parent, name, node);
 }
 

@@ -65,6 +65,8 @@ struct fs_node {
 	uint64_t lookups; /* the kernel's count */
 	unsigned refs;	  /* children's names and running operations */
 	struct fs_name *names;
+	struct fs_name *lost; /* of what has none: its last, in no table ... */
+	int64_t lost_at;      /* ms; ... since another has it; or NULL */
 	struct fs_handle *open; /* open files, newest first */
 	struct wire_attr attr; /* the last that was seen; whose device and
 				* inode never change */
@@ -204,6 +206,10 @@ struct fs_loc {
 /* -ESTALE: it has no name any more and is not open; -ENAMETOOLONG; -ENOMEM. */
 int fs_node_loc(struct fs_nodes *n, struct fs_node *node, const char *name,
 		struct fs_loc *ret);
+/* As fs_node_loc(), also where its last name was seen to be another's a moment
+ * ago: who looked it up before, and means it by that name, is on his way here. */
+int fs_node_loc_last(struct fs_nodes *n, struct fs_node *node,
+		     struct fs_loc *ret);
 /* As fs_node_loc(), for what is done to the file itself: through an open file of
  * it if there is one, since its name may mean another by now. */
 int fs_node_loc_open(struct fs_nodes *n, struct fs_node *node,

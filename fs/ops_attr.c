@@ -1,160 +1,18 @@
-/* LOOKUP, GETATTR, SETATTR, ACCESS, and forgetting. */
+/* GETATTR, SETATTR, ACCESS. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fs/ahead_items.h"
 #include "fs/clock.h"
 #include "fs/convert.h"
+#include "fs/instead.h"
 #include "fs/known.h"
 #include "fs/link.h"
 #include "fs/look.h"
 #include "fs/opened.h"
 #include "fs/tree.h"
 #include "fs/virtual.h"
-
-/* ---- lookup ------------------------------------------------------------------- */
-
-static void asked_for(struct podfs_fs *fs, uint64_t id)
-{
-	struct fs_node *node = fs_node_get(&fs->nodes, id);
-
-	if (node)
-		fs_look_asked(fs, node);
-	fs_node_put(&fs->nodes, node);
-}
-
-static void lookup_done(struct fs_op *op, int status, const uint8_t *body,
-			size_t len)
-{
-	struct fuse_entry_param e;
-	struct wire_rep_LOOKUP m;
-
-	if (status == -ENOENT)
-		fs_node_unname(&op->fs->nodes, op->node, op->name);
-	if (status) {
-		fs_op_error(op, status);
-		return;
-	}
-	if (!FS_DECODE(op, LOOKUP, body, len, &m) || !fs_op_claim(op))
-		return;
-	status = fs_entry_of(op->fs, op->node, op->name, &m.attr, m.target,
-			     op->when, &e);
-	if (status) {
-		fuse_reply_err(op->req, fs_errno(status));
-		return;
-	}
-	if (S_ISDIR(m.attr.mode))
-		asked_for(op->fs, e.ino);
-	if (fuse_reply_entry(op->req, &e) != 0)
-		fs_node_forget(&op->fs->nodes, e.ino, 1);
-}
-
-bool fs_found_ahead(struct fs_op *op, const struct fs_ahead_item *item)
-{
-	const struct wire_str target = { .p = item->data ?
-						      (const char *)item->data :
-						      "",
-					 .n = (uint16_t)item->len };
-	struct fuse_entry_param e;
-	int err;
-
-	if (item->epoch != podfs_session_epoch(op->session) ||
-	    item->changes != atomic_load(&op->node->tree->changes))
-		return false;
-	if (item->attr.mode == 0) {
-		fs_op_error(op, -ENOENT);
-	} else if (fs_op_claim(op)) {
-		err = fs_entry_of(op->fs, op->node, op->name, &item->attr,
-				  target, item->when, &e);
-		fs_entry_aged(&e, (double)(fs_now_ms() - item->at) / 1000);
-		if (err)
-			fuse_reply_err(op->req, fs_errno(err));
-		else if (fuse_reply_entry(op->req, &e) != 0)
-			fs_node_forget(&op->fs->nodes, e.ino, 1);
-	}
-	fs_op_put(op);
-	return true;
-}
-
-static enum fs_ahead_kind kind_of(struct fs_op *op)
-{
-	struct podfs_fs *fs = op->fs;
-	struct fs_node *known = fs_node_named(&fs->nodes, op->node, op->name);
-	uint32_t mode;
-
-	if (!known)
-		return FS_AHEAD_ANY;
-	mode = fs_node_mode(&fs->nodes, known);
-	fs_node_put(&fs->nodes, known);
-	return S_ISDIR(mode) ? FS_AHEAD_FOLDER :
-	       S_ISREG(mode) ? FS_AHEAD_FILE :
-			       FS_AHEAD_ANY;
-}
-
-static bool find_ahead(struct fs_op *op, const struct wire_req_LOOKUP *m)
-{
-	return m->base == WIRE_BASE_ROOT &&
-	       fs_ahead_find(op, m->path, kind_of(op),
-			     (int64_t)(op->fs->config.attr_timeout * 1000));
-}
-
-void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
-{
-	struct podfs_fs *fs = fs_of(req);
-	struct fs_node *node = fs_node_get(&fs->nodes, parent);
-	struct wire_req_LOOKUP m = { .base = 0 };
-	struct wire_writer w;
-	struct fs_loc loc;
-	struct fs_op *op;
-
-	if (node && node->kind < FS_CONTAINER) {
-		fs_virtual_lookup(req, node, name);
-		return;
-	}
-	if (node && fs_known_lookup(req, node, name)) {
-		fs_node_put(&fs->nodes, node);
-		return;
-	}
-	if (node && fs_made_lacks(&fs->nodes, node, name,
-				  fuse_req_ctx(req)->pid,
-				  (int64_t)(fs->config.attr_timeout * 1000))) {
-		fuse_reply_err(req, ENOENT);
-		fs_node_put(&fs->nodes, node);
-		return;
-	}
-	op = fs_op_new(req, node, WIRE_OP_LOOKUP, 0, lookup_done);
-	if (!op)
-		return;
-	if (!fs_op_at(op, fs_node_loc(&fs->nodes, node, name, &loc), &loc))
-		return;
-	memcpy(op->name, name, strlen(name) + 1);
-	m.base = loc.base;
-	m.path = fs_loc_path(&loc);
-	w = fs_op_body(op);
-	wire_enc_req_LOOKUP(&w, &m);
-	fs_look_asked(fs, node);
-	if (fs_op_ready(op, &w) && !find_ahead(op, &m))
-		podfs_session_submit(op->session, &op->call);
-	fs_loc_done(&loc);
-}
-
-void fs_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
-{
-	fs_node_forget(&fs_of(req)->nodes, ino, nlookup);
-	fuse_reply_none(req);
-}
-
-void fs_forget_multi(fuse_req_t req, size_t count,
-		     struct fuse_forget_data *forgets)
-{
-	for (size_t i = 0; i < count; i++)
-		fs_node_forget(&fs_of(req)->nodes, forgets[i].ino,
-			       forgets[i].nlookup);
-	fuse_reply_none(req);
-}
 
 /* ---- attributes ------------------------------------------------------------------ */
 
@@ -178,28 +36,39 @@ static void reply_last(fuse_req_t req, struct podfs_fs *fs,
 		fuse_reply_err(req, ESTALE);
 }
 
-static bool is_open_by_nobody(struct fs_nodes *n, const struct fs_node *node)
+/* Who has it open asks by its name all the same: of a folder always, of a file
+ * where it isn't open at the helper. */
+static bool is_open_by_name(struct fs_nodes *n, const struct fs_node *node)
 {
 	const struct fs_handle *h;
 
 	pthread_mutex_lock(&n->lock);
-	for (h = node->open; h && !fs_is_opened_ahead(h->remote); h = h->next)
+	for (h = node->open; h && !S_ISDIR(node->attr.mode) &&
+			     !fs_is_opened_ahead(h->remote);
+	     h = h->next)
 		;
 	pthread_mutex_unlock(&n->lock);
 	return h;
 }
 
-/* Its name is gone, or another file's: the kernel looks again. But who has it
- * open asks by no name, and gets what was last seen of it. */
-static void no_such_name(struct fs_op *op, int status)
+/* Its name is gone, or another file's, which @other tells of: the kernel looks
+ * again. But who has it open means no name, and gets what was last seen of
+ * it. */
+static void no_such_name(struct fs_op *op, int status,
+			 const struct wire_attr *other)
 {
 	struct podfs_fs *fs = op->fs;
+	bool last = op->call.op == WIRE_OP_GETATTR &&
+		    is_open_by_name(&fs->nodes, op->node);
 
-	if (op->call.op != WIRE_OP_GETATTR ||
-	    !is_open_by_nobody(&fs->nodes, op->node))
-		fs_op_error(op, status);
-	else if (fs_op_claim(op))
+	if (!fs_op_claim(op))
+		return;
+	if (other && !last && op->call.op != WIRE_OP_LOOKUP)
+		fs_instead_keep(op, other, (struct fs_remote){ .handle = 0 });
+	if (last)
 		reply_last(op->req, fs, op->node);
+	else
+		fuse_reply_err(op->req, fs_errno(status));
 }
 
 static void reply_attr(struct fs_op *op, const struct wire_attr *a,
@@ -208,7 +77,7 @@ static void reply_attr(struct fs_op *op, const struct wire_attr *a,
 	struct stat st;
 
 	if (!fs_node_saw(&op->fs->nodes, op->node, a, when)) {
-		no_such_name(op, -ESTALE);
+		no_such_name(op, -ESTALE, a);
 		return;
 	}
 	if (fs_stat_of(op->fs, op->node, a, &st) != 0) {
@@ -228,7 +97,7 @@ static void getattr_done(struct fs_op *op, int status, const uint8_t *body,
 	struct wire_rep_GETATTR m;
 
 	if (status == -ENOENT || status == -ESTALE)
-		no_such_name(op, status);
+		no_such_name(op, status, NULL);
 	else if (status)
 		fs_op_error(op, status);
 	else if (FS_DECODE(op, GETATTR, body, len, &m))
@@ -302,7 +171,8 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fs_virtual_getattr(req, node);
 		return;
 	}
-	if (node && (fs_known_getattr(req, node) ||
+	if (node && (fs_instead_getattr(req, node) ||
+		     fs_known_getattr(req, node) ||
 		     reply_ahead(req, fs, node))) {
 		fs_node_put(&fs->nodes, node);
 		return;
@@ -353,6 +223,11 @@ static void setattr_done(struct fs_op *op, int status, const uint8_t *body,
 			   FS_NEVER);
 }
 
+static struct wire_time time_of(const struct timespec *t)
+{
+	return (struct wire_time){ t->tv_sec, (uint32_t)t->tv_nsec };
+}
+
 static struct wire_req_SETATTR setattr_of(const struct stat *st, int to_set)
 {
 	static const struct {
@@ -373,14 +248,31 @@ static struct wire_req_SETATTR setattr_of(const struct stat *st, int to_set)
 		.uid = st->st_uid,
 		.gid = st->st_gid,
 		.size = (uint64_t)st->st_size,
-		.atime = { st->st_atim.tv_sec, (uint32_t)st->st_atim.tv_nsec },
-		.mtime = { st->st_mtim.tv_sec, (uint32_t)st->st_mtim.tv_nsec },
 	};
 
 	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
 		if (to_set & map[i].host)
 			m.valid |= map[i].wire;
+	/* else it is whenever the kernel asked, and differs with each try */
+	if (!(m.valid & WIRE_SET_ATIME_NOW))
+		m.atime = time_of(&st->st_atim);
+	if (!(m.valid & WIRE_SET_MTIME_NOW))
+		m.mtime = time_of(&st->st_mtim);
 	return m;
+}
+
+/* It was done to the file that had the name by then. */
+static bool set_instead(struct fs_op *op, const struct wire_writer *w)
+{
+	struct fs_instead *i = fs_instead_take(op, w);
+
+	if (!i)
+		return false;
+	atomic_fetch_add(&op->node->writes, 1);
+	reply_attr(op, &i->attr, 0, FS_NEVER);
+	fs_instead_free(op->fs, i);
+	fs_op_put(op);
+	return true;
 }
 
 void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
@@ -404,6 +296,8 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		h = fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
 	memset(&loc, 0, sizeof(loc));
 	err = h ? 0 : fs_node_loc_open(&fs->nodes, node, &loc);
+	if (err == -ESTALE)
+		err = fs_node_loc_last(&fs->nodes, node, &loc);
 	if (err) {
 		fs_op_fail(op, fs_errno(err));
 		return;
@@ -416,7 +310,8 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 	op->call.epoch = h ? remote.epoch : loc.epoch;
 	w = fs_op_body(op);
 	wire_enc_req_SETATTR(&w, &m);
-	fs_op_submit(op, &w);
+	if (!set_instead(op, &w))
+		fs_op_submit(op, &w);
 	fs_loc_done(&loc);
 }
 
@@ -460,7 +355,7 @@ void fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
 	op = fs_op_new(req, node, WIRE_OP_ACCESS, 0, access_done);
 	if (!op)
 		return;
-	err = fs_node_loc(&fs->nodes, node, NULL, &loc);
+	err = fs_node_loc_last(&fs->nodes, node, &loc);
 	if (err) {
 		fs_op_fail(op, fs_errno(err));
 		return;

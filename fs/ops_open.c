@@ -10,6 +10,7 @@
 #include "fs/clock.h"
 #include "fs/convert.h"
 #include "fs/ahead_items.h"
+#include "fs/instead.h"
 #include "fs/known.h"
 #include "fs/listing.h"
 #include "fs/opened.h"
@@ -99,6 +100,35 @@ static struct fs_listing *listing_of(struct fs_op *op,
 	return l;
 }
 
+/* op is claimed. */
+static void reply_open(struct fs_op *op, struct fs_handle *h,
+		       const struct wire_attr *a)
+{
+	struct podfs_fs *fs = op->fs;
+	struct fs_remote remote = fs_handle_remote(&fs->nodes, h);
+
+	if (!(op->flags & WIRE_OPEN_DIRECTORY))
+		set_cache(fs, op->node, h, a, &op->fi);
+	op->fi.fh = h->fh;
+	if (fuse_reply_open(op->req, &op->fi) == 0)
+		return;
+	fs_listing_free(h->listing);
+	if (!fs_is_opened_ahead(remote))
+		fs_release_remote(op->session, remote.handle, remote.epoch);
+	fs_handle_remove(&fs->handles, &fs->nodes, h);
+}
+
+/* @h is of another file by now; or it couldn't be added. */
+static void opened_for_nobody(struct fs_op *op, int status,
+			      const struct wire_rep_OPEN *m, uint32_t epoch)
+{
+	struct fs_remote remote = { .handle = m->handle, .epoch = epoch };
+
+	if (status != -ESTALE || !fs_instead_keep(op, &m->attr, remote))
+		fs_release_remote(op->session, m->handle, epoch);
+	fuse_reply_err(op->req, fs_errno(status));
+}
+
 static void open_done(struct fs_op *op, int status, const uint8_t *body,
 		      size_t len)
 {
@@ -129,8 +159,7 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 		return;
 	}
 	if (status) {
-		fs_release_remote(op->session, m.handle, epoch);
-		fuse_reply_err(op->req, fs_errno(status));
+		opened_for_nobody(op, status, &m, epoch);
 		return;
 	}
 	keep(h, op, &m.attr, op->when.at, op->writes);
@@ -143,14 +172,7 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 	if (h->listing && h->listing->valid && m.end)
 		fs_watch_entries(&fs->nodes, op->node, h->listing->data,
 				 h->listing->len, op->when);
-	if (!(op->flags & WIRE_OPEN_DIRECTORY))
-		set_cache(fs, op->node, h, &m.attr, &op->fi);
-	op->fi.fh = h->fh;
-	if (fuse_reply_open(op->req, &op->fi) != 0) {
-		fs_listing_free(h->listing);
-		fs_release_remote(op->session, m.handle, epoch);
-		fs_handle_remove(&fs->handles, &fs->nodes, h);
-	}
+	reply_open(op, h, &m.attr);
 }
 
 /* A small file comes with its open, as a folder's entries: a trip less. */
@@ -252,13 +274,37 @@ bool fs_opened_ahead(struct fs_op *op, struct fs_ahead_item *item)
 		fs_op_put(op);
 		return true;
 	}
-	if (!folder)
-		set_cache(fs, op->node, h, &item->attr, &op->fi);
-	op->fi.fh = h->fh;
-	if (fuse_reply_open(op->req, &op->fi) != 0) {
-		fs_listing_free(h->listing);
-		fs_handle_remove(&fs->handles, &fs->nodes, h);
+	reply_open(op, h, &item->attr);
+	fs_op_put(op);
+	return true;
+}
+
+/* It was opened already, for the node that had the name before. What came with
+ * that is left out: it is older than the second try. */
+static bool opened_instead(struct fs_op *op, const struct wire_writer *w)
+{
+	struct fs_instead *i = fs_instead_take(op, w);
+	struct podfs_fs *fs = op->fs;
+	struct fs_handle *h;
+
+	if (!i)
+		return false;
+	if (fs_handle_add(&fs->handles, &fs->nodes, op->node, i->remote.handle,
+			  i->remote.epoch, &h) != 0) {
+		fs_instead_free(fs, i);
+		return false;
 	}
+	i->remote.handle = 0;
+	op->audit_file = podfs_steal_ptr(&i->audit);
+	if (op->fi.flags & O_TRUNC)
+		atomic_fetch_add(&op->node->writes, 1);
+	keep(h, op, &i->attr, i->at, atomic_load(&op->node->writes));
+	h->dense = false;
+	if (op->flags & WIRE_OPEN_DIRECTORY)
+		h->listing = fs_listing_new();
+	if (fs_op_claim(op))
+		reply_open(op, h, &i->attr);
+	fs_instead_free(fs, i);
 	fs_op_put(op);
 	return true;
 }
@@ -298,7 +344,7 @@ static void open_node(fuse_req_t req, struct fs_node *node,
 
 	if (!op)
 		return;
-	err = fs_node_loc(&fs->nodes, node, NULL, &loc);
+	err = fs_node_loc_last(&fs->nodes, node, &loc);
 	if (err) {
 		fs_op_fail(op, fs_errno(err));
 		return;
@@ -327,7 +373,8 @@ static void open_node(fuse_req_t req, struct fs_node *node,
 	m.data_max = (uint32_t)op->size;
 	w = fs_op_body(op);
 	wire_enc_req_OPEN(&w, &m);
-	if (fs_op_ready(op, &w) && !fs_known_open(op, m.path) &&
+	if (!opened_instead(op, &w) && fs_op_ready(op, &w) &&
+	    !fs_known_open(op, m.path) &&
 	    !(loc.base == WIRE_BASE_ROOT &&
 	      may_be_ahead(fs, node, op->flags, &size) &&
 	      fs_ahead_take(op, m.path, op->flags & WIRE_OPEN_DIRECTORY, size,

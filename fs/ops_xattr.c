@@ -59,6 +59,8 @@ static struct fs_op *begin(fuse_req_t req, fuse_ino_t ino, enum wire_op what,
 	if (!op)
 		return NULL;
 	err = fs_node_loc_open(&fs->nodes, node, ret);
+	if (err == -ESTALE)
+		err = fs_node_loc_last(&fs->nodes, node, ret);
 	if (err) {
 		fs_op_fail(op, fs_errno(err));
 		return NULL;

@@ -5,9 +5,13 @@
 #include <sys/stat.h>
 
 #include "common/wire/limits.h"
+#include "fs/clock.h"
 #include "fs/handle.h"
 #include "fs/names.h"
 #include "fs/opened.h"
+
+/* From a lookup to the operation that it is for. */
+#define LOST_MS 1000
 
 void fs_loc_done(struct fs_loc *l)
 {
@@ -106,6 +110,22 @@ int fs_node_loc_open(struct fs_nodes *n, struct fs_node *node,
 	}
 	pthread_mutex_unlock(&n->lock);
 	return open ? 0 : fs_node_loc(n, node, NULL, ret);
+}
+
+int fs_node_loc_last(struct fs_nodes *n, struct fs_node *node,
+		     struct fs_loc *ret)
+{
+	int err = fs_node_loc(n, node, NULL, ret);
+
+	if (err != -ESTALE)
+		return err;
+	pthread_mutex_lock(&n->lock);
+	if (!node->names && node->lost &&
+	    fs_now_ms() - node->lost_at < LOST_MS)
+		err = path_locked(node->lost->parent, fs_name_text(node->lost),
+				  ret);
+	pthread_mutex_unlock(&n->lock);
+	return err;
 }
 
 int fs_node_loc(struct fs_nodes *n, struct fs_node *node, const char *name,

@@ -9,10 +9,14 @@ liar.py OP late COMMAND...: while it stands, every request of OP takes longer
 than what was sent after it; with "held" the first, as long as it stands.
 liar.py any tells COMMAND...: while it stands, what it holds: "OP LIE", a lie of
 lies.py; OP is "any" for all but the handshake.
+liar.py any replaces COMMAND...: while it stands, what a request of the
+operations that it names is about is replaced in the folder "root" before.
 """
 
+import itertools
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 import threading
@@ -30,7 +34,26 @@ def frames(source):
         yield op, flags, ident, head, source.read(size - wire.HEADER.size)
 
 
-def up(to, slow, held):
+def replace(op, body, count=itertools.count(1)):
+    """By another of its kind, of as many bytes; a folder must be empty."""
+    try:
+        names = pathlib.Path("LIE").read_text().split()
+    except FileNotFoundError:
+        return
+    if op not in [wire.OPS[n] for n in names]:
+        return
+    base, n = struct.unpack_from("<QH", body)
+    path = pathlib.Path("root") / os.fsdecode(body[10:10 + n])
+    if base or not n:
+        return
+    if path.is_dir():
+        pathlib.Path("new").mkdir()
+    else:
+        pathlib.Path("new").write_text(f"{next(count):08}")
+    os.rename("new", path)
+
+
+def up(to, slow, held, replaces):
     busy = threading.Lock()
 
     def send(frame):
@@ -45,6 +68,8 @@ def up(to, slow, held):
             send(frame)
 
     for op, _, _, head, body in frames(os.fdopen(0, "rb")):
+        if replaces:
+            replace(op, body)
         if op == slow and pathlib.Path("LIE").exists():
             threading.Timer(LATE, later, (head + body,)).start()
             slow = None if held else slow
@@ -70,8 +95,9 @@ def main():
     slow = op if what in ("late", "held") else None
     helper = subprocess.Popen(sys.argv[3:], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE)
-    threading.Thread(target=up, args=(helper.stdin, slow, what == "held"),
-                     daemon=True).start()
+    threading.Thread(target=up, args=(
+        helper.stdin, slow, what == "held", what == "replaces"),
+        daemon=True).start()
     out = os.fdopen(1, "wb")
     for this, flags, ident, head, body in frames(helper.stdout):
         lied = what != "tells" and this == op and pathlib.Path("LIE").exists()

@@ -1,0 +1,99 @@
+"""A file that is replaced again and again, by a rename over it, as editors and
+package managers do once: who opens, looks at or changes it means the old one or
+a new one, and there always is one. No error."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from pipe_mount import liar
+
+# each in the moment in which it must not happen
+ALWAYS = "OPEN GETATTR SETATTR"
+
+
+@pytest.fixture(params=["0", "1"])
+def replaced(request, tmp_path):
+    """A file and an empty folder, which the kernel knows as they were before
+    they are replaced."""
+    with liar(tmp_path, "any", "replaces", "--attr-timeout",
+              request.param) as m:
+        (m.root / "f").write_text("0" * 8)
+        (m.root / "d").mkdir()
+        os.stat(m.files / "f")
+        os.stat(m.files / "d")
+        lie = tmp_path / "LIE"
+        lie.write_text(ALWAYS)
+        yield m.files
+        lie.unlink()
+
+
+def test_it_is_read(replaced):
+    for _ in range(5):
+        with open(replaced / "f") as f:
+            assert len(f.read()) == 8
+
+
+def test_it_is_written(replaced):
+    """What was opened, whatever has its name by now."""
+    for flags in (os.O_RDWR, os.O_WRONLY | os.O_APPEND,
+                  os.O_WRONLY | os.O_TRUNC, os.O_WRONLY | os.O_CREAT):
+        fd = os.open(replaced / "f", flags)
+        assert os.write(fd, b"mine") == 4
+        size = os.fstat(fd).st_size
+        assert size == (12 if flags & os.O_APPEND else
+                        4 if flags & os.O_TRUNC else 8)
+        os.close(fd)
+
+
+def test_it_is_looked_at(replaced):
+    for _ in range(5):
+        assert os.stat(replaced / "f").st_size == 8
+
+
+def test_it_is_changed(replaced):
+    for _ in range(3):
+        os.chmod(replaced / "f", 0o640)
+        os.utime(replaced / "f")
+        os.utime(replaced / "f", (7, 7))
+        os.truncate(replaced / "f", 3)
+
+
+def test_a_folder(replaced):
+    for _ in range(5):
+        assert os.listdir(replaced / "d") == []
+        assert os.stat(replaced / "d").st_nlink
+
+
+READER = """
+import os, sys, time
+path = sys.argv[1]
+until = time.monotonic() + float(sys.argv[2])
+while time.monotonic() < until:
+    with open(path) as f:
+        f.read()
+    os.stat(path)
+"""
+
+
+def test_by_several_at_once(mount, files, root):
+    """Without a pause; each of the readers finds another one."""
+    (root / "f").write_text("first")
+    readers = [subprocess.Popen([sys.executable, "-c", READER, files / "f",
+                                 "3"]) for _ in range(3)]
+    over = threading.Event()
+
+    def replace():
+        while not over.is_set():
+            (root / "new").write_text("another")
+            os.rename(root / "new", root / "f")
+
+    writer = threading.Thread(target=replace)
+    writer.start()
+    codes = [r.wait() for r in readers]
+    over.set()
+    writer.join()
+    assert codes == [0, 0, 0]
