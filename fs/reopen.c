@@ -177,16 +177,16 @@ bool fs_reopen(struct fs_op *op)
 	     atomic_load(&op->node->locked)))
 		return false;
 	op->reopened = true;
-	if (now.epoch != podfs_session_epoch(op->session)) {
-		if (!start(op))
-			return false;
+	/* its epoch is the last there was, as long as no other helper came */
+	if (now.epoch == podfs_session_epoch(op->session) &&
+	    now.epoch != op->call.epoch) {
 		op->call.undo = undo_again(op);
+		send_again(op, now);
 		return true;
 	}
-	if (now.epoch == op->call.epoch)
+	if (!start(op))
 		return false;
 	op->call.undo = undo_again(op);
-	send_again(op, now);
 	return true;
 }
 

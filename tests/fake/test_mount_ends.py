@@ -185,8 +185,8 @@ def test_a_start_that_comes_right(api, tool, tmp_path, files,  # noqa: F811
 # ---- its container -----------------------------------------------------------------
 
 def test_a_helper_that_ended(api, tool, tmp_path, files):  # noqa: F811
-    """It is not knocked at; who had a file open there hears of it, and who
-    comes next gets another helper."""
+    """It is not knocked at. Who comes next gets another helper: who writes to a
+    file that was open there hears of it, who reads it goes on."""
     running = set()
     streams = []
 
@@ -200,7 +200,8 @@ def test_a_helper_that_ended(api, tool, tmp_path, files):  # noqa: F811
 
     api.on_patch = start
     with container(api, tool, tmp_path, play) as app:
-        with open(app / "there", "rb", buffering=0) as f:
+        with open(app / "there", "rb", buffering=0) as f, \
+                open(app / "small-1", "r+b", buffering=0) as mine:
             assert f.read(1)
             (name,) = running
             with api.lock:
@@ -213,9 +214,12 @@ def test_a_helper_that_ended(api, tool, tmp_path, files):  # noqa: F811
             streams[0].sock.shutdown(2)
             until(lambda: f"helper container {name} ended: 'OOMKilled'" in
                   log.read_text())
-            with pytest.raises(OSError):
-                os.pread(f.fileno(), 1, 1 << 19)
+            with pytest.raises(OSError) as e:
+                os.pwrite(mine.fileno(), b"mine", 0)
+            assert e.value.errno == errno.ESTALE
             assert api.count(EXEC) == 1
+            there = (files / "there").read_bytes()
+            assert os.pread(f.fileno(), 9, 1 << 19) == there[1 << 19:][:9]
         assert (app / "small-2").read_text() == "22"
         assert len(running) == 2
         assert len(streams) == 2
