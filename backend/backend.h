@@ -132,14 +132,14 @@ typedef bool podfs_entry_fn(void *arg, const struct podfs_entry *e);
  * containers of a pod (regular, sidecar, init while it runs, other people's
  * ephemeral ones; podfs's own helpers never).
  *
- * Returns 0, -ENOENT, -EACCES (not allowed to list it: the log says which
+ * Thread: any. Returns 0, -ENOENT, -EACCES (not allowed to list it: the log says which
  * right is missing), -EAGAIN (first list not here yet: ask again after
  * changed()), -EIO (the cluster can't be reached and nothing is known).
  */
 int podfs_tree_list(struct podfs_backend *b, const struct podfs_ref *dir,
 		    podfs_entry_fn *fn, void *arg);
 
-/* One name. The same errors. */
+/* One name. The same errors. Thread: any. */
 int podfs_tree_find(struct podfs_backend *b, const struct podfs_ref *what,
 		    struct podfs_entry *ret);
 
@@ -179,7 +179,7 @@ int podfs_backend_start(const struct podfs_backend_config *config,
 			struct podfs_backend **ret, struct podfs_err *err);
 
 /* Completes every call with -ENOTCONN, says BYE, ends the threads. Returns
- * within 2 s whatever the link does. NULL is fine. */
+ * within 2 s whatever the link does. Not on one of its threads. NULL is fine. */
 void podfs_backend_stop(struct podfs_backend *b);
 
 /* ---- sessions and calls ----------------------------------------------- */
@@ -189,13 +189,14 @@ void podfs_backend_stop(struct podfs_backend *b);
  * no pod: the first submitted call does. Keyed by pod uid and container name,
  * so a pod made anew under the same name has another session.
  * Errors: as podfs_tree_find(). Owner: the caller, until podfs_session_put().
+ * Thread: any, as the next three.
  */
 int podfs_session_get(struct podfs_backend *b, const struct podfs_ref *container,
 		      struct podfs_session **ret);
 struct podfs_session *podfs_session_ref(struct podfs_session *s);
-/* Whether whatever would change the container is refused: -EROFS. Any thread. */
-bool podfs_session_read_only(const struct podfs_session *s);
 void podfs_session_put(struct podfs_session *s); /* NULL is fine */
+/* Whether whatever would change the container is refused: -EROFS. */
+bool podfs_session_read_only(const struct podfs_session *s);
 
 /* Grows by one each time the helper's state is lost: handles given under an
  * older epoch are dead (-ESTALE). 0 before the first HELLO. Any thread. */
@@ -320,6 +321,7 @@ struct podfs_session_info {
 	char error[PODFS_ERR_TEXT_MAX]; /* the last one, "" if none */
 };
 
+/* Any thread. */
 void podfs_session_info(struct podfs_session *s,
 			struct podfs_session_info *ret);
 
@@ -341,6 +343,7 @@ struct podfs_backend_info {
 	char error[PODFS_ERR_TEXT_MAX];
 };
 
+/* Any thread. */
 void podfs_backend_info(struct podfs_backend *b,
 			struct podfs_backend_info *ret);
 

@@ -78,7 +78,7 @@ void podfs_cluster_exec_refused(struct podfs_cluster *c, uint64_t generation);
 
 /* For diagnosis of a refused upgrade, whose body libwebsockets doesn't show:
  * fetches the same path plainly on the control thread and posts the server's
- * words to the I/O loop. (kubernetes-facts 1.10) */
+ * words to the I/O loop. */
 struct podfs_diagnose {
 	void (*done)(struct podfs_diagnose *d, long http_status,
 		     const char *message);

@@ -91,7 +91,7 @@ void podfs_exec_input_verdict(const struct podfs_exec_input *in,
 	if (in->status_len == 0 || in->status_cut ||
 	    podfs_json_status(in->status, in->status_len, &st) != 0) {
 		/* without a status the result is unknown, whatever the close
-		 * code says (kubernetes-facts 1.7) */
+		 * code says */
 		podfs_err_set(ret, -EIO, "the exec stream was cut%s%s%s%s",
 			      closed[0] ? ": " : "", closed,
 			      in->errors_len ? "; stderr: " : "",

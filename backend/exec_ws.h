@@ -3,7 +3,7 @@
  *
  * exec_ws*.c are the only home of libwebsockets. Thread: the I/O thread; the hub
  * is made before it runs and freed after.
- * Source: kubernetes-facts section 1; RFC 6455; KEP-4006.
+ * Source: RFC 6455; KEP-4006; apimachinery's pkg/util/remotecommand.
  */
 #ifndef PODFS_BACKEND_EXEC_WS_H
 #define PODFS_BACKEND_EXEC_WS_H

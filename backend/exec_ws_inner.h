@@ -12,7 +12,7 @@
 #include "backend/rest_tunnel.h"
 
 /* The server hands on at most 32 KiB a message, and takes what a process reads
- * from a pipe of 64 KiB: larger messages gain nothing (kubernetes-facts 1.5). */
+ * from a pipe of 64 KiB: larger messages gain nothing. */
 #define MESSAGE_MAX 32768
 #define EXEC_PROTOCOL "podfs-exec"
 

@@ -31,7 +31,7 @@ struct podfs_helper_state {
 	char words[600]; /* the kubelet's: reason and message */
 };
 
-/* kubernetes-facts 3.4. @name may be missing from the status: starting. */
+/* From ephemeralContainerStatuses, where it may be missing yet: it starts. */
 void podfs_helper_state(const struct podfs_json *pod, const char *name,
 			struct podfs_helper_state *ret);
 

@@ -1,6 +1,7 @@
 /*
  * The access ladder: which rungs to ask for, and what each asks for.
- * (docs/access.md; kubernetes-facts 4 and 5)
+ * docs/access.md has it; source: the Pod Security Standards, and ptrace(2) on who
+ * may look into /proc/PID/root.
  */
 #ifndef PODFS_BACKEND_LADDER_H
 #define PODFS_BACKEND_LADDER_H

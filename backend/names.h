@@ -3,7 +3,7 @@
  *
  * Some 200 bytes a pod of two containers: strings are packed behind one
  * another, container ids are kept as hashes (tests/unit/test_names.c holds
- * 5,000 pods in 1,000 namespaces to the figure in docs/architecture.md).
+ * 5,000 pods in 1,000 namespaces to 4 MiB).
  *
  * Thread: written by the control thread only, read by any; one lock inside,
  * never held while a callback runs. Events come on the control thread, after
@@ -34,8 +34,10 @@ enum podfs_known {
 	PODFS_KNOWN_FAILED, /* -EIO; what is known stays so */
 };
 
+/* @events must outlive it. -ENOMEM. */
 int podfs_names_new(const struct podfs_names_events *events,
 		    struct podfs_names **ret);
+/* Once no thread uses it. NULL is fine. */
 void podfs_names_free(struct podfs_names *n);
 
 /* ---- the control thread ------------------------------------------------- */
@@ -66,6 +68,7 @@ void podfs_names_pods_state(struct podfs_names *n, const char *ns,
 
 /* ---- any thread ------------------------------------------------------------ */
 
+/* As podfs_tree_list() and podfs_tree_find(), with their errors. */
 int podfs_names_list(struct podfs_names *n, const struct podfs_ref *dir,
 		     podfs_entry_fn *fn, void *arg);
 int podfs_names_find(struct podfs_names *n, const struct podfs_ref *what,

@@ -2,7 +2,7 @@
  * The body that adds one helper container to a pod.
  *
  * A strategic merge patch with the new entry only, so that others may add
- * theirs at the same time (kubernetes-facts 3.1). What the target mounts is
+ * theirs at the same time. What the target mounts is
  * mounted at the same places, as far as an ephemeral container may.
  */
 #ifndef PODFS_BACKEND_PATCH_H

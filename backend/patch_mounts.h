@@ -1,7 +1,7 @@
 /*
  * What a helper container mounts: the target's volumes. For patch.c only.
  *
- * An ephemeral container may have no subPath (kubernetes-facts 3). Beside a
+ * An ephemeral container may have no subPath. Beside a
  * running target such a mount is reached through /proc. In the volumes rung its
  * volume is mounted whole below PODFS_VOLUMES_PRIVATE, and the helper makes a
  * link at its place (helper-image/volumes.h). What $(VAR) in a subPathExpr is,

@@ -20,7 +20,7 @@ static const struct podfs_json *by_name(const struct podfs_json *list,
 }
 
 /* Can anything be started in this pod at all? The API server accepts patches of
- * ended pods, of which nothing ever comes (kubernetes-facts 3.2). */
+ * ended pods, of which nothing ever comes. */
 static int check_pod(const struct podfs_json *pod, struct podfs_err *err)
 {
 	const struct podfs_json *meta = podfs_json_get(pod, "metadata");

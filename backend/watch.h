@@ -1,9 +1,9 @@
 /*
  * One scope of the API kept up to date: paged list, then watch, for ever.
  *
- * kubernetes-facts section 6: pages of 500, watch from the list's
- * resourceVersion, bookmarks, 410 -> list again, end of stream -> go on from
- * the last version, back-off 0.8 s to 30 s, Retry-After.
+ * Pages of 500, watch from the list's resourceVersion, bookmarks, 410 -> list
+ * again, end of stream -> go on from the last version, back-off 0.8 s to 30 s,
+ * Retry-After. Source: Kubernetes' API concepts; client-go's reflector.
  *
  * Thread: the control thread. Every callback may free the watch.
  */
@@ -47,9 +47,10 @@ struct podfs_watch_events {
 int podfs_watch_new(struct podfs_rest *r, struct podfs_loop *loop,
 		    const char *path, const struct podfs_watch_events *events,
 		    struct podfs_watch **ret);
+/* Also from its callbacks. NULL is fine. */
 void podfs_watch_free(struct podfs_watch *w);
 
-/* Events flow. */
+/* Events flow. NULL: none do. */
 bool podfs_watch_alive(const struct podfs_watch *w);
 
 #endif

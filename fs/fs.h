@@ -34,12 +34,17 @@ struct podfs_fs_config {
 };
 
 /* Sets up the session and its tables, mounts nothing. Use its events as the
- * backend's. Owner: the caller. */
+ * backend's; they live as long as it does. Owner: the caller, with
+ * podfs_fs_free(). Errors: -EINVAL options, -ENOMEM, what opening the audit log
+ * says, with one line in @err. Thread: this one and those that follow, unless
+ * they say any, are of one thread. */
 int podfs_fs_new(const struct podfs_fs_config *config, struct podfs_fs **ret,
 		 struct podfs_err *err);
 const struct podfs_backend_events *podfs_fs_events(struct podfs_fs *fs);
 
-/* Mounts; from here the kernel may ask. @b outlives podfs_fs_free(). */
+/* Mounts; from here the kernel may ask. @b is stopped before podfs_fs_free():
+ * what still waits in it is answered from what this has. Errors: -EIO, or what
+ * the start of a thread said, with one line in @err. */
 int podfs_fs_mount(struct podfs_fs *fs, struct podfs_backend *b,
 		   struct podfs_err *err);
 

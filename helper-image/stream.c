@@ -16,7 +16,8 @@
 
 #define INPUT_SIZE 65536
 /* The client sends PINGs every 5 s; a link that is silent for so long is
- * dead, and nobody else would tell (kubernetes-facts 0.8). */
+ * dead, and nobody else would tell: the kubelet ends no exec whose client is
+ * gone. */
 #define SILENCE_MS 180000
 /* How soon a stream that was shut is noticed, by who reads and by who writes:
  * its successor waits for the latter. */
@@ -173,7 +174,7 @@ struct reading {
 };
 
 /* The client leaves, and nobody else would end the stream for it: the exec's
- * standard input stays open when its client is gone (kubernetes-facts 0.8). */
+ * standard input stays open when its client is gone. */
 static int bye(struct reading *in, const struct wire_header *h,
 	       const uint8_t *body)
 {

@@ -1,7 +1,7 @@
 /*
  * The target's process: found by the mount that the kubelet makes for each
  * container's termination log, .../pods/<uid>/containers/<name>/<hash>, which
- * /proc/PID/mountinfo shows to everyone (kubernetes-facts 5.2).
+ * /proc/PID/mountinfo shows to everyone.
  */
 #include <ctype.h>
 #include <dirent.h>

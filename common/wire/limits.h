@@ -11,8 +11,8 @@
 #define WIRE_HEADER_SIZE 24 /* bytes before every body */
 
 /* File data in one frame. A server's WebSocket message holds at most 32 KiB
- * of it whatever is written (kubernetes-facts: seen live), so larger frames
- * gain nothing and hold up what waits behind them. */
+ * of it whatever is written (docs/architecture.md, "Decisions"), so larger
+ * frames gain nothing and hold up what waits behind them. */
 #define WIRE_DATA_MAX 65536
 /* Body around the data: the fixed fields and one path of each kind. */
 #define WIRE_BODY_MAX (WIRE_DATA_MAX + 2 * WIRE_PATH_MAX + 512)

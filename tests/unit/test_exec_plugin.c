@@ -1,4 +1,4 @@
-/* Plugins are run as kubernetes-facts section 7.3 says, and can't hold us. */
+/* Plugins are run as client.authentication.k8s.io wants, and can't hold us. */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>

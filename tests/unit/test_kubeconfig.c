@@ -1,4 +1,4 @@
-/* Loading, merging and resolving: kubernetes-facts section 7.1 and 7.2. */
+/* Loading, merging and resolving, as client-go's tools/clientcmd does. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

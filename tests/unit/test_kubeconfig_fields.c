@@ -1,4 +1,4 @@
-/* Each field of cluster, user and context: kubernetes-facts section 7.2. */
+/* Each field of cluster, user and context. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
