@@ -341,6 +341,9 @@ struct podfs_backend_info {
 	uint64_t requests; /* REST requests sent */
 	uint64_t helpers;  /* helper containers added to pods */
 	char error[PODFS_ERR_TEXT_MAX];
+	/* The right without which nothing is shown, or not a namespace that was
+	 * asked for, in words; "": none is missing. */
+	char denied[PODFS_ERR_TEXT_MAX];
 };
 
 /* Any thread. */

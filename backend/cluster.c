@@ -67,6 +67,15 @@ static void on_settled(void *arg)
 	pthread_mutex_unlock(&c->lock);
 }
 
+static void on_denied(void *arg, const char *words)
+{
+	struct podfs_cluster *c = arg;
+
+	pthread_mutex_lock(&c->lock);
+	snprintf(c->denied, sizeof(c->denied), "%s", words);
+	pthread_mutex_unlock(&c->lock);
+}
+
 static void on_alive(void *arg)
 {
 	struct podfs_cluster *c = arg;
@@ -187,6 +196,7 @@ static int make_parts(struct podfs_cluster *c,
 		.pod = on_pod,
 		.pods_listed = on_pods_listed,
 		.settled = on_settled,
+		.denied = on_denied,
 		.alive = on_alive,
 		.trouble = on_trouble,
 	};
@@ -311,6 +321,7 @@ void podfs_cluster_info(struct podfs_cluster *c, struct podfs_backend_info *ret)
 	pthread_mutex_lock(&c->lock);
 	snprintf(ret->error, sizeof(ret->error), "%s",
 		 ret->watch_alive ? "" : c->trouble.text);
+	memcpy(ret->denied, c->denied, sizeof(ret->denied));
 	pthread_mutex_unlock(&c->lock);
 }
 

@@ -37,6 +37,7 @@ struct podfs_cluster {
 	struct diagnosis *diagnoses;
 	bool settled;
 	struct podfs_err trouble;
+	char denied[PODFS_ERR_TEXT_MAX]; /* what can't be seen; "" */
 };
 
 /* diagnose.c: those that nobody was told of. */

@@ -87,13 +87,42 @@ static void pods_page(void *arg)
 	settle(p->all);
 }
 
+/* That some namespaces are refused is as usual; but not of those that were
+ * named, or of all. @why: the server's words, or NULL. */
+static void tell_denied(struct podfs_scopes *s, const char *why)
+{
+	struct podfs_err words = PODFS_ERR_INIT;
+	const struct scope *one = NULL;
+	size_t n = 0, denied = 0;
+
+	for (const struct scope *p = s->pods; p; p = p->next) {
+		n++;
+		denied += p->denied;
+		one = p->denied ? p : one;
+	}
+	if (denied == 1 && (n == 1 || s->c.n_namespaces))
+		podfs_err_set(&words, -EACCES,
+			      "no right to list and watch pods in namespace "
+			      "'%s'%s%s", one->ns, why ? ": " : "",
+			      why ? why : "");
+	else if (denied && (denied == n || s->c.n_namespaces))
+		podfs_err_set(&words, -EACCES,
+			      "no right to list and watch pods in %zu of %zu "
+			      "namespaces%s%s", denied, n, why ? ": " : "",
+			      why ? why : "");
+	s->c.denied(s->c.arg, words.text);
+}
+
 static void pods_end(void *arg)
 {
 	struct scope *p = arg;
 	struct podfs_scopes *s = p->all;
 
 	p->synced = true;
-	p->denied = false;
+	if (p->denied) {
+		p->denied = false;
+		tell_denied(s, NULL);
+	}
 	podfs_names_pods_end(s->c.names, p->ns);
 	s->c.pods_listed(s->c.arg, p->ns);
 }
@@ -125,6 +154,7 @@ static void pods_trouble(void *arg, enum podfs_watch_trouble t,
 			   "'%s': its folder stays closed (%s)",
 			   p->ns, err->text);
 	p->denied = true;
+	tell_denied(s, err->text);
 	p->answered = true;
 	p->synced = true;
 	podfs_names_pods_state(s->c.names, p->ns, PODFS_KNOWN_DENIED);

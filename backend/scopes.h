@@ -39,6 +39,9 @@ struct podfs_scopes_config {
 	void (*settled)(void *arg);
 	/* podfs_scopes_alive() may say another thing than before. */
 	void (*alive)(void *arg);
+	/* Nothing can be seen at all, or not of what was asked for; "" it can.
+	 * Before settled(), where that comes of it. */
+	void (*denied)(void *arg, const char *words);
 	/* No names yet, or none that are new, and why. */
 	void (*trouble)(void *arg, const struct podfs_err *err);
 };

@@ -209,6 +209,17 @@ static void way_down(struct running *run)
 	free(run->audit);
 }
 
+/* While there is somebody to read it: an empty folder doesn't say why. */
+static void warn_of_rights(const struct running *run)
+{
+	struct podfs_backend_info info = { .synced = false };
+
+	podfs_backend_info(run->backend, &info);
+	if (*info.denied)
+		cli_fail("warning: %s: its folder stays closed; 'podfs doctor' tells which rights are missing",
+			 info.denied);
+}
+
 static int serve(struct mount_options *o, int report)
 {
 	struct running run = { .at = MOUNTPOINT_INIT };
@@ -246,6 +257,7 @@ static int serve(struct mount_options *o, int report)
 	podfs_info("cli", "mounted at %s", run.at.path);
 	notify_systemd("READY=1");
 	if (report >= 0) {
+		warn_of_rights(&run);
 		if (chdir("/") < 0)
 			podfs_debug("cli", "stays in its folder: %m");
 		daemon_ready(report);

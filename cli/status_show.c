@@ -227,6 +227,10 @@ static void print_document(const struct document *d, const char *mountpoint,
 	       strcmp(get(d, "read_only"), "true") ? "" : ", read-only");
 	if (*get(d, "error"))
 		printf("  last error: %s\n", get(d, "error"));
+	if (*get(d, "denied"))
+		printf("  denied: %s\n"
+		       "    'podfs doctor' tells which rights are missing\n",
+		       get(d, "denied"));
 	for (unsigned i = 0; *of_session(d, i, "state"); i++) {
 		print_session(d, i);
 		if (memory)
