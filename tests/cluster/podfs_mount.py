@@ -24,6 +24,8 @@ LAYOUT = Layout()
 POSTGRES = ("db", "postpod", "postcont")
 DATA = "var/lib/postgresql/data"
 
+BOX = f"{images.PREFIX}/busybox:1"
+SLEEP = ["/bin/sh", "-c", "trap exit TERM; while :; do sleep 1; done"]
 RESTRICTED = {"runAsNonRoot": True, "runAsUser": 999,
               "allowPrivilegeEscalation": False,
               "capabilities": {"drop": ["ALL"]},
@@ -63,13 +65,14 @@ def helpers(where):
             for c in pod_of(where)["spec"].get("ephemeralContainers", [])]
 
 
-def make_pod(name, ns="db", image="busybox:1", **container):
-    """A pod of one container "app" that sleeps; deleted by drop_pod."""
-    if image == "busybox:1":
-        container.setdefault("command", [
-            "/bin/sh", "-c", "trap exit TERM; while :; do sleep 1; done"])
-    if ns == "restricted":
-        container.setdefault("securityContext", RESTRICTED)
+def container(name="app", **fields):
+    """One that sleeps."""
+    return {"name": name, "image": BOX, "imagePullPolicy": "Never",
+            "command": SLEEP, **fields}
+
+
+def create(name, *containers, ns="db", wait="Ready", **spec):
+    """A pod, deleted by drop_pod."""
     drop_pod(name, ns)
     kubectl("create", "-f", "-", input=json.dumps({
         "apiVersion": "v1", "kind": "Pod",
@@ -77,13 +80,22 @@ def make_pod(name, ns="db", image="busybox:1", **container):
         "spec": {"nodeName": "node1", "automountServiceAccountToken": False,
                  "enableServiceLinks": False,
                  "terminationGracePeriodSeconds": 1,
-                 "containers": [{"name": "app",
-                                 "image": f"{images.PREFIX}/{image}",
-                                 "imagePullPolicy": "Never", **container}]},
+                 "containers": list(containers) or [container()], **spec},
     }).encode())
-    kubectl("wait", "--for=condition=Ready", "-n", ns, f"pod/{name}",
-            "--timeout=30s")
+    if wait:
+        kubectl("wait", f"--for=condition={wait}", "-n", ns, f"pod/{name}",
+                "--timeout=30s")
     return ns, name, "app"
+
+
+def make_pod(name, ns="db", image="busybox:1", **fields):
+    """A pod of one container "app" of that image; busybox's sleeps."""
+    made = container(image=f"{images.PREFIX}/{image}")
+    if made["image"] != BOX:
+        del made["command"]  # what the image does
+    if ns == "restricted":
+        made["securityContext"] = RESTRICTED
+    return create(name, {**made, **fields}, ns=ns)
 
 
 def drop_pod(name, ns="db"):

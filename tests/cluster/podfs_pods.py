@@ -7,36 +7,12 @@ import pathlib
 
 import pytest
 
-import images
-from podfs_mount import drop_pod, helpers, kubectl, pod_of
+from podfs_mount import (BOX, SLEEP, container, create, drop_pod,  # noqa: F401
+                         helpers, kubectl, pod_of)
 from waiting import until
-
-BOX = f"{images.PREFIX}/busybox:1"
-SLEEP = ["/bin/sh", "-c", "trap exit TERM; while :; do sleep 1; done"]
 
 POD_NAME = {"env": [{"name": "POD", "valueFrom": {
     "fieldRef": {"fieldPath": "metadata.name"}}}]}
-
-
-def container(name="app", **fields):
-    return {"name": name, "image": BOX, "imagePullPolicy": "Never",
-            "command": SLEEP, **fields}
-
-
-def create(name, *containers, ns="db", wait="Ready", **spec):
-    drop_pod(name, ns)
-    kubectl("create", "-f", "-", input=json.dumps({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": name, "namespace": ns},
-        "spec": {"nodeName": "node1", "automountServiceAccountToken": False,
-                 "enableServiceLinks": False,
-                 "terminationGracePeriodSeconds": 1,
-                 "containers": list(containers) or [container()], **spec},
-    }).encode())
-    if wait:
-        kubectl("wait", f"--for=condition={wait}", "-n", ns, f"pod/{name}",
-                "--timeout=30s")
-    return ns, name, "app"
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipe_mount import HELPER, Mount, abort, liar, mounted  # noqa: F401
+from pipe_mount import mounted
 
 
 @pytest.fixture
