@@ -301,21 +301,32 @@ static void walk(struct scan *s, int fd, unsigned depth)
 	closedir(dir);
 }
 
+static int open_top(struct scan *s, struct wire_str path, int base,
+		    int *ret_fd)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK;
+	int err;
+
+	if (path.n == 0) {
+		*ret_fd = open_quietly(base, ".", O_DIRECTORY);
+		return *ret_fd < 0 ? -errno : 0;
+	}
+	err = helper_root_open(s->o->root, base, path, flags | O_NOATIME,
+			       ret_fd);
+	if (err == -EPERM) /* not the owner */
+		err = helper_root_open(s->o->root, base, path, flags, ret_fd);
+	return err;
+}
+
 static int run(struct scan *s, struct wire_str path, int base)
 {
 	struct wire_rep_SCAN stop = { .kind = WIRE_SCAN_STOP };
 	int fd;
-	int err = 0;
+	int err;
 
 	memcpy(s->path, path.p, path.n);
 	s->len = path.n;
-	if (path.n > 0) {
-		err = helper_root_open(s->o->root, base, path,
-				       O_RDONLY | O_DIRECTORY | O_NONBLOCK, &fd);
-	} else {
-		fd = openat(base, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		err = fd < 0 ? -errno : 0;
-	}
+	err = open_top(s, path, base, &fd);
 	if (err)
 		return err;
 	walk(s, fd, 0);

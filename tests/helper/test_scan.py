@@ -72,6 +72,16 @@ def test_the_whole_tree(helper, tree):
     assert found == WALK[1:6]
 
 
+@pytest.mark.parametrize("top", ["", "a"])
+def test_it_is_no_reading(helper, tree, top):
+    """Nobody has asked for that yet: the times of reading stay."""
+    paths = [tree, *(p for p in tree.rglob("*") if not p.is_symlink())]
+    for path in paths:
+        os.utime(path, (1e9, 1e9))
+    scan(helper, top, inline_max=1000)
+    assert {path.lstat().st_atime for path in paths} == {1e9}
+
+
 @pytest.mark.parametrize("budget", [0, 300, 1000])
 def test_it_goes_on_where_it_stopped(helper, tree, budget):
     all_found, after = [], None
