@@ -33,7 +33,13 @@ struct podfs_session_config {
 	void (*event)(void *arg, struct podfs_session *s,
 		      const struct wire_req_EVENT *e);
 	void *arg;
+	unsigned *watching; /* sessions of all that were asked to watch; the
+			     * I/O thread's; NULL without event */
 };
+
+/* An inotify instance each, of the 128 that a node has for all that its root
+ * runs (fs.inotify.max_user_instances). */
+#define PODFS_WATCHING_MAX 32u
 
 struct podfs_session {
 	const struct podfs_session_config *config;
@@ -47,6 +53,7 @@ struct podfs_session {
 	enum podfs_session_state state;
 	uint64_t id_hi, id_lo;
 	bool had_hello; /* a session exists at the helper */
+	bool watching;	/* counted in config->watching */
 	struct podfs_helper helper;
 	struct podfs_ensure ensure;
 	bool ensuring;

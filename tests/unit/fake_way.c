@@ -56,6 +56,7 @@ static void hello(struct fake_transport *t, const struct wire_header *h,
 
 	f->hellos++;
 	wire_dec_req_HELLO(&r, &m);
+	f->features = m.features;
 	same = f->knows && f->session_lo == m.session_lo;
 	if (t->how == FAKE_REFUSE_WITH_JUNK) {
 		answer(t, h, EPROTO, NULL, 0, 30);

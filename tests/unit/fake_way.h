@@ -32,6 +32,7 @@ struct fake_way {
 
 	/* what was asked for */
 	int opens, ensures, hellos, byes;
+	uint64_t features; /* of the last HELLO */
 
 	struct podfs_ensure *pending;
 	struct podfs_task ensured;
