@@ -99,10 +99,16 @@ static const char help[] =
 
 static _Atomic(struct podfs_fs *) serving;
 
+/* The main thread's, which waits for it: one that was sent while the process
+ * stood still may come to any other, and nobody would notice. */
 static void on_signal(int nr)
 {
 	struct podfs_fs *fs = atomic_load(&serving);
 
+	if (gettid() != getpid()) {
+		tgkill(getpid(), getpid(), nr);
+		return;
+	}
 	alarm(TEARDOWN_MAX);
 	if (fs)
 		podfs_fs_stop(fs);

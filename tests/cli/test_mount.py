@@ -112,6 +112,20 @@ def test_ends_while_another_namespace_holds_it(podfs, point, root):
         holder.wait()
 
 
+def test_ends_by_a_signal_that_came_while_it_stood_still(podfs, point, root):
+    """Any of its threads may be given that one."""
+    for _ in range(8):
+        podfs.points.append(point)
+        child = podfs.spawn("mount", "-f", *podfs.via(root), point)
+        until(lambda: mounted(point))
+        assert os.listdir(point) == ["db"]
+        child.send_signal(signal.SIGSTOP)
+        os.waitpid(child.pid, os.WUNTRACED)
+        child.send_signal(signal.SIGTERM)
+        child.send_signal(signal.SIGCONT)
+        assert child.wait(timeout=60) == 0
+
+
 def test_umount_of_the_system(podfs, mount, point):
     pid = daemon_of(podfs, point)
     subprocess.run(["umount", point], check=True)
