@@ -12,8 +12,9 @@
 #include "fs/names.h"
 
 #define KEPT_MAX 64u
-/* A second try begins at once, but looks up each folder on the way. */
-#define AGE_MS 2000
+/* A second try begins at once, but looks up each folder on the way, and the
+ * machine may be busy. */
+#define AGE_MS 5000
 /* It looks the name up to see that it is another's, and what it is; where others
  * do the same at the same time, again. */
 #define LOOKUPS_MAX 8u
