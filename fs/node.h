@@ -207,7 +207,8 @@ struct fs_loc {
 int fs_node_loc(struct fs_nodes *n, struct fs_node *node, const char *name,
 		struct fs_loc *ret);
 /* As fs_node_loc(), also where its last name was seen to be another's a moment
- * ago: who looked it up before, and means it by that name, is on his way here. */
+ * ago: who looked it up before, and means it by that name, is on his way here.
+ * ret->held as with the next. */
 int fs_node_loc_last(struct fs_nodes *n, struct fs_node *node,
 		     struct fs_loc *ret);
 /* As fs_node_loc(), for what is done to the file itself: through an open file of

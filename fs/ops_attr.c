@@ -361,6 +361,7 @@ void fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
 		return;
 	}
 	op->call.epoch = loc.epoch;
+	op->held = loc.held;
 	op->size = (size_t)(mask & 7);
 	FS_SEND(op, ACCESS, .base = loc.base, .path = fs_loc_path(&loc),
 		.mask = (uint8_t)(mask & 7));

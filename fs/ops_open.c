@@ -349,6 +349,7 @@ static void open_node(fuse_req_t req, struct fs_node *node,
 		fs_op_fail(op, fs_errno(err));
 		return;
 	}
+	op->held = loc.held;
 	op->fi = *fi;
 	op->flags = fs_open_flags(fi->flags) | extra;
 	if (fuse_req_ctx(req)->uid != 0)

@@ -115,8 +115,15 @@ int fs_node_loc_open(struct fs_nodes *n, struct fs_node *node,
 int fs_node_loc_last(struct fs_nodes *n, struct fs_node *node,
 		     struct fs_loc *ret)
 {
-	int err = fs_node_loc(n, node, NULL, ret);
+	bool named;
+	int err;
 
+	pthread_mutex_lock(&n->lock);
+	named = node->names;
+	pthread_mutex_unlock(&n->lock);
+	/* a handle, which then is all there is, must not be closed meanwhile */
+	err = named ? fs_node_loc(n, node, NULL, ret) :
+		      fs_node_loc_open(n, node, ret);
 	if (err != -ESTALE)
 		return err;
 	pthread_mutex_lock(&n->lock);

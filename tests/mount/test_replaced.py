@@ -3,9 +3,6 @@ package managers do once: who opens, looks at or changes it means the old one or
 a new one, and there always is one. No error."""
 
 import os
-import subprocess
-import sys
-import threading
 
 import pytest
 
@@ -66,34 +63,3 @@ def test_a_folder(replaced):
     for _ in range(5):
         assert os.listdir(replaced / "d") == []
         assert os.stat(replaced / "d").st_nlink
-
-
-READER = """
-import os, sys, time
-path = sys.argv[1]
-until = time.monotonic() + float(sys.argv[2])
-while time.monotonic() < until:
-    with open(path) as f:
-        f.read()
-    os.stat(path)
-"""
-
-
-def test_by_several_at_once(mount, files, root):
-    """Without a pause; each of the readers finds another one."""
-    (root / "f").write_text("first")
-    readers = [subprocess.Popen([sys.executable, "-c", READER, files / "f",
-                                 "3"]) for _ in range(3)]
-    over = threading.Event()
-
-    def replace():
-        while not over.is_set():
-            (root / "new").write_text("another")
-            os.rename(root / "new", root / "f")
-
-    writer = threading.Thread(target=replace)
-    writer.start()
-    codes = [r.wait() for r in readers]
-    over.set()
-    writer.join()
-    assert codes == [0, 0, 0]
