@@ -92,11 +92,16 @@ def peak(process):
             return int(line.split()[1])
 
 
+def watched(tool):
+    """What is large takes its time under a sanitizer."""
+    return tool.watch("--timeout", "300")
+
+
 @pytest.mark.parametrize("lie", LIES)
 def test_lists(api, tool, lie):
     small(api)
     api.fault(LIES[lie], **LISTS)
-    tool.watch().expect("+ db/one", timeout=120)
+    watched(tool).expect("+ db/one", timeout=300)
     assert {"db", "db/one", "db/one/app"} <= tool.list()
 
 
@@ -106,7 +111,7 @@ def test_what_is_of_another_type(api, tool):
     odd = [with_(place, value) for place in PLACES for value in NOTHINGS]
     api.fault(answer(listed(pod("true"), *odd)), **LISTS)
     # of version 7, which has expired: listed again
-    tool.watch().expect("+ db/one", timeout=120)
+    watched(tool).expect("+ db/one", timeout=300)
     assert "db/one/app" in tool.list()
 
 
