@@ -270,6 +270,10 @@ void podfs_session_submit(struct podfs_session *s, struct podfs_call *call);
  */
 void podfs_session_cancel(struct podfs_session *s, struct podfs_call *call);
 
+/* Somebody waited for the link to answer calls of a kind that are marked
+ * unawaited: one of session_info's trips. I/O thread, as done(). */
+void podfs_session_waited(struct podfs_session *s, enum wire_op op);
+
 /* ---- status -------------------------------------------------------------- */
 
 enum podfs_session_state {

@@ -109,6 +109,15 @@ void podfs_session_cancel(struct podfs_session *s, struct podfs_call *c)
 	wake(s);
 }
 
+void podfs_session_waited(struct podfs_session *s, enum wire_op op)
+{
+	unsigned i;
+
+	s->rpc.trips++;
+	if (wire_op_index((uint16_t)op, &i))
+		s->rpc.counts[i].trips++;
+}
+
 void podfs_session_kill(struct podfs_session *s)
 {
 	pthread_mutex_lock(&s->lock);

@@ -152,6 +152,19 @@ int fs_entry_fill(struct podfs_fs *fs, struct fs_node *node,
 	return 0;
 }
 
+/* A file never gets shorter than what write(2) said. */
+static void see_behind(struct podfs_fs *fs, const struct fs_node *node,
+		       struct fs_moment when, struct fuse_entry_param *e)
+{
+	uint64_t end;
+
+	if (!fs_behind_size(&fs->behind, node, when, &end))
+		return;
+	if (e->attr.st_size < (off_t)end)
+		e->attr.st_size = (off_t)end;
+	e->attr_timeout = 0;
+}
+
 int fs_entry_of(struct podfs_fs *fs, struct fs_node *parent, const char *name,
 		const struct wire_attr *a, struct wire_str target,
 		struct fs_moment when, struct fuse_entry_param *ret)
@@ -166,6 +179,8 @@ int fs_entry_of(struct podfs_fs *fs, struct fs_node *parent, const char *name,
 	err = fs_entry_fill(fs, node, a, target, ret);
 	if (err)
 		fs_node_forget(&fs->nodes, node->id, 1);
+	else if (S_ISREG(a->mode))
+		see_behind(fs, node, when, ret);
 	else if (S_ISLNK(a->mode) && target.n > 0)
 		fs_node_keep_target(&fs->nodes, node, target);
 	fs_node_put(&fs->nodes, node);

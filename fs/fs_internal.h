@@ -1,6 +1,6 @@
 /*
  * What the files of fs/ share. The order of locks: a forward's, nodes.lock, then
- * interrupts.lock; notifier.lock and parking.lock stand alone. None is held
+ * interrupts.lock; behind.lock, notifier.lock and parking.lock stand alone. None is held
  * over a call into backend/ or a fuse_reply_*().
  */
 #ifndef PODFS_FS_INTERNAL_H
@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "backend/backend.h"
+#include "fs/behind.h"
 #include "fs/fs.h"
 #include "fs/handle.h"
 #include "fs/interrupt.h"
@@ -34,6 +35,7 @@ struct podfs_fs {
 	gid_t gid;
 	struct fs_nodes nodes;
 	struct fs_handles handles;
+	struct fs_behind behind;
 	struct fs_interrupts interrupts;
 	struct fs_notifier notifier;
 	struct fs_parking parking;

@@ -44,12 +44,17 @@ struct fs_handle {
 	unsigned ahead_changes;
 	bool read_only;
 	bool local; /* closing it reports nothing */
+	bool regular; /* and not one that changes by itself */
 	pid_t pid; /* nodes->lock: who opened it */
 	atomic_bool locked; /* a lock was had by it */
 	bool close_remote; /* if it has one, with the last reference */
 	unsigned refs;	   /* nodes->lock; the kernel's, and operations by node */
 	struct fs_handle *next, *prev; /* node->open */
 	struct fs_forward *forward; /* nodes->lock; or NULL */
+	/* behind->lock: where a write goes on that needn't wait, 0: nowhere;
+	 * and of node->behind.errors, what was told */
+	uint64_t next_write;
+	unsigned errors_told;
 	struct fs_audit_line *audit; /* what is written to it; or NULL */
 	struct fs_listing *listing;    /* of a folder; readdir.c's */
 };

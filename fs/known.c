@@ -244,7 +244,10 @@ static int find(struct podfs_fs *fs, struct fs_node *parent, const char *name,
 	pthread_mutex_unlock(&n->lock);
 	if (f.absent)
 		return -ENOENT;
-	if (f.node)
+	/* it may be longer by now than anybody has seen */
+	if (f.node && fs_behind_owes(&fs->behind, f.node))
+		found = false;
+	else if (f.node)
 		found = fill(fs, f.node, &f.attr, ret);
 	else
 		found = f.listed &&

@@ -21,6 +21,8 @@
 #define CONGESTION 400
 #define WORKERS_MAX 16
 #define LAST_POLL_MS 20
+/* `podfs umount` asks for a second, then it takes the mount off. */
+#define DRAIN_MS 500
 
 static void init(void *userdata, struct fuse_conn_info *conn)
 {
@@ -169,6 +171,7 @@ int podfs_fs_new(const struct podfs_fs_config *config, struct podfs_fs **ret,
 	if (!fs)
 		return podfs_err_set(err, -ENOMEM, "out of memory");
 	fuse_set_log_func(fuse_log_line);
+	fs_behind_init(&fs->behind);
 	fs->uid = geteuid();
 	fs->gid = getegid();
 	fs->events = (struct podfs_backend_events){ .arg = fs,
@@ -272,6 +275,7 @@ int podfs_fs_run(struct podfs_fs *fs)
 	fuse_loop_cfg_destroy(loop);
 	/* while the backend, which ends before @fs, still answers */
 	serve_the_last(fs);
+	fs_behind_drain(&fs->behind, DRAIN_MS);
 	return r > 0 ? 0 : r;
 }
 
@@ -308,6 +312,7 @@ void podfs_fs_free(struct podfs_fs *fs)
 	fs_insteads_done(fs);
 	fs_handles_done(&fs->handles);
 	fs_nodes_done(&fs->nodes);
+	fs_behind_done(&fs->behind);
 	fs_audit_free(fs->audit);
 	free((char *)fs->config.mountpoint);
 	free((char *)fs->config.options);

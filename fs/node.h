@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "backend/backend.h"
+#include "fs/behind.h"
 #include "fs/made.h"
 #include "fs/slots.h"
 #include "fs/watch.h"
@@ -98,6 +99,7 @@ struct fs_node {
 	unsigned asked; /* look.h: questions about it since it was looked at */
 	int64_t looked_at; /* ms */
 	struct fs_made made;
+	struct fs_behind_file behind; /* behind->lock */
 	struct fs_node *same; /* the identity table's chain */
 };
 

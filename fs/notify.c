@@ -75,7 +75,8 @@ static void tell_file(struct podfs_fs *fs, const struct fs_file_notice *f)
 	struct fuse_session *s = fs->session;
 
 	if (f->child)
-		fuse_lowlevel_notify_inval_inode(s, f->child, -1, 0);
+		fuse_lowlevel_notify_inval_inode(s, f->child,
+						 f->pages ? 0 : -1, 0);
 	if (f->self)
 		fuse_lowlevel_notify_inval_inode(s, f->folder, -1, 0);
 	if (f->entry)

@@ -43,6 +43,7 @@ struct fs_file_notice {
 	uint64_t folder;
 	bool self;	/* the folder's own attributes */
 	uint64_t child; /* a file's */
+	bool pages;	/* what it holds, too */
 	bool entry;	/* what @name means in it */
 	char name[WIRE_NAME_MAX + 1];
 };

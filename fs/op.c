@@ -53,11 +53,18 @@ void fs_op_put(struct fs_op *op)
 	free(op);
 }
 
-bool fs_op_claim(struct fs_op *op)
+bool fs_op_claim_early(struct fs_op *op)
 {
 	if (atomic_exchange(&op->answered, true))
 		return false;
 	fs_interrupts_forget(&op->fs->interrupts, op);
+	return true;
+}
+
+bool fs_op_claim(struct fs_op *op)
+{
+	if (!fs_op_claim_early(op))
+		return false;
 	/* before the answer: a close(2) that follows it must be the last, so
 	 * that its RELEASE leaves before what comes next */
 	drop_held(op);
@@ -248,7 +255,7 @@ bool fs_op_ready(struct fs_op *op, const struct wire_writer *w)
 void fs_op_submit(struct fs_op *op, const struct wire_writer *w)
 {
 	if (fs_op_ready(op, w))
-		podfs_session_submit(op->session, &op->call);
+		fs_behind_submit(op);
 }
 
 bool fs_decoded(struct fs_op *op, int err)

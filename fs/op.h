@@ -63,6 +63,8 @@ struct fs_op {
 	unsigned sent; /* before, with an outcome that was looked for */
 	struct fs_made made; /* of where its name is, before */
 	struct fs_handle *held; /* a reference, dropped before the answer */
+	struct fs_behind_wait behind;
+	bool unsent; /* it only waits: then it has succeeded */
 	/* ahead's: where it waits, and for what */
 	struct fs_op *ahead_next;
 	char *ahead_path;
@@ -96,6 +98,8 @@ void fs_op_fail(struct fs_op *op, int err);
 
 /* True for the one caller that may answer the request. */
 bool fs_op_claim(struct fs_op *op);
+/* The same for an answer before the end: what it holds, it keeps. */
+bool fs_op_claim_early(struct fs_op *op);
 /* Claims and answers with an error; nothing where it is answered. */
 void fs_op_error(struct fs_op *op, int status);
 /* A finish function for replies without content. */

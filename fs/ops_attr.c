@@ -171,9 +171,9 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fs_virtual_getattr(req, node);
 		return;
 	}
-	if (node && (fs_instead_getattr(req, node) ||
-		     fs_known_getattr(req, node) ||
-		     reply_ahead(req, fs, node))) {
+	if (node && !fs_behind_owes(&fs->behind, node) &&
+	    (fs_instead_getattr(req, node) || fs_known_getattr(req, node) ||
+	     reply_ahead(req, fs, node))) {
 		fs_node_put(&fs->nodes, node);
 		return;
 	}
@@ -212,6 +212,8 @@ static void setattr_done(struct fs_op *op, int status, const uint8_t *body,
 	struct wire_rep_SETATTR m;
 
 	atomic_fetch_add(&op->node->writes, 1); /* its size, maybe */
+	if (op->flags & FUSE_SET_ATTR_SIZE)
+		fs_behind_cut(&op->fs->behind, op->node);
 	if (status)
 		fs_op_error(op, status);
 	else if (FS_DECODE(op, SETATTR, body, len, &m))
@@ -269,6 +271,8 @@ static bool set_instead(struct fs_op *op, const struct wire_writer *w)
 	if (!i)
 		return false;
 	atomic_fetch_add(&op->node->writes, 1);
+	if (op->flags & FUSE_SET_ATTR_SIZE)
+		fs_behind_cut(&op->fs->behind, op->node);
 	reply_attr(op, &i->attr, 0, FS_NEVER);
 	fs_instead_free(op->fs, i);
 	fs_op_put(op);
@@ -291,6 +295,7 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 	op = fs_op_new(req, node, WIRE_OP_SETATTR, 0, setattr_done);
 	if (!op)
 		return;
+	op->flags = (unsigned)to_set;
 	/* ftruncate(2): by the file that is open, not by a name */
 	if (fi && (to_set & FUSE_SET_ATTR_SIZE))
 		h = fs_handle_get(&fs->handles, &fs->nodes, fi->fh);

@@ -59,32 +59,51 @@ struct fs_op *fs_op_by_handle(fuse_req_t req, const struct fuse_file_info *fi,
 	return op;
 }
 
+/* Of close(2) and fsync(2): a write that was answered before it failed is told
+ * here, to somebody. */
+static void told_done(struct fs_op *op, int status, const uint8_t *body,
+		      size_t len)
+{
+	int err = 0;
+
+	if (!atomic_load(&op->answered))
+		err = fs_behind_error(&op->fs->behind, op->handle);
+	if (err)
+		status = err;
+	fs_op_finish_plain(op, status, body, len);
+}
+
 void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct podfs_fs *fs = fs_of(req);
-	const struct fs_handle *h =
-		fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
+	struct fs_handle *h = fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
 	struct fs_op *op;
+	bool quiet;
+	int err;
 
 	(void)ino;
 	if (h && atomic_load(&h->locked))
 		atomic_store(&h->node->lock_closed_at, fs_now_ms());
 	/* closing what was only read has nothing to tell, nor where all that
 	 * was written was answered for; but locks to end */
-	if (h && (h->read_only || h->local) && !atomic_load(&h->node->locked)) {
-		fuse_reply_err(req, 0);
+	quiet = h && (h->read_only || h->local) &&
+		!atomic_load(&h->node->locked);
+	if (quiet && (h->read_only || !fs_behind_owes(&fs->behind, h->node))) {
+		err = h->read_only ? 0 : fs_behind_error(&fs->behind, h);
+		fuse_reply_err(req, err ? fs_errno(err) : 0);
 		return;
 	}
-	op = fs_op_by_handle(req, fi, WIRE_OP_FLUSH, 0, fs_op_finish_plain);
-	if (op)
-		FS_SEND(op, FLUSH, .handle = op->remote,
-			.owner = fi->lock_owner);
+	op = fs_op_by_handle(req, fi, WIRE_OP_FLUSH, 0, told_done);
+	if (!op)
+		return;
+	op->unsent = quiet;
+	FS_SEND(op, FLUSH, .handle = op->remote, .owner = fi->lock_owner);
 }
 
 static void sync_handle(fuse_req_t req, struct fuse_file_info *fi, int datasync)
 {
-	struct fs_op *op = fs_op_by_handle(req, fi, WIRE_OP_FSYNC, 0,
-					   fs_op_finish_plain);
+	struct fs_op *op =
+		fs_op_by_handle(req, fi, WIRE_OP_FSYNC, 0, told_done);
 
 	if (op)
 		FS_SEND(op, FSYNC, .handle = op->remote,

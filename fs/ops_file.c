@@ -135,7 +135,8 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	m.count = (uint32_t)size;
 	w = fs_op_body(op);
 	wire_enc_req_READ(&w, &m);
-	if (fs_op_ready(op, &w) && !fs_forward_take(op))
+	if (fs_op_ready(op, &w) && !fs_behind_parked(op) &&
+	    !fs_forward_take(op))
 		podfs_session_submit(op->session, &op->call);
 }
 

@@ -82,7 +82,9 @@ static void keep(struct fs_handle *h, struct fs_op *op,
 	h->dense_at = at;
 	h->dense_writes = writes;
 	h->local = a->flags & WIRE_ATTR_LOCAL;
+	h->regular = S_ISREG(a->mode) && !(a->flags & WIRE_ATTR_VOLATILE);
 	h->read_only = (flags & O_ACCMODE) == O_RDONLY;
+	fs_behind_opened(&op->fs->behind, h);
 	h->flags = fs_open_flags(flags) &
 		   ~(uint32_t)(WIRE_OPEN_TRUNC | WIRE_OPEN_EXCL);
 }
@@ -144,8 +146,10 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 	if (!FS_DECODE(op, OPEN, body, len, &m))
 		return;
 	epoch = podfs_session_epoch(op->session);
-	if (op->fi.flags & O_TRUNC)
+	if (op->fi.flags & O_TRUNC) {
 		atomic_fetch_add(&op->node->writes, 1);
+		fs_behind_cut(&fs->behind, op->node);
+	}
 	fs_watch_folder(&fs->nodes, op->node, &m.attr, op->when);
 	if (!fs_node_saw(&fs->nodes, op->node, &m.attr, op->when))
 		status = -ESTALE;
@@ -296,8 +300,10 @@ static bool opened_instead(struct fs_op *op, const struct wire_writer *w)
 	}
 	i->remote.handle = 0;
 	op->audit_file = podfs_steal_ptr(&i->audit);
-	if (op->fi.flags & O_TRUNC)
+	if (op->fi.flags & O_TRUNC) {
 		atomic_fetch_add(&op->node->writes, 1);
+		fs_behind_cut(&fs->behind, op->node);
+	}
 	keep(h, op, &i->attr, i->at, atomic_load(&op->node->writes));
 	h->dense = false;
 	if (op->flags & WIRE_OPEN_DIRECTORY)
@@ -375,7 +381,7 @@ static void open_node(fuse_req_t req, struct fs_node *node,
 	w = fs_op_body(op);
 	wire_enc_req_OPEN(&w, &m);
 	if (!opened_instead(op, &w) && fs_op_ready(op, &w) &&
-	    !fs_known_open(op, m.path) &&
+	    !fs_behind_parked(op) && !fs_known_open(op, m.path) &&
 	    !(loc.base == WIRE_BASE_ROOT &&
 	      may_be_ahead(fs, node, op->flags, &size) &&
 	      fs_ahead_take(op, m.path, op->flags & WIRE_OPEN_DIRECTORY, size,

@@ -1,13 +1,21 @@
 """A real mount of a real helper over a pipe: no cluster, no fake."""
 
+import os
+import time
+
 import pytest
 
 from pipe_mount import mounted
 
 
 @pytest.fixture
-def mount(tmp_path):
-    with mounted(tmp_path) as m:
+def options():
+    return ()
+
+
+@pytest.fixture
+def mount(tmp_path, options):
+    with mounted(tmp_path, *options) as m:
         yield m
 
 
@@ -19,3 +27,25 @@ def files(mount):
 @pytest.fixture
 def root(mount, files):
     return mount.root
+
+
+@pytest.fixture
+def trace(mount, files):
+    """What went over the link for a function's calls: kinds with their calls,
+    trips and bytes, of those that changed."""
+    os.listdir(files)
+
+    def read():
+        return {k.pop("kind"): k for k in mount.session()["trace"]}
+
+    def changes(call):
+        time.sleep(0.1)
+        before = read()
+        call()
+        time.sleep(0.1)
+        none = dict.fromkeys(("calls", "trips", "bytes_out", "bytes_in"), 0)
+        return {kind: {k: v - before.get(kind, none)[k]
+                       for k, v in now.items()}
+                for kind, now in read().items()
+                if now != before.get(kind) and kind != "PING"}
+    return changes

@@ -32,28 +32,6 @@ def trips(mount, files):
     return count
 
 
-@pytest.fixture
-def trace(mount, files):
-    """What went over the link for a function's calls: kinds with their calls,
-    trips and bytes, of those that changed."""
-    os.listdir(files)
-
-    def read():
-        return {k.pop("kind"): k for k in mount.session()["trace"]}
-
-    def changes(call):
-        time.sleep(0.1)
-        before = read()
-        call()
-        time.sleep(0.1)
-        none = dict.fromkeys(("calls", "trips", "bytes_out", "bytes_in"), 0)
-        return {kind: {k: v - before.get(kind, none)[k]
-                       for k, v in now.items()}
-                for kind, now in read().items()
-                if now != before.get(kind) and kind != "PING"}
-    return changes
-
-
 def test_podfs_counts_by_kind(mount, trace, files, root):
     data = os.urandom(1 << 20)
     (root / "f").write_bytes(data)

@@ -38,9 +38,12 @@ def outcome(call, *args):
 
 
 def fill(fd):
-    """How much goes in, and what ends it."""
+    """How much goes in, and what ends it: write(2), or of one that had been
+    answered fsync(2)."""
     total = 0
     while isinstance(n := outcome(os.write, fd, bytes(65536)), int) and n > 0:
+        if (late := outcome(os.fsync, fd)) is not None:
+            return os.fstat(fd).st_size, late
         total += n
     return total, n
 

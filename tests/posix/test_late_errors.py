@@ -1,5 +1,5 @@
 """What goes wrong after write(2) came back, or in a mapping: said at the next
-msync, fsync or close of that file, once. And a quota, which is said at once."""
+msync, fsync or close of that file, once. And a quota."""
 
 import mmap
 import os
@@ -108,7 +108,7 @@ def has_quotas():
 
 if has_quotas():
     def test_a_quota(tmp_path, with_quota):
-        """At the write(2) that is too much, as without the mount."""
+        """Once, at the write(2) that is too much or at its fsync(2)."""
         with mounted(tmp_path) as mount:
             os.listdir(mount.files)
             for where in (mount.files, with_quota[1]):

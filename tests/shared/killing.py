@@ -41,6 +41,25 @@ def write():
     return lambda: os.write(fd, data)
 
 
+def write_on():
+    """What goes on is answered at once, up to a bound."""
+    fd = opened()
+    os.write(fd, bytes(4096))
+    data = bytes(SIZE)
+    return lambda: os.write(fd, data)
+
+
+def close_behind(done=os.close):
+    """Nobody has said that it was written."""
+    fd = opened()
+    os.write(fd, bytes(4096))
+
+    def go():
+        os.write(fd, bytes(1 << 20))
+        done(fd)
+    return go
+
+
 def write_append():
     fd = opened(flags=os.O_WRONLY | os.O_APPEND)
     data = bytes(SIZE)
@@ -145,7 +164,11 @@ def truncate():
 
 OPS = {
     "read": read, "read_direct": read_direct,
-    "write": write, "write_append": write_append,
+    "write": write, "write_on": write_on, "close_behind": close_behind,
+    "fsync_behind": lambda: close_behind(os.fsync),
+    "stat_behind": lambda: close_behind(os.fstat),
+    "exit_behind": lambda: close_behind(lambda fd: sys.exit()),
+    "write_append": write_append,
     "mmap_load": mmap_load, "mmap_store": mmap_store,
     "mmap_dirty": mmap_dirty, "msync": msync,
     "getdents": getdents,

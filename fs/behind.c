@@ -1,0 +1,335 @@
+#include "fs/behind.h"
+
+#include <errno.h>
+#include <poll.h>
+
+#include "common/base/guard.h"
+#include "fs/clock.h"
+#include "fs/op.h"
+
+/* So long the reply to what was asked before may take, as a rule. */
+#define LATE_MS 2000
+#define DRAIN_POLL_MS 5
+
+void fs_behind_init(struct fs_behind *b)
+{
+	pthread_mutex_init(&b->lock, NULL);
+	b->full_end = &b->full;
+}
+
+void fs_behind_done(struct fs_behind *b)
+{
+	pthread_mutex_destroy(&b->lock);
+}
+
+void fs_behind_drain(const struct fs_behind *b, int max_ms)
+{
+	int64_t end = fs_now_ms() + max_ms;
+
+	while (atomic_load(&b->writes) > 0 && fs_now_ms() < end)
+		poll(NULL, 0, DRAIN_POLL_MS);
+}
+
+/* ---- writes ---------------------------------------------------------------------- */
+
+static size_t cost(const struct fs_behind_write *w)
+{
+	return w->size + FS_BEHIND_COST;
+}
+
+static bool has_room_locked(const struct fs_behind *b,
+			    const struct fs_behind_file *f)
+{
+	return f->bytes <= FS_BEHIND_FILE_MAX && b->bytes <= FS_BEHIND_MAX;
+}
+
+static void wait_locked(struct fs_behind_file *f, struct fs_behind_wait *w)
+{
+	w->next = NULL;
+	if (!f->waits)
+		f->waits_end = &f->waits;
+	*f->waits_end = w;
+	f->waits_end = &w->next;
+}
+
+static enum fs_behind_how begin_locked(struct fs_behind *b,
+				       struct fs_behind_write *w)
+{
+	struct fs_behind_file *f = &w->op->node->behind;
+	uint64_t end = w->offset + w->size;
+
+	f->by = w->op->handle;
+	if ((f->writes == 0 && fs_now_ms() - f->ended_at > LATE_MS) ||
+	    end > f->end)
+		f->end = end;
+	f->writes++;
+	f->bytes += cost(w);
+	b->bytes += cost(w);
+	atomic_fetch_add(&b->writes, 1);
+	w->op->handle->next_write = end;
+	if (has_room_locked(b, f))
+		return FS_BEHIND_GOES;
+	w->full = true;
+	w->next = NULL;
+	*b->full_end = w;
+	b->full_end = &w->next;
+	return FS_BEHIND_FULL;
+}
+
+enum fs_behind_how fs_behind_write(struct fs_behind *b,
+				   struct fs_behind_write *w, bool may,
+				   struct fs_behind_wait *wait)
+{
+	struct fs_handle *h = w->op->handle;
+	struct fs_behind_file *f = &w->op->node->behind;
+	enum fs_behind_how how = FS_BEHIND_NOT;
+
+	pthread_mutex_lock(&b->lock);
+	/* who waits already comes first, or might wait for ever */
+	if (may && w->offset > 0 && h->next_write == w->offset && !f->waits &&
+	    (f->writes == 0 || f->by == h)) {
+		how = begin_locked(b, w);
+	} else {
+		h->next_write = 0;
+		if (f->writes > 0) {
+			wait_locked(f, wait);
+			how = FS_BEHIND_WAITS;
+		}
+	}
+	pthread_mutex_unlock(&b->lock);
+	return how;
+}
+
+void fs_behind_wrote(struct fs_behind *b, const struct fs_behind_write *w,
+		     bool good)
+{
+	pthread_mutex_lock(&b->lock);
+	w->op->handle->next_write = good ? w->offset + w->size : 0;
+	pthread_mutex_unlock(&b->lock);
+}
+
+static void unlist_locked(struct fs_behind *b, struct fs_behind_write *w)
+{
+	struct fs_behind_write **p = &b->full;
+
+	while (*p != w)
+		p = &(*p)->next;
+	*p = w->next;
+	if (!*p)
+		b->full_end = p;
+	w->full = false;
+}
+
+/* The first that there is room for now, with a reference. */
+static struct fs_op *next_answer_locked(struct fs_behind *b, size_t *ret_size)
+{
+	for (struct fs_behind_write *w = b->full; w; w = w->next) {
+		if (!has_room_locked(b, &w->op->node->behind))
+			continue;
+		unlist_locked(b, w);
+		*ret_size = w->size;
+		atomic_fetch_add(&w->op->refs, 1);
+		return w->op;
+	}
+	return NULL;
+}
+
+static void answer_full(struct fs_behind *b)
+{
+	for (;;) {
+		struct fs_op *op;
+		size_t size = 0;
+
+		pthread_mutex_lock(&b->lock);
+		op = next_answer_locked(b, &size);
+		pthread_mutex_unlock(&b->lock);
+		if (!op)
+			return;
+		if (fs_op_claim_early(op))
+			fuse_reply_write(op->req, size);
+		fs_op_put(op);
+	}
+}
+
+static struct fs_behind_wait *end_locked(struct fs_behind *b,
+					 struct fs_behind_write *w, int status,
+					 bool *ret_unanswered)
+{
+	struct fs_behind_file *f = &w->op->node->behind;
+
+	*ret_unanswered = w->full;
+	if (w->full)
+		unlist_locked(b, w);
+	f->bytes -= cost(w);
+	b->bytes -= cost(w);
+	atomic_fetch_sub(&b->writes, 1);
+	f->ended_at = fs_now_ms();
+	if (status) {
+		f->error = status;
+		f->errors++;
+		w->op->handle->next_write = 0;
+	}
+	return --f->writes == 0 ? podfs_steal_ptr(&f->waits) : NULL;
+}
+
+/* The kernel has what was not written. */
+static void forget_pages(struct fs_op *op)
+{
+	struct fs_file_notice f = { .child = op->node->id, .pages = true };
+
+	fs_notify_file(op->fs, &f);
+}
+
+void fs_behind_ended(struct fs_behind *b, struct fs_behind_write *w, int status,
+		     void (*free_write)(struct fs_behind_write *w))
+{
+	struct fs_op *op = w->op;
+	struct fs_behind_wait *waits;
+	size_t size = w->size;
+	bool unanswered;
+
+	pthread_mutex_lock(&b->lock);
+	waits = end_locked(b, w, status, &unanswered);
+	pthread_mutex_unlock(&b->lock);
+	if (status)
+		forget_pages(op);
+	if (unanswered && fs_op_claim_early(op)) {
+		/* an error is told by the next, as of those before it */
+		fuse_reply_write(op->req, size);
+	}
+	if (waits)
+		podfs_session_waited(op->session, WIRE_OP_WRITE);
+	/* first, so that its file's RELEASE leaves before what comes next */
+	free_write(w);
+	answer_full(b);
+	while (waits) {
+		struct fs_behind_wait *x = waits;
+
+		waits = x->next;
+		x->go(x);
+	}
+}
+
+/* ---- errors ---------------------------------------------------------------------- */
+
+int fs_behind_error(struct fs_behind *b, struct fs_handle *h)
+{
+	const struct fs_behind_file *f = &h->node->behind;
+	int err = 0;
+
+	pthread_mutex_lock(&b->lock);
+	if (h->errors_told != f->errors) {
+		h->errors_told = f->errors;
+		h->next_write = 0;
+		err = f->error;
+	}
+	pthread_mutex_unlock(&b->lock);
+	return err;
+}
+
+void fs_behind_opened(struct fs_behind *b, struct fs_handle *h)
+{
+	pthread_mutex_lock(&b->lock);
+	h->errors_told = h->node->behind.errors;
+	pthread_mutex_unlock(&b->lock);
+}
+
+/* ---- the barrier ----------------------------------------------------------------- */
+
+bool fs_behind_owes(struct fs_behind *b, const struct fs_node *node)
+{
+	bool owes;
+
+	if (atomic_load(&b->writes) == 0)
+		return false;
+	pthread_mutex_lock(&b->lock);
+	owes = node->behind.writes > 0;
+	pthread_mutex_unlock(&b->lock);
+	return owes;
+}
+
+/* What a write changes nothing about: the kernel asks for capabilities while
+ * it is writing. */
+static bool is_free(enum wire_op op)
+{
+	return op == WIRE_OP_GETXATTR || op == WIRE_OP_LISTXATTR ||
+	       op == WIRE_OP_ACCESS;
+}
+
+static void end(struct fs_op *op, int status)
+{
+	struct podfs_call *undo = op->call.undo;
+
+	op->call.done(&op->call, status, NULL, 0);
+	if (undo)
+		undo->done(undo, -ECANCELED, NULL, 0);
+}
+
+static bool park(struct fs_op *op, struct fs_node *node)
+{
+	struct fs_behind *b = &op->fs->behind;
+	bool parked = false;
+
+	if (!node || atomic_load(&b->writes) == 0)
+		return false;
+	pthread_mutex_lock(&b->lock);
+	if (node->behind.writes > 0) {
+		wait_locked(&node->behind, &op->behind);
+		parked = true;
+	}
+	pthread_mutex_unlock(&b->lock);
+	return parked;
+}
+
+static void go_on(struct fs_behind_wait *w)
+{
+	struct fs_op *op = podfs_container_of(w, struct fs_op, behind);
+
+	if (atomic_load(&op->answered)) {
+		end(op, -EINTR);
+		return;
+	}
+	if (park(op, op->other))
+		return;
+	if (op->unsent)
+		end(op, 0);
+	else
+		podfs_session_submit(op->session, &op->call);
+}
+
+bool fs_behind_parked(struct fs_op *op)
+{
+	op->behind.go = go_on;
+	return !is_free(op->call.op) &&
+	       (park(op, op->node) || park(op, op->other));
+}
+
+void fs_behind_submit(struct fs_op *op)
+{
+	if (!fs_behind_parked(op))
+		podfs_session_submit(op->session, &op->call);
+}
+
+/* ---- sizes ----------------------------------------------------------------------- */
+
+bool fs_behind_size(struct fs_behind *b, const struct fs_node *node,
+		    struct fs_moment when, uint64_t *ret)
+{
+	const struct fs_behind_file *f = &node->behind;
+	bool old;
+
+	pthread_mutex_lock(&b->lock);
+	old = f->writes > 0 ||
+	      (f->ended_at && when.at && when.at <= f->ended_at);
+	*ret = f->end;
+	pthread_mutex_unlock(&b->lock);
+	return old;
+}
+
+void fs_behind_cut(struct fs_behind *b, struct fs_node *node)
+{
+	pthread_mutex_lock(&b->lock);
+	if (node->behind.writes == 0)
+		node->behind.end = 0;
+	pthread_mutex_unlock(&b->lock);
+}

@@ -1,0 +1,118 @@
+/*
+ * Write-behind: a write that goes on where the one before it ended is answered
+ * when it leaves, not when the helper has answered.
+ *
+ * So many bytes may be owed (FS_BEHIND_FILE_MAX of a file, FS_BEHIND_MAX of all
+ * of them); beyond that a write is answered when there is room. The first write
+ * waits as it always did: who writes little learns of a full disk from write(2).
+ * Whatever else is asked of the file waits until nothing is owed (a barrier),
+ * so nobody on this side can tell; a container can, until close(2) or fsync(2).
+ *
+ * A write that failed after its answer is told once to each open file there was,
+ * at its next write(2), fsync(2) or close(2).
+ *
+ * Thread: any; behind->lock guards all of it, and each node's part. What waits
+ * goes on on the I/O thread, where writes end.
+ */
+#ifndef PODFS_FS_BEHIND_H
+#define PODFS_FS_BEHIND_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fs_behind_write;
+struct fs_handle;
+struct fs_moment;
+struct fs_node;
+struct fs_op;
+
+/* A link of 100 MB/s is full at 20 ms, and `ls` beside it needn't wait long. All
+ * of it gets through a link of 300 KB/s within an operation's 30 s. */
+#define FS_BEHIND_FILE_MAX (2u << 20)
+#define FS_BEHIND_MAX (8u << 20)
+/* What each write costs besides its bytes, so that small ones are counted. */
+#define FS_BEHIND_COST (16u << 10)
+
+/* What waits until nothing of a file is owed. */
+struct fs_behind_wait {
+	struct fs_behind_wait *next;
+	void (*go)(struct fs_behind_wait *w); /* once, on the I/O thread */
+};
+
+/* Of a node. */
+struct fs_behind_file {
+	unsigned writes;  /* under way */
+	size_t bytes;	  /* of these, with their cost */
+	const struct fs_handle *by; /* all of them are this one's */
+	uint64_t end;	  /* of the file, as far as they reach */
+	int64_t ended_at; /* ms; when the last one did */
+	int error;	  /* of the last one that failed, -errno */
+	unsigned errors;  /* so many did */
+	struct fs_behind_wait *waits, **waits_end;
+};
+
+struct fs_behind {
+	pthread_mutex_t lock;
+	size_t bytes;
+	atomic_uint writes; /* of all files; to look at without the lock */
+	struct fs_behind_write *full, **full_end; /* to be answered */
+};
+
+/* A write; embedded in what the caller keeps of it. */
+struct fs_behind_write {
+	struct fs_op *op; /* a reference, the caller's, until the end */
+	uint64_t offset;
+	size_t size; /* bytes */
+	bool full;   /* listed: it isn't answered yet */
+	struct fs_behind_write *next;
+};
+
+void fs_behind_init(struct fs_behind *b);
+void fs_behind_done(struct fs_behind *b);
+
+enum fs_behind_how {
+	FS_BEHIND_NOT,	  /* send it, answer when it ends */
+	FS_BEHIND_WAITS,  /* the same, once @wait goes on */
+	FS_BEHIND_GOES,	  /* send it; it may be answered now */
+	FS_BEHIND_FULL,	  /* send it; it is answered when there is room */
+};
+
+/* How a write by w->op->handle is to be sent. @may: it is one that may be
+ * answered before it ends. After GOES and FULL: fs_behind_ended(). */
+enum fs_behind_how fs_behind_write(struct fs_behind *b,
+				   struct fs_behind_write *w, bool may,
+				   struct fs_behind_wait *wait);
+/* A write that was not behind ended; @good: all of it was written. */
+void fs_behind_wrote(struct fs_behind *b, const struct fs_behind_write *w,
+		     bool good);
+/* One that was ended with @status. I/O thread; drops w->op, of which the caller
+ * touches nothing any more, nor of *w, which @free_write frees. */
+void fs_behind_ended(struct fs_behind *b, struct fs_behind_write *w, int status,
+		     void (*free_write)(struct fs_behind_write *w));
+
+/* The error that this open file wasn't told yet, and now is; or 0. */
+int fs_behind_error(struct fs_behind *b, struct fs_handle *h);
+/* It is told nothing of what was before. */
+void fs_behind_opened(struct fs_behind *b, struct fs_handle *h);
+
+/* Sends what is ready once nothing is owed of its files. */
+void fs_behind_submit(struct fs_op *op);
+/* True: it will be sent then; false: nothing is owed. */
+bool fs_behind_parked(struct fs_op *op);
+/* Whether anything is. */
+bool fs_behind_owes(struct fs_behind *b, const struct fs_node *node);
+
+/* What was asked for @when may say less of its size than was answered: false,
+ * or how much there is at least. Such attributes are old. */
+bool fs_behind_size(struct fs_behind *b, const struct fs_node *node,
+		    struct fs_moment when, uint64_t *ret);
+/* Waits until nothing is owed of any file, for so long. Main thread, once
+ * nobody asks any more. */
+void fs_behind_drain(const struct fs_behind *b, int max_ms);
+/* It was cut. */
+void fs_behind_cut(struct fs_behind *b, struct fs_node *node);
+
+#endif
