@@ -10,11 +10,15 @@
 #include "fs/ahead_walk.h"
 #include "fs/clock.h"
 #include "fs/opened.h"
+#include "fs/program.h"
 #include "fs/tree.h"
 
 /* A walk that asks for nothing so long gives way to another. */
 #define IDLE_MS 500
 #define QUIET_MS 1000
+/* A helper has room for one more than FS_AHEAD_SCANS: that which was given up,
+ * until it notices. */
+#define GIVEN_UP_MS 100
 /* Names that may be folders, which a scan brings by themselves; so often they
  * may not be. */
 #define MISSES_MAX 3u
@@ -27,16 +31,18 @@ void fs_ahead_init(struct fs_ahead *a)
 void fs_ahead_done(struct fs_ahead *a)
 {
 	fs_ahead_drop_older_locked(a, INT64_MAX);
-	fs_ahead_scan_free(a->scan);
+	for (size_t i = 0; i < FS_AHEAD_SCANS; i++)
+		fs_ahead_scan_free(a->scans[i]);
 	for (size_t i = 0; i < FS_AHEAD_SEEN; i++)
 		free(a->seen[i].path);
+	free(a->list.last);
 	pthread_mutex_destroy(&a->lock);
 }
 
 /* ---- asking ---------------------------------------------------------------------- */
 
 /* For @wish, which is @path or its folder. */
-static bool wait_locked(struct fs_ahead *a, struct fs_op *op,
+static bool wait_locked(struct fs_ahead_scan *s, struct fs_op *op,
 			struct wire_str path, struct wire_str wish, int64_t now)
 {
 	op->ahead_path = malloc(path.n + 1u);
@@ -46,8 +52,8 @@ static bool wait_locked(struct fs_ahead *a, struct fs_op *op,
 	op->ahead_path_len = path.n;
 	op->ahead_len = wish.n;
 	op->call.since = now; /* should it be sent in the end */
-	op->ahead_next = a->waiting;
-	a->waiting = op;
+	op->ahead_next = s->waiting;
+	s->waiting = op;
 	return true;
 }
 
@@ -58,32 +64,79 @@ static bool is_start(const struct fs_ahead_scan *s, struct wire_str path)
 						      .n = s->start_len });
 }
 
-/* Another scan in the place of one that is idle, that brings no contents, or
- * that is past @path: some sort by numbers of inodes. Those that wait for it
- * are given back in *ret_left. */
+static bool is_recent(const struct fs_ahead_scan *s, int64_t now)
+{
+	return s && now - s->last_used < IDLE_MS;
+}
+
+static struct fs_ahead_scan **older(struct fs_ahead_scan **x,
+				    struct fs_ahead_scan **y)
+{
+	return !x || (*y)->last_used < (*x)->last_used ? y : x;
+}
+
+/* Where another scan may begin: in the place of one that brings no contents, or
+ * that is past @path, for some sort by numbers of inodes; of one that is idle,
+ * or of none. NULL: nowhere. */
+static struct fs_ahead_scan **place_locked(struct fs_ahead *a, int pid,
+					   struct wire_str path, bool folder,
+					   int64_t now)
+{
+	struct fs_ahead_scan **lesser = NULL, **past = NULL, **idle = NULL,
+			     **other = NULL;
+
+	for (unsigned i = 0; i < FS_AHEAD_SCANS; i++) {
+		struct fs_ahead_scan **at = &a->scans[i], *s = *at;
+
+		if (!is_recent(s, now))
+			idle = at;
+		else if (s->pid != pid)
+			continue;
+		else if (fs_ahead_scan_covers(s, path)) {
+			if (folder || (s->content &&
+				       is_start(s, fs_ahead_parent_of(path))))
+				return NULL; /* it left this out */
+			if (!s->content)
+				lesser = at;
+			else if (!s->under_way)
+				past = older(past, at);
+		} else if (!s->under_way) {
+			other = older(other, at);
+		}
+	}
+	return lesser ? lesser : past ? past : idle ? idle : other;
+}
+
+/* Those that wait for the one that makes place are given back in *ret_left. */
 static struct fs_ahead_scan *start_locked(struct fs_ahead *a, struct fs_op *op,
 					  struct wire_str path,
 					  struct wire_str root, bool folder,
 					  int64_t now, struct fs_op **ret_left)
 {
-	struct fs_ahead_scan *s = a->scan;
-	struct wire_str parent = fs_ahead_parent_of(path);
+	struct fs_ahead_scan **at =
+		place_locked(a, op->walker, path, folder, now);
+	struct fs_ahead_scan *old = at ? *at : NULL;
+	struct fs_ahead_scan *s;
 
-	if (s && fs_ahead_scan_covers(s, path) && s->pid == op->pid &&
-	    now - s->last_used < IDLE_MS &&
-	    (folder || (s->content && (s->under_way || is_start(s, parent)))))
-		return NULL; /* it left this out, or goes in another order */
-	if (s && s->pid != op->pid && now - s->last_used < IDLE_MS)
+	if (!at ||
+	    (old && old->under_way && now - a->given_up_at < GIVEN_UP_MS))
 		return NULL;
-	if (s && s->under_way)
-		s->replaced = true;
-	else
-		fs_ahead_scan_free(s);
-	*ret_left = a->waiting;
-	a->waiting = NULL;
 	/* of the files in one folder some may come later that are before */
-	a->scan = fs_ahead_scan_new(op, root, folder ? path : parent, !folder);
-	return a->scan;
+	s = fs_ahead_scan_new(op, root, folder ? path : fs_ahead_parent_of(path),
+			      !folder,
+			      old && old->pid == op->walker ? old : NULL);
+	if (!s)
+		return NULL;
+	*at = s;
+	if (old)
+		*ret_left = podfs_steal_ptr(&old->waiting);
+	if (old && old->under_way) {
+		old->replaced = true;
+		a->given_up_at = now;
+	} else {
+		fs_ahead_scan_free(old);
+	}
+	return s;
 }
 
 static void submit_all(struct fs_op *list)
@@ -96,17 +149,13 @@ static void submit_all(struct fs_op *list)
 	}
 }
 
-/* What the walk that is under way is yet to bring, and what tells of @path: its
- * folder, or itself. */
-static bool comes_locked(const struct fs_ahead *a, const struct fs_op *op,
-			 struct wire_str path, enum fs_ahead_kind kind,
-			 int64_t now, struct wire_str *ret)
+/* What the walk's scan @s is yet to bring, and what tells of @path: its folder, or
+ * itself. */
+static bool tells(const struct fs_ahead_scan *s, struct wire_str path,
+		  enum fs_ahead_kind kind, struct wire_str *ret)
 {
-	const struct fs_ahead_scan *s = a->scan;
 	struct wire_str parent = fs_ahead_parent_of(path);
 
-	if (!s || s->pid != op->pid || now - s->last_used >= IDLE_MS)
-		return false;
 	if (path.n > 0 && fs_ahead_scan_brings(s, parent, true)) {
 		*ret = parent;
 		return true;
@@ -115,6 +164,66 @@ static bool comes_locked(const struct fs_ahead *a, const struct fs_op *op,
 	if (kind == FS_AHEAD_ANY && s->misses >= MISSES_MAX)
 		return false;
 	return fs_ahead_scan_brings(s, path, kind != FS_AHEAD_FILE);
+}
+
+static struct fs_ahead_scan *telling_locked(const struct fs_ahead *a, int pid,
+					    struct wire_str path,
+					    enum fs_ahead_kind kind,
+					    int64_t now, struct wire_str *ret)
+{
+	for (unsigned i = 0; i < FS_AHEAD_SCANS; i++) {
+		struct fs_ahead_scan *s = a->scans[i];
+
+		if (is_recent(s, now) && s->pid == pid &&
+		    tells(s, path, kind, ret))
+			return s;
+	}
+	return NULL;
+}
+
+/* The scan that is to bring what @pid opens, the next to it; or NULL. */
+static struct fs_ahead_scan *bringing_locked(const struct fs_ahead *a, int pid,
+					     struct wire_str path, bool folder,
+					     uint64_t size)
+{
+	struct fs_ahead_scan *found = NULL;
+
+	for (unsigned i = 0; i < FS_AHEAD_SCANS; i++) {
+		struct fs_ahead_scan *s = a->scans[i];
+
+		/* for who doesn't walk it may be stuck on a dead disk */
+		if (s && s->pid == pid &&
+		    (!s->under_way || folder || size <= s->file_max) &&
+		    fs_ahead_scan_brings(s, path, folder) &&
+		    (!found || fs_ahead_scan_is_behind(found, s)))
+			found = s;
+	}
+	return found;
+}
+
+/* The scan that brought what is at @path: @pid's, or anybody's. */
+static struct fs_ahead_scan *brought_locked(const struct fs_ahead *a, int pid,
+					    struct wire_str path)
+{
+	struct fs_ahead_scan *found = NULL;
+
+	for (unsigned i = 0; i < FS_AHEAD_SCANS; i++) {
+		struct fs_ahead_scan *s = a->scans[i];
+
+		if (s && fs_ahead_scan_covers(s, path) &&
+		    (!found || s->pid == pid))
+			found = s;
+	}
+	return found;
+}
+
+/* An item of it was used. Itself, if the next piece is wanted by now. */
+static struct fs_ahead_scan *used_locked(struct fs_ahead *a,
+					 struct fs_ahead_scan *s, int64_t now)
+{
+	fs_ahead_scan_used(s);
+	s->last_used = now;
+	return fs_ahead_scan_wanted_locked(a, s) ? s : NULL;
 }
 
 /* Whether this mount hasn't changed anything for a while: who does makes all
@@ -135,37 +244,38 @@ bool fs_ahead_find(struct fs_op *op, struct wire_str path,
 		   enum fs_ahead_kind kind, int64_t age_ms)
 {
 	struct fs_ahead *a = &op->node->tree->ahead;
-	struct fs_ahead_scan *send = NULL;
+	struct fs_ahead_scan *s, *send = NULL;
 	struct fs_op *left = NULL;
 	struct fs_ahead_item item;
 	int64_t now = fs_now_ms();
 	struct wire_str root, wish;
 	bool quiet, there, taken = false;
 
+	op->walker = fs_process_of(op->pid);
 	pthread_mutex_lock(&a->lock);
 	fs_ahead_drop_older_locked(a, now - age_ms);
 	quiet = is_quiet_locked(a, op->node->tree, now);
 	there = fs_ahead_look_locked(a, path, a->changes, &item);
-	if (there && a->scan && a->scan->pid == op->pid &&
-	    fs_ahead_scan_covers(a->scan, fs_ahead_parent_of(path))) {
-		fs_ahead_see_locked(a, fs_ahead_parent_of(path), op->pid, now);
-		a->scan->last_used = now;
-		fs_ahead_scan_used(a->scan);
-		if (fs_ahead_scan_wanted_locked(a))
-			send = a->scan;
-	} else if (!there && comes_locked(a, op, path, kind, now, &wish) &&
-		   (quiet || a->scan->under_way)) {
-		if (!a->scan->under_way)
-			send = a->scan;
-		fs_ahead_see_locked(a, fs_ahead_parent_of(path), op->pid, now);
-		taken = wait_locked(a, op, path, wish, now);
-	} else if (!there && quiet &&
-		   fs_ahead_ask_locked(a, path, op->pid, now) &&
+	s = there ? brought_locked(a, op->walker, fs_ahead_parent_of(path)) :
+		    telling_locked(a, op->walker, path, kind, now, &wish);
+	if (there) {
+		if (s && s->pid == op->walker) {
+			fs_ahead_see_locked(a, fs_ahead_parent_of(path),
+					    op->walker, now);
+			send = used_locked(a, s, now);
+		}
+	} else if (s && (quiet || s->under_way)) {
+		if (!s->under_way)
+			send = s;
+		fs_ahead_see_locked(a, fs_ahead_parent_of(path), op->walker,
+				    now);
+		taken = wait_locked(s, op, path, wish, now);
+	} else if (quiet && fs_ahead_ask_locked(a, path, op->walker, now) &&
 		   now >= a->off_until &&
-		   fs_ahead_walk_root_locked(a, path, op->pid, now, &root)) {
+		   fs_ahead_walk_root_locked(a, path, op->walker, now, &root)) {
 		wish = fs_ahead_parent_of(path);
 		send = start_locked(a, op, wish, root, true, now, &left);
-		taken = send && wait_locked(a, op, path, wish, now);
+		taken = send && wait_locked(send, op, path, wish, now);
 	}
 	if (send)
 		fs_ahead_scan_next(send, taken, now);
@@ -184,8 +294,9 @@ void fs_ahead_opened(struct fs_op *op, struct wire_str path)
 {
 	struct fs_ahead *a = &op->node->tree->ahead;
 
+	op->walker = fs_process_of(op->pid);
 	pthread_mutex_lock(&a->lock);
-	fs_ahead_see_locked(a, path, op->pid, fs_now_ms());
+	fs_ahead_see_locked(a, path, op->walker, fs_now_ms());
 	pthread_mutex_unlock(&a->lock);
 }
 
@@ -207,50 +318,65 @@ static uint32_t file_max_locked(struct fs_ahead *a, int pid, bool folder)
 	return max;
 }
 
+/* Walks that are over, for another comes to where they began. */
+static void end_locked(struct fs_ahead *a, struct wire_str path)
+{
+	for (unsigned i = 0; i < FS_AHEAD_SCANS; i++) {
+		struct fs_ahead_scan **at = &a->scans[i];
+
+		if (*at && fs_ahead_scan_is_over(*at, path)) {
+			fs_ahead_scan_free(*at);
+			*at = NULL;
+		}
+	}
+}
+
 bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
 		   uint64_t size, int64_t age_ms)
 {
 	struct fs_ahead *a = &op->node->tree->ahead;
 	struct fs_ahead_item *item;
-	struct fs_ahead_scan *send = NULL;
+	struct fs_ahead_scan *s, *send = NULL;
 	struct fs_op *left = NULL;
 	int64_t now = fs_now_ms();
-	bool walks, taken = false;
+	bool walks, listed = false, taken = false;
 	struct wire_str root;
 	uint32_t max;
 
+	op->walker = fs_process_of(op->pid);
 	pthread_mutex_lock(&a->lock);
 	fs_ahead_drop_older_locked(a, now - age_ms);
 	item = fs_ahead_get_locked(a, path);
 	if (folder)
-		fs_ahead_see_locked(a, path, op->pid, now);
-	walks = fs_ahead_walk_root_locked(a, path, op->pid, now, &root);
-	max = file_max_locked(a, op->pid, folder);
-	if (folder && a->scan && fs_ahead_scan_is_over(a->scan, path)) {
-		fs_ahead_scan_free(a->scan);
-		a->scan = NULL;
-	}
-	if (item && a->scan) {
-		fs_ahead_scan_used(a->scan);
-		a->scan->last_used = now;
-		if (fs_ahead_scan_wanted_locked(a))
-			send = a->scan;
+		fs_ahead_see_locked(a, path, op->walker, now);
+	walks = fs_ahead_walk_root_locked(a, path, op->walker, now, &root);
+	if (!folder)
+		listed = fs_ahead_list_locked(
+			a, path, op->walker, now,
+			!walks && is_quiet_locked(a, op->node->tree, now));
+	if (listed)
+		walks = fs_ahead_walk_root_locked(a, path, op->walker, now,
+						  &root);
+	max = file_max_locked(a, op->walker, folder);
+	if (folder)
+		end_locked(a, path);
+	s = item ? brought_locked(a, op->walker, path) :
+		   bringing_locked(a, op->walker, path, folder, size);
+	if (item && s) {
+		send = used_locked(a, s, now);
 	} else if (!item && walks && size <= max && now >= a->off_until) {
-		/* for who doesn't walk it may be stuck on a dead disk */
-		bool more = a->scan && a->scan->pid == op->pid &&
-			    (!a->scan->under_way ||
-			     size <= a->scan->file_max) &&
-			    fs_ahead_scan_brings(a->scan, path, folder);
-
-		if (!more)
-			send = start_locked(a, op, path, root, folder, now,
-					    &left);
-		else if (!a->scan->under_way)
-			send = a->scan;
-		taken = (more || send) && wait_locked(a, op, path, path, now);
+		if (!s || !s->under_way)
+			send = s ? s :
+				   start_locked(a, op, path, root, folder, now,
+						&left);
+		if (!s && send && listed)
+			fs_ahead_scan_begin_at(send, path);
+		s = s ? s : send;
+		taken = s && wait_locked(s, op, path, path, now);
 	}
-	if (a->scan && !folder)
-		a->scan->file_max_next = max;
+	for (unsigned i = 0; i < FS_AHEAD_SCANS && !folder; i++)
+		if (a->scans[i] && a->scans[i]->pid == op->walker)
+			a->scans[i]->file_max_next = max;
 	if (send)
 		fs_ahead_scan_next(send, taken, now);
 	pthread_mutex_unlock(&a->lock);

@@ -3,7 +3,8 @@
  * is about to ask for, by SCAN.
  *
  * A walk is seen when the process that opened a folder opens something in it, or
- * asks for several names in one that it didn't open, as git does by its index.
+ * asks for several names in one that it didn't open, as git does by its index, or
+ * opens files by a list that is in order, as rsync does.
  * Then the tree below the topmost such folder is scanned, a piece at a time,
  * each once most of the one before was used, the first small. What is asked for
  * and is yet to come in the piece under way waits for it; all else is asked for
@@ -66,8 +67,21 @@ struct fs_ahead_asked {
 	int64_t at;
 };
 
+/* Files that a process opened one after the other, each behind the last in the
+ * order of a walk. */
+struct fs_ahead_row {
+	int pid;
+	unsigned n;
+	int64_t at;
+	char *last; /* path */
+	uint16_t last_len;
+	uint16_t top_len; /* so much of it is the folder that has all of them */
+};
+
 #define FS_AHEAD_BUCKETS 256u
 #define FS_AHEAD_SEEN 32u
+/* Of one walk that goes through two trees at once (diff -r), or of two. */
+#define FS_AHEAD_SCANS 2u
 
 struct fs_ahead {
 	pthread_mutex_t lock;
@@ -77,14 +91,16 @@ struct fs_ahead {
 	size_t held; /* bytes of items that weren't used */
 	struct fs_ahead_seen seen[FS_AHEAD_SEEN];
 	struct fs_ahead_asked asked[FS_AHEAD_SEEN];
-	struct fs_op *waiting; /* for what the scan is yet to bring */
-	struct fs_ahead_scan *scan; /* under way, or to be gone on with; or NULL */
+	struct fs_ahead_row list;
+	/* under way, or to be gone on with; or NULL */
+	struct fs_ahead_scan *scans[FS_AHEAD_SCANS];
 	int row_pid;	  /* who opened files of a walk last ... */
 	unsigned row;	  /* ... and how many before that */
 	size_t wasted; /* bytes that grew old unused since the last piece */
 	unsigned changes;   /* the tree's, when it was last looked at ... */
 	int64_t changed_at; /* ... and when (ms) that was another than before */
 	int64_t off_until; /* ms: it was of no use, or refused */
+	int64_t given_up_at; /* ms: a scan while it was under way */
 };
 
 void fs_ahead_init(struct fs_ahead *a);

@@ -63,7 +63,9 @@ bool fs_ahead_scan_is_over(const struct fs_ahead_scan *s, struct wire_str path)
 {
 	const struct wire_str start = { .p = s->start, .n = s->start_len };
 
-	return !s->under_way && wire_walk_cmp(path, start) <= 0;
+	return !s->under_way && wire_walk_cmp(path, start) <= 0 &&
+	       (fs_ahead_scan_covers(s, path) ||
+		wire_is_below(root_of(s), path));
 }
 
 bool fs_ahead_scan_brings(const struct fs_ahead_scan *s, struct wire_str path,
@@ -77,11 +79,16 @@ bool fs_ahead_scan_brings(const struct fs_ahead_scan *s, struct wire_str path,
 		(order == 0 && (s->at_comes || s->entries_len > 0)));
 }
 
-bool fs_ahead_scan_wanted_locked(const struct fs_ahead *a)
+bool fs_ahead_scan_is_behind(const struct fs_ahead_scan *s,
+			     const struct fs_ahead_scan *other)
 {
-	const struct fs_ahead_scan *s = a->scan;
+	return wire_walk_cmp(at_of(s), at_of(other)) < 0;
+}
 
-	return s && !s->under_way && !s->ended && s->used > 0 &&
+bool fs_ahead_scan_wanted_locked(const struct fs_ahead *a,
+				 const struct fs_ahead_scan *s)
+{
+	return !s->under_way && !s->ended && s->used > 0 &&
 	       a->held <= (s->served < SURE ? s->budget / 2 : s->budget);
 }
 
@@ -89,9 +96,10 @@ bool fs_ahead_scan_wanted_locked(const struct fs_ahead *a)
 
 /* Of those that wait: the one for @path, and those that it left behind. All of
  * them if @path is NULL. */
-static struct fs_op *leave_locked(struct fs_ahead *a, const struct wire_str *path)
+static struct fs_op *leave_locked(struct fs_ahead_scan *s,
+				  const struct wire_str *path)
 {
-	struct fs_op **p = &a->waiting;
+	struct fs_op **p = &s->waiting;
 	struct fs_op *out = NULL;
 
 	while (*p) {
@@ -118,11 +126,23 @@ static bool look_locked(struct fs_ahead *a, const struct fs_op *op,
 		a, path, atomic_load(&op->node->tree->changes), ret);
 }
 
-static void serve(struct fs_ahead *a, struct fs_op *list)
+/* NULL: it is no more, or another walk's. */
+static struct fs_ahead_scan *still_locked(struct fs_ahead *a,
+					  struct fs_ahead_scan *s)
+{
+	for (unsigned i = 0; i < FS_AHEAD_SCANS; i++)
+		if (a->scans[i] == s)
+			return s;
+	return NULL;
+}
+
+static void serve(struct fs_ahead *a, struct fs_ahead_scan *scan,
+		  struct fs_op *list)
 {
 	while (list) {
 		struct fs_op *op = list;
 		struct fs_ahead_item *i = NULL, seen;
+		struct fs_ahead_scan *s;
 		bool answered;
 
 		list = op->ahead_next;
@@ -131,10 +151,11 @@ static void serve(struct fs_ahead *a, struct fs_op *list)
 			i = fs_ahead_get_locked(a, wish_of(op));
 		else if (look_locked(a, op, &seen))
 			i = &seen;
-		if (a->scan && i)
-			fs_ahead_scan_used(a->scan);
-		else if (a->scan)
-			a->scan->misses++;
+		s = still_locked(a, scan);
+		if (s && i)
+			fs_ahead_scan_used(s);
+		else if (s)
+			s->misses++;
 		pthread_mutex_unlock(&a->lock);
 		answered = i && fs_answered_ahead(op, i);
 		if (!answered)
@@ -241,10 +262,10 @@ static int on_part(struct podfs_call *c, const uint8_t *body, size_t len)
 					    podfs_steal_ptr(&s->entries),
 					    s->entries_len);
 		s->entries_len = 0;
-		served = leave_locked(a, &m.path);
+		served = leave_locked(s, &m.path);
 	}
 	pthread_mutex_unlock(&a->lock);
-	serve(a, served);
+	serve(a, s, served);
 	return err;
 }
 
@@ -261,18 +282,31 @@ static void on_restart(struct podfs_call *c)
 
 /* ---- the end of a piece ---------------------------------------------------------- */
 
-static bool somebody_waits_locked(struct fs_ahead *a,
-				  const struct fs_ahead_scan *s)
+static bool somebody_waits_locked(const struct fs_ahead_scan *s)
 {
 	bool yes = false;
 
-	for (struct fs_op *op = a->waiting; op; op = op->ahead_next) {
+	for (struct fs_op *op = s->waiting; op; op = op->ahead_next) {
 		if (++op->ahead_pieces >= PATIENCE ||
 		    !fs_ahead_scan_covers(s, wish_of(op)))
 			return false;
 		yes = true;
 	}
 	return yes;
+}
+
+/* @s is refused, or gone. Those that wait for it. */
+static struct fs_op *failed_locked(struct fs_ahead *a, struct fs_ahead_scan *s,
+				   int status)
+{
+	for (unsigned i = 0; i < FS_AHEAD_SCANS; i++)
+		if (a->scans[i] == s)
+			a->scans[i] = NULL;
+	a->off_until = status == -EOPNOTSUPP || status == -ENOSYS ?
+			       OFF_FOR_EVER :
+			       fs_now_ms() + OFF_MS;
+	podfs_debug("fs", "nothing is fetched ahead: %s", strerror(-status));
+	return leave_locked(s, NULL);
 }
 
 static void on_done(struct podfs_call *c, int status, const uint8_t *body,
@@ -294,30 +328,23 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 	s->under_way = false;
 	s->entries_len = 0;
 	gone = s->replaced || status;
-	if (status && !s->replaced) {
-		a->scan = NULL;
-		served = leave_locked(a, NULL);
-		a->off_until = status == -EOPNOTSUPP || status == -ENOSYS ?
-				       OFF_FOR_EVER :
-				       fs_now_ms() + OFF_MS;
-		podfs_debug("fs", "nothing is fetched ahead: %s",
-			    strerror(-status));
-	}
+	if (status && !s->replaced)
+		served = failed_locked(a, s, status);
 	if (!gone) {
 		if (wire_walk_cmp(m.path, at_of(s)) > 0)
 			came_to(s, m.path);
 		s->ended = m.end;
-		awaited = !s->ended && somebody_waits_locked(a, s);
-		next = awaited || fs_ahead_scan_wanted_locked(a);
+		awaited = !s->ended && somebody_waits_locked(s);
+		next = awaited || fs_ahead_scan_wanted_locked(a, s);
 		if (!awaited)
-			served = leave_locked(a, NULL);
+			served = leave_locked(s, NULL);
 		if (next)
 			fs_ahead_scan_next(s, awaited, fs_now_ms());
 	}
 	pthread_mutex_unlock(&a->lock);
 	if (next)
 		fs_ahead_scan_send(s);
-	serve(a, served);
+	serve(a, s, served);
 	if (gone)
 		fs_ahead_scan_free(s);
 	fs_tree_put(tree);
@@ -326,7 +353,8 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 /* ---- asking ----------------------------------------------------------------------- */
 
 struct fs_ahead_scan *fs_ahead_scan_new(struct fs_op *op, struct wire_str root,
-					struct wire_str from, bool content)
+					struct wire_str from, bool content,
+					const struct fs_ahead_scan *old)
 {
 	struct fs_ahead_scan *s = calloc(1, sizeof(*s));
 
@@ -347,12 +375,19 @@ struct fs_ahead_scan *fs_ahead_scan_new(struct fs_op *op, struct wire_str root,
 	s->tree = op->node->tree;
 	s->nodes = &op->fs->nodes;
 	s->session = podfs_session_ref(op->session);
-	s->pid = op->pid;
+	s->pid = op->walker;
 	s->content = content;
-	s->budget = PIECE_FIRST / 4;
+	s->budget = old ? old->budget / 4 : PIECE_FIRST / 4;
+	s->served = old ? old->served : 0;
 	came_to(s, from);
 	s->at_comes = !content;
 	return s;
+}
+
+void fs_ahead_scan_begin_at(struct fs_ahead_scan *s, struct wire_str path)
+{
+	came_to(s, path);
+	s->at_comes = true;
 }
 
 void fs_ahead_scan_next(struct fs_ahead_scan *s, bool awaited, int64_t now)

@@ -19,7 +19,8 @@ struct fs_ahead_scan {
 	uint16_t root_len;
 	char *start; /* where it began */
 	uint16_t start_len;
-	int pid;
+	int pid; /* of the process that walks */
+	struct fs_op *waiting; /* for what it is yet to bring */
 	bool content;
 	bool under_way;
 	bool replaced; /* nobody wants it any more */
@@ -49,19 +50,27 @@ static inline void fs_ahead_scan_used(struct fs_ahead_scan *s)
 	s->served++;
 }
 
-/* NULL: no memory. What is before @from is left out; with @content, @from too. */
+/* NULL: no memory. What is before @from is left out; with @content, @from too.
+ * @old: the walk's before this, or NULL. */
 struct fs_ahead_scan *fs_ahead_scan_new(struct fs_op *op, struct wire_str root,
-					struct wire_str from, bool content);
+					struct wire_str from, bool content,
+					const struct fs_ahead_scan *old);
+/* The first that it brings is @path, for what is before was had. */
+void fs_ahead_scan_begin_at(struct fs_ahead_scan *s, struct wire_str path);
 void fs_ahead_scan_free(struct fs_ahead_scan *s);
 bool fs_ahead_scan_covers(const struct fs_ahead_scan *s, struct wire_str path);
-/* Whether it is idle, and another walk comes to the folder @path where it, or
- * before it, began. */
+/* Whether it is idle, and another walk of its tree, or of what is above, comes to
+ * the folder @path where it, or before it, began. */
 bool fs_ahead_scan_is_over(const struct fs_ahead_scan *s, struct wire_str path);
 /* Whether @path may be in what is yet to come. */
 bool fs_ahead_scan_brings(const struct fs_ahead_scan *s, struct wire_str path,
 			  bool folder);
+/* Whether @s has still to come where @other is. */
+bool fs_ahead_scan_is_behind(const struct fs_ahead_scan *s,
+			     const struct fs_ahead_scan *other);
 /* Most of the last piece was used: the next may come. */
-bool fs_ahead_scan_wanted_locked(const struct fs_ahead *a);
+bool fs_ahead_scan_wanted_locked(const struct fs_ahead *a,
+				 const struct fs_ahead_scan *s);
 /* Makes the next piece ready to be sent. @awaited: somebody waits for it. */
 void fs_ahead_scan_next(struct fs_ahead_scan *s, bool awaited, int64_t now);
 /* Without the lock. */

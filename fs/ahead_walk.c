@@ -10,6 +10,8 @@
 #define STEP_MS 2000
 /* Names in one folder; a path that is looked up asks for one in each. */
 #define ASKED_MIN 3u
+/* Files in a row: by chance it is one in 24 times. */
+#define LISTED_MIN 4u
 
 struct wire_str fs_ahead_parent_of(struct wire_str path)
 {
@@ -84,6 +86,51 @@ bool fs_ahead_ask_locked(struct fs_ahead *a, struct wire_str path, int pid,
 	x->at = now;
 	if (x->names < ASKED_MIN)
 		return false;
+	fs_ahead_see_locked(a, folder, pid, now);
+	return true;
+}
+
+static uint16_t in_common(struct wire_str x, struct wire_str y)
+{
+	while (x.n > 0 && !wire_is_below(y, x))
+		x = fs_ahead_parent_of(x);
+	return x.n;
+}
+
+/* False: it isn't behind the one before. */
+static bool goes_on(const struct fs_ahead_row *l, struct wire_str path, int pid,
+		    int64_t now)
+{
+	const struct wire_str last = { .p = l->last, .n = l->last_len };
+
+	return l->last && l->pid == pid && now - l->at < STEP_MS &&
+	       wire_walk_cmp(path, last) > 0;
+}
+
+bool fs_ahead_list_locked(struct fs_ahead *a, struct wire_str path, int pid,
+			  int64_t now, bool may)
+{
+	struct wire_str folder = fs_ahead_parent_of(path);
+	struct fs_ahead_row *l = &a->list;
+	const struct wire_str top = { .p = l->last, .n = l->top_len };
+	bool on = goes_on(l, path, pid, now);
+	char *copy = malloc(path.n + 1u);
+
+	if (!copy)
+		return false;
+	memcpy(copy, path.p, path.n);
+	l->n = on ? l->n + 1 : 1;
+	l->top_len = on ? in_common(top, folder) : folder.n;
+	free(l->last);
+	l->last = copy;
+	l->last_len = path.n;
+	l->pid = pid;
+	l->at = now;
+	/* all of a container is no walk's: it has many a tree */
+	if (!may || l->n < LISTED_MIN || l->top_len == 0)
+		return false;
+	for (; folder.n > l->top_len; folder = fs_ahead_parent_of(folder))
+		fs_ahead_see_locked(a, folder, pid, now);
 	fs_ahead_see_locked(a, folder, pid, now);
 	return true;
 }

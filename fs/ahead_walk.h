@@ -16,6 +16,10 @@ void fs_ahead_see_locked(struct fs_ahead *a, struct wire_str path, int pid,
  * does that has a list of files of its own (git); then the folder was seen. */
 bool fs_ahead_ask_locked(struct fs_ahead *a, struct wire_str path, int pid,
 			 int64_t now);
+/* It opened the file @path. True: by a list; then the folders from the one that
+ * has all of the list's files down to it are taken for seen, if @may. */
+bool fs_ahead_list_locked(struct fs_ahead *a, struct wire_str path, int pid,
+			  int64_t now, bool may);
 /* The topmost folder from which the process came down to @path. False: it
  * didn't. */
 bool fs_ahead_walk_root_locked(struct fs_ahead *a, struct wire_str path,

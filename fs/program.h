@@ -15,4 +15,8 @@ struct fs_program {
 /* Of thread @tid. False: it is gone, or of another PID namespace. */
 bool fs_program_of(pid_t tid, struct fs_program *ret);
 
+/* The process of thread @tid, or @tid where that can't be told. As it was up to
+ * two seconds ago. */
+pid_t fs_process_of(pid_t tid);
+
 #endif

@@ -23,7 +23,7 @@
 #define BUDGET_MAX (8u << 20)
 #define INLINE_MAX (1u << 20) /* of a file's content */
 /* Scans at one time, of all sessions: the workers are for who waits. */
-#define SCANS_MAX 2
+#define SCANS_MAX 3
 
 static int scans; /* __atomic */
 
