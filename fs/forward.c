@@ -426,7 +426,7 @@ bool fs_forward_take(struct fs_op *op)
 {
 	struct fs_nodes *n = &op->fs->nodes;
 	const int64_t now = fs_now_ms();
-	const int64_t age = (int64_t)(op->fs->config.attr_timeout * 1000);
+	const int64_t age = fs_attr_timeout_ms(op->fs);
 	struct piece *sends[WINDOW_MAX], *p = NULL;
 	bool waits = false, copied = false;
 	struct version version;

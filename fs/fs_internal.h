@@ -51,6 +51,12 @@ static inline struct podfs_fs *fs_of(fuse_req_t req)
 	return fuse_req_userdata(req);
 }
 
+/* So old may be what is known without having been told of changes. */
+static inline int64_t fs_attr_timeout_ms(const struct podfs_fs *fs)
+{
+	return (int64_t)(fs->config.attr_timeout * 1000);
+}
+
 /* ops_*.c: one family a file; fuse_lowlevel.h says what each must answer */
 extern const struct fuse_lowlevel_ops fs_operations;
 

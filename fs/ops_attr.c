@@ -351,8 +351,7 @@ void fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
 	if (node && (fs_known_may(&fs->nodes, node, mask & 7) ||
 		     ((mask & 7) == X_OK &&
 		      fs_node_is_open_to_all(&fs->nodes, node,
-					     (int64_t)(fs->config.attr_timeout *
-						       1000))))) {
+					     fs_attr_timeout_ms(fs))))) {
 		fuse_reply_err(req, 0);
 		fs_node_put(&fs->nodes, node);
 		return;

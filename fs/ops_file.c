@@ -101,7 +101,7 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 {
 	struct podfs_fs *fs = fs_of(req);
 	struct fs_handle *h = fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
-	int64_t age_ms = (int64_t)(fs->config.attr_timeout * 1000);
+	int64_t age_ms = fs_attr_timeout_ms(fs);
 	struct wire_req_READ m = { .handle = 0 };
 	struct wire_writer w;
 	struct fs_op *op;
@@ -265,7 +265,7 @@ static bool seek_dense(fuse_req_t req, const struct fuse_file_info *fi,
 		fs_handle_get(&fs->handles, &fs->nodes, fi->fh);
 
 	if (!h || h->listing || off >= h->size ||
-	    !fs_handle_dense(h, (int64_t)(fs->config.attr_timeout * 1000)))
+	    !fs_handle_dense(h, fs_attr_timeout_ms(fs)))
 		return false;
 	fuse_reply_lseek(req, whence == SEEK_DATA ? (off_t)off : (off_t)h->size);
 	return true;

@@ -105,7 +105,7 @@ static bool reply_known(struct fs_op *op, unsigned depth)
 {
 	const struct podfs_fs *fs = op->fs;
 	char *target = fs_node_target(&op->fs->nodes, op->node,
-				      (int64_t)(fs->config.attr_timeout * 1000));
+				      fs_attr_timeout_ms(fs));
 	char shown[PATH_MAX];
 	bool known = target && fs_link_show(wire_str_from(target), depth,
 					    shown) == FS_LINK_SAFE;

@@ -95,7 +95,7 @@ static bool find_ahead(struct fs_op *op, const struct wire_req_LOOKUP *m)
 {
 	return m->base == WIRE_BASE_ROOT &&
 	       fs_ahead_find(op, m->path, kind_of(op),
-			     (int64_t)(op->fs->config.attr_timeout * 1000));
+			     fs_attr_timeout_ms(op->fs));
 }
 
 void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -118,7 +118,7 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	}
 	if (node && fs_made_lacks(&fs->nodes, node, name,
 				  fuse_req_ctx(req)->pid,
-				  (int64_t)(fs->config.attr_timeout * 1000))) {
+				  fs_attr_timeout_ms(fs))) {
 		fuse_reply_err(req, ENOENT);
 		fs_node_put(&fs->nodes, node);
 		return;

@@ -385,7 +385,7 @@ static void open_node(fuse_req_t req, struct fs_node *node,
 	    !(loc.base == WIRE_BASE_ROOT &&
 	      may_be_ahead(fs, node, op->flags, &size) &&
 	      fs_ahead_take(op, m.path, op->flags & WIRE_OPEN_DIRECTORY, size,
-			    (int64_t)(fs->config.attr_timeout * 1000))))
+			    fs_attr_timeout_ms(fs))))
 		podfs_session_submit(op->session, &op->call);
 	fs_loc_done(&loc);
 }

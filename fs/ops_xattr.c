@@ -19,7 +19,7 @@
 static bool is_known_to_lack(struct podfs_fs *fs, struct fs_node *node,
 			     enum wire_op what, const char *name)
 {
-	int64_t age_ms = (int64_t)(fs->config.attr_timeout * 1000);
+	int64_t age_ms = fs_attr_timeout_ms(fs);
 
 	/* what programs and the kernel ask of every file; of other names the
 	 * helper's kernel may have more to say than that there is none */
