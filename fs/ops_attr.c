@@ -303,16 +303,15 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 	err = h ? 0 : fs_node_loc_open(&fs->nodes, node, &loc);
 	if (err == -ESTALE)
 		err = fs_node_loc_last(&fs->nodes, node, &loc);
-	if (err) {
-		fs_op_fail(op, fs_errno(err));
+	if (!fs_op_at(op, err, &loc))
 		return;
-	}
-	if (h)
+	m.base = loc.base;
+	if (h) {
 		remote = fs_handle_remote(&fs->nodes, h);
-	m.base = h ? remote.handle : loc.base;
-	op->held = loc.held;
+		m.base = remote.handle;
+		op->call.epoch = remote.epoch;
+	}
 	m.path = fs_loc_path(&loc);
-	op->call.epoch = h ? remote.epoch : loc.epoch;
 	w = fs_op_body(op);
 	wire_enc_req_SETATTR(&w, &m);
 	if (!set_instead(op, &w))
@@ -337,7 +336,6 @@ void fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
 	struct fs_node *node = fs_node_get(&fs->nodes, ino);
 	struct fs_loc loc;
 	struct fs_op *op;
-	int err;
 
 	if (node && node->kind <= FS_CONTAINER) {
 		/* F_OK and X_OK of a folder; nothing is written above */
@@ -359,13 +357,8 @@ void fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
 	op = fs_op_new(req, node, WIRE_OP_ACCESS, 0, access_done);
 	if (!op)
 		return;
-	err = fs_node_loc_last(&fs->nodes, node, &loc);
-	if (err) {
-		fs_op_fail(op, fs_errno(err));
+	if (!fs_op_at(op, fs_node_loc_last(&fs->nodes, node, &loc), &loc))
 		return;
-	}
-	op->call.epoch = loc.epoch;
-	op->held = loc.held;
 	op->size = (size_t)(mask & 7);
 	FS_SEND(op, ACCESS, .base = loc.base, .path = fs_loc_path(&loc),
 		.mask = (uint8_t)(mask & 7));

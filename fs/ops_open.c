@@ -346,16 +346,11 @@ static void open_node(fuse_req_t req, struct fs_node *node,
 	struct wire_writer w;
 	struct fs_loc loc;
 	uint64_t size;
-	int err;
 
 	if (!op)
 		return;
-	err = fs_node_loc_last(&fs->nodes, node, &loc);
-	if (err) {
-		fs_op_fail(op, fs_errno(err));
+	if (!fs_op_at(op, fs_node_loc_last(&fs->nodes, node, &loc), &loc))
 		return;
-	}
-	op->held = loc.held;
 	op->fi = *fi;
 	op->flags = fs_open_flags(fi->flags) | extra;
 	if (fuse_req_ctx(req)->uid != 0)
@@ -366,7 +361,6 @@ static void open_node(fuse_req_t req, struct fs_node *node,
 		fs_op_fail(op, EROFS);
 		return;
 	}
-	op->call.epoch = loc.epoch;
 	op->size = data_wanted(fs, node, op->flags);
 	op->writes = op->flags & WIRE_OPEN_DIRECTORY ?
 			     atomic_load(&node->tree->changes) :

@@ -61,13 +61,7 @@ static struct fs_op *begin(fuse_req_t req, fuse_ino_t ino, enum wire_op what,
 	err = fs_node_loc_open(&fs->nodes, node, ret);
 	if (err == -ESTALE)
 		err = fs_node_loc_last(&fs->nodes, node, ret);
-	if (err) {
-		fs_op_fail(op, fs_errno(err));
-		return NULL;
-	}
-	op->call.epoch = ret->epoch;
-	op->held = ret->held;
-	return op;
+	return fs_op_at(op, err, ret) ? op : NULL;
 }
 
 static void setxattr_done(struct fs_op *op, int status, const uint8_t *body,
