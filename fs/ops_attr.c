@@ -206,14 +206,19 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	fs_loc_done(&loc);
 }
 
+static void note_set(struct fs_op *op)
+{
+	atomic_fetch_add(&op->node->writes, 1); /* its size, maybe */
+	if (op->flags & FUSE_SET_ATTR_SIZE)
+		fs_behind_cut(&op->fs->behind, op->node);
+}
+
 static void setattr_done(struct fs_op *op, int status, const uint8_t *body,
 			 size_t len)
 {
 	struct wire_rep_SETATTR m;
 
-	atomic_fetch_add(&op->node->writes, 1); /* its size, maybe */
-	if (op->flags & FUSE_SET_ATTR_SIZE)
-		fs_behind_cut(&op->fs->behind, op->node);
+	note_set(op);
 	if (status)
 		fs_op_error(op, status);
 	else if (FS_DECODE(op, SETATTR, body, len, &m))
@@ -270,9 +275,7 @@ static bool set_instead(struct fs_op *op, const struct wire_writer *w)
 
 	if (!i)
 		return false;
-	atomic_fetch_add(&op->node->writes, 1);
-	if (op->flags & FUSE_SET_ATTR_SIZE)
-		fs_behind_cut(&op->fs->behind, op->node);
+	note_set(op);
 	reply_attr(op, &i->attr, 0, FS_NEVER);
 	fs_instead_free(op->fs, i);
 	fs_op_put(op);

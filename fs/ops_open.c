@@ -131,6 +131,14 @@ static void opened_for_nobody(struct fs_op *op, int status,
 	fuse_reply_err(op->req, fs_errno(status));
 }
 
+static void note_cut(struct fs_op *op)
+{
+	if (!(op->fi.flags & O_TRUNC))
+		return;
+	atomic_fetch_add(&op->node->writes, 1);
+	fs_behind_cut(&op->fs->behind, op->node);
+}
+
 static void open_done(struct fs_op *op, int status, const uint8_t *body,
 		      size_t len)
 {
@@ -146,10 +154,7 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 	if (!FS_DECODE(op, OPEN, body, len, &m))
 		return;
 	epoch = podfs_session_epoch(op->session);
-	if (op->fi.flags & O_TRUNC) {
-		atomic_fetch_add(&op->node->writes, 1);
-		fs_behind_cut(&fs->behind, op->node);
-	}
+	note_cut(op);
 	fs_watch_folder(&fs->nodes, op->node, &m.attr, op->when);
 	if (!fs_node_saw(&fs->nodes, op->node, &m.attr, op->when))
 		status = -ESTALE;
@@ -300,10 +305,7 @@ static bool opened_instead(struct fs_op *op, const struct wire_writer *w)
 	}
 	i->remote.handle = 0;
 	op->audit_file = podfs_steal_ptr(&i->audit);
-	if (op->fi.flags & O_TRUNC) {
-		atomic_fetch_add(&op->node->writes, 1);
-		fs_behind_cut(&fs->behind, op->node);
-	}
+	note_cut(op);
 	keep(h, op, &i->attr, i->at, atomic_load(&op->node->writes));
 	h->dense = false;
 	if (op->flags & WIRE_OPEN_DIRECTORY)
