@@ -66,6 +66,13 @@ static struct helper_request *request(void)
 	return r;
 }
 
+/* On that stream, which is the session's from then on. */
+static int ask(int stream, struct helper_request *r)
+{
+	helper_session_attach(session, &streams[stream], -1);
+	return (int)helper_session_admit(session, &streams[stream], r);
+}
+
 static void reply(struct helper_request *r)
 {
 	uint8_t frame[WIRE_HEADER_SIZE];
@@ -96,14 +103,10 @@ static void test_answered_on_a_stream_that_is_lost(void **state)
 	struct helper_request *r = request(), *again = request();
 
 	(void)state;
-	helper_session_attach(session, &streams[0], -1);
-	assert_int_equal(helper_session_admit(session, &streams[0], r),
-			 HELPER_NEW);
+	assert_int_equal(ask(0, r), HELPER_NEW);
 	reply(r);
 	assert_int_equal(came(0), 1);
-	helper_session_attach(session, &streams[1], -1);
-	assert_int_equal(helper_session_admit(session, &streams[1], again),
-			 HELPER_ANSWERED);
+	assert_int_equal(ask(1, again), HELPER_ANSWERED);
 	assert_int_equal(came(1), 1);
 	helper_session_finish(r);
 	assert_int_equal(came(1), 0);
@@ -116,12 +119,8 @@ static void test_answered_after_the_stream_was_lost(void **state)
 	struct helper_request *r = request(), *again = request();
 
 	(void)state;
-	helper_session_attach(session, &streams[0], -1);
-	assert_int_equal(helper_session_admit(session, &streams[0], r),
-			 HELPER_NEW);
-	helper_session_attach(session, &streams[1], -1);
-	assert_int_equal(helper_session_admit(session, &streams[1], again),
-			 HELPER_RUNNING);
+	assert_int_equal(ask(0, r), HELPER_NEW);
+	assert_int_equal(ask(1, again), HELPER_RUNNING);
 	assert_int_equal(came(1), 0);
 	reply(r);
 	assert_int_equal(came(1), 1);
