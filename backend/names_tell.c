@@ -53,14 +53,14 @@ void names_tell_containers(struct podfs_names *n, const char *ns,
 					     false, "");
 			if (now && was.shown)
 				names_tell(n, PODFS_CONTAINER, ns, old->text,
-				     was.name, true);
+					   was.name, true);
 			continue;
 		}
 		if (was.id != is.id || was.running != is.running)
 			tell_state(n, v, &is);
 		if (was.shown != is.shown)
 			names_tell(n, PODFS_CONTAINER, ns, old->text, was.name,
-			     was.shown);
+				   was.shown);
 	}
 }
 
@@ -79,6 +79,7 @@ void names_tell_new_containers(struct podfs_names *n, const char *ns,
 		if (is.id)
 			tell_state(n, v, &is);
 		if (is.shown)
-			names_tell(n, PODFS_CONTAINER, ns, now->text, is.name, false);
+			names_tell(n, PODFS_CONTAINER, ns, now->text, is.name,
+				   false);
 	}
 }

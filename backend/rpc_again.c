@@ -114,14 +114,12 @@ static int64_t expire_list(struct podfs_rpc *r, struct podfs_rpc_list *l,
 
 	while (c) {
 		struct podfs_call *after = c->rpc.next;
-
 		bool cancelled = atomic_load(&c->rpc.cancelled);
 
 		if (cancelled || c->rpc.deadline <= now) {
 			int why = cancelled ? -EINTR : status;
 
 			r->timed_out += !cancelled;
-
 			podfs_rpc_abandon(r, c);
 			podfs_rpc_complete(r, c, why, NULL, 0);
 		} else if (c->rpc.deadline < next) {

@@ -1,7 +1,6 @@
 /* Names and paths of containers; see target.h. */
 #include "cli/target.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>

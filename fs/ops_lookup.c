@@ -1,6 +1,5 @@
 /* LOOKUP, and forgetting. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
