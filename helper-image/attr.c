@@ -165,6 +165,15 @@ int helper_attr_of(int fd, const char *name, struct wire_attr *ret)
 	return 0;
 }
 
+void helper_attr_room(int fd, struct wire_attr *attr)
+{
+	struct statfs fs;
+
+	if ((attr->flags & WIRE_ATTR_LOCAL) && fstatfs(fd, &fs) == 0 &&
+	    fs.f_bavail > WIRE_ROOM / (uint64_t)fs.f_bsize)
+		attr->flags |= WIRE_ATTR_ROOMY;
+}
+
 bool helper_is_mount(int fd, const char *name)
 {
 	struct statx x, folder;

@@ -88,6 +88,10 @@ static int run(struct helper_op *o, uint16_t op)
 		return helper_op_SETLK(o);
 	case WIRE_OP_FLOCK:
 		return helper_op_FLOCK(o);
+	case WIRE_OP_RESERVE:
+		return helper_op_RESERVE(o);
+	case WIRE_OP_NAME:
+		return helper_op_NAME(o);
 	case WIRE_OP_SCAN:
 		return helper_op_SCAN(o);
 	case WIRE_OP_HELLO:

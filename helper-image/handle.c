@@ -17,6 +17,8 @@ int helper_handles_init(struct helper_handles *t, uint32_t max)
 static void destroy(struct helper_handle *h)
 {
 	close(h->fd);
+	if (h->folder >= 0)
+		close(h->folder);
 	pthread_mutex_destroy(&h->position);
 	free(h);
 }
@@ -70,20 +72,20 @@ static int add_locked(struct helper_handles *t, struct helper_handle *h,
 	return 0;
 }
 
-int helper_handle_add(struct helper_handles *t, int fd, bool directory,
-		      bool readable, bool writable, uint64_t *ret_id)
+/* Takes all of @like over. */
+static int add(struct helper_handles *t, const struct helper_handle *like,
+	       uint64_t *ret_id)
 {
-	struct helper_handle *h = calloc(1, sizeof(*h));
+	struct helper_handle *h = malloc(sizeof(*h));
 	int err;
 
 	if (!h) {
-		close(fd);
+		close(like->fd);
+		if (like->folder >= 0)
+			close(like->folder);
 		return -ENOMEM;
 	}
-	h->fd = fd;
-	h->directory = directory;
-	h->readable = readable;
-	h->writable = writable;
+	*h = *like;
 	h->refs = 1;
 	pthread_mutex_init(&h->position, NULL);
 	pthread_mutex_lock(&t->lock);
@@ -92,6 +94,29 @@ int helper_handle_add(struct helper_handles *t, int fd, bool directory,
 	if (err)
 		destroy(h);
 	return err;
+}
+
+int helper_handle_add(struct helper_handles *t, int fd, bool directory,
+		      bool readable, bool writable, uint64_t *ret_id)
+{
+	const struct helper_handle h = { .fd = fd,
+					 .directory = directory,
+					 .readable = readable,
+					 .writable = writable,
+					 .folder = -1 };
+
+	return add(t, &h, ret_id);
+}
+
+int helper_handle_reserve(struct helper_handles *t, int fd, int folder,
+			  uint64_t *ret_id)
+{
+	const struct helper_handle h = { .fd = fd,
+					 .readable = true,
+					 .writable = true,
+					 .folder = folder };
+
+	return add(t, &h, ret_id);
 }
 
 static int slot_locked(struct helper_handles *t, uint64_t id, uint32_t *ret)

@@ -17,6 +17,7 @@ struct helper_handle {
 	bool directory;
 	bool readable;
 	bool writable;
+	int folder; /* where a reserved file is to have its name; or -1 */
 	/* a folder's offset: READDIR seeks it; a file's O_APPEND */
 	pthread_mutex_t position;
 	unsigned refs;		  /* the table's mutex */
@@ -39,6 +40,9 @@ void helper_handles_done(struct helper_handles *t);
 /* Takes @fd over, also on failure (-EMFILE, -ENOMEM: then it is closed). */
 int helper_handle_add(struct helper_handles *t, int fd, bool directory,
 		      bool readable, bool writable, uint64_t *ret_id);
+/* The same of a reserved file, and of @folder. */
+int helper_handle_reserve(struct helper_handles *t, int fd, int folder,
+			  uint64_t *ret_id);
 /* -EBADF for a number that isn't one of ours any more. */
 int helper_handle_get(struct helper_handles *t, uint64_t id,
 		      struct helper_handle **ret);

@@ -94,6 +94,25 @@ static ssize_t append(struct helper_handle *h, const struct wire_data *d)
 	return n;
 }
 
+/* What comes behind it in its order is for after all of it, so nobody can send
+ * the rest. */
+static ssize_t write_all(int fd, const struct wire_data *d, off_t at)
+{
+	size_t done = 0;
+
+	while (done < d->n) {
+		ssize_t n = pwrite(fd, d->p + done, d->n - done,
+				   at + (off_t)done);
+
+		if (n < 0)
+			return n;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
 int helper_op_WRITE(struct helper_op *o)
 {
 	struct wire_req_WRITE m;
@@ -111,6 +130,8 @@ int helper_op_WRITE(struct helper_op *o)
 		return err;
 	n = m.offset == WIRE_OFFSET_END ?
 		    append(h, &m.data) :
+	    o->request->header.flags & WIRE_FLAG_ORDERED ?
+		    write_all(h->fd, &m.data, (off_t)m.offset) :
 		    pwrite(h->fd, m.data.p, m.data.n, (off_t)m.offset);
 	if (n < 0)
 		err = -errno;

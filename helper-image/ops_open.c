@@ -236,6 +236,8 @@ int helper_op_CREATE(struct helper_op *o)
 	helper_place_done(o, &at);
 	if (!err)
 		err = opened_ok(fd, &reply.attr);
+	if (!err && created)
+		helper_attr_room(fd, &reply.attr);
 	if (!err)
 		err = keep(o, &fd, m.flags, reply.attr.mode, &reply.handle);
 	reply.created = created;

@@ -11,18 +11,14 @@
 #include "helper-image/attr.h"
 #include "helper-image/dispatch.h"
 
-int helper_owner_set(const struct helper_session *s,
-		     const struct helper_parent *at, uint32_t uid, uint32_t gid,
-		     uint32_t mode, struct wire_attr *ret)
+int helper_owner_set_of(const struct helper_session *s, int fd, int dir,
+			uint32_t uid, uint32_t gid, uint32_t mode,
+			struct wire_attr *ret)
 {
-	PODFS_CLEANUP_FD int fd = openat(at->fd, at->name,
-					 O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	bool named = uid != WIRE_ID_TARGET || gid != WIRE_ID_TARGET;
 	struct stat parent;
 	int err;
 
-	if (fd < 0)
-		return -errno;
 	err = helper_attr_of(fd, "", ret);
 	if (err)
 		return err;
@@ -30,7 +26,7 @@ int helper_owner_set(const struct helper_session *s,
 		uid = s->user.set ? s->user.uid : s->root->target_uid;
 	if (gid == WIRE_ID_TARGET)
 		gid = s->user.set ? s->user.gid : s->root->target_gid;
-	if (fstatat(at->fd, "", &parent, AT_EMPTY_PATH) == 0 &&
+	if (fstatat(dir, "", &parent, AT_EMPTY_PATH) == 0 &&
 	    (parent.st_mode & S_ISGID))
 		gid = ret->gid;
 	if (ret->uid == uid && ret->gid == gid)
@@ -43,12 +39,35 @@ int helper_owner_set(const struct helper_session *s,
 	return helper_attr_of(fd, "", ret);
 }
 
+int helper_owner_set(const struct helper_session *s,
+		     const struct helper_parent *at, uint32_t uid, uint32_t gid,
+		     uint32_t mode, struct wire_attr *ret)
+{
+	PODFS_CLEANUP_FD int fd = openat(at->fd, at->name,
+					 O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno :
+			helper_owner_set_of(s, fd, at->fd, uid, gid, mode, ret);
+}
+
+static bool has_default_acl(int dir)
+{
+	return getxattr(helper_fd_path(dir).text, "system.posix_acl_default",
+			NULL, 0) > 0;
+}
+
+int helper_reserved_mode(int dir, uint32_t mode, uint32_t mask, uint32_t *ret)
+{
+	if ((mode & (S_ISUID | S_ISGID)) || has_default_acl(dir))
+		return -EOPNOTSUPP;
+	*ret = mode & 07777 & ~(mask & 0777);
+	return 0;
+}
+
 uint32_t helper_new_mode(int dir, uint32_t mode, uint32_t mask)
 {
 	mask &= 0777;
-	if (!(mode & mask) ||
-	    getxattr(helper_fd_path(dir).text, "system.posix_acl_default", NULL,
-		     0) > 0)
+	if (!(mode & mask) || has_default_acl(dir))
 		return mode;
 	return mode & ~mask;
 }

@@ -18,6 +18,14 @@ int helper_owner_set(const struct helper_session *s,
 		     const struct helper_parent *at, uint32_t uid, uint32_t gid,
 		     uint32_t mode, struct wire_attr *ret);
 
+/* The same for what is open as @fd and is to be in the folder @dir. */
+int helper_owner_set_of(const struct helper_session *s, int fd, int dir,
+			uint32_t uid, uint32_t gid, uint32_t mode,
+			struct wire_attr *ret);
+
+/* The mode of a file that has no name yet. -EOPNOTSUPP: it isn't plain. */
+int helper_reserved_mode(int dir, uint32_t mode, uint32_t mask, uint32_t *ret);
+
 /* The mode with which something is made in the folder @dir: without the bits of
  * @mask, unless the folder has a default ACL, which then decides (umask(2)). */
 uint32_t helper_new_mode(int dir, uint32_t mode, uint32_t mask);

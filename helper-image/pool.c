@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "common/wire/cursor.h"
 #include "common/wire/frame.h"
 #include "helper-image/dispatch.h"
 #include "helper-image/session.h"
@@ -23,6 +24,11 @@ static struct {		    /* all under lock */
 	struct helper_request *first, **end;
 } queues[PRIOS];
 static struct helper_request *delayed;
+/* What the workers run that has an order. */
+static struct order {
+	const struct helper_session *session; /* NULL: none */
+	uint64_t handle;
+} in_order[WORKERS];
 
 static void append_locked(struct helper_request *r)
 {
@@ -57,26 +63,66 @@ static int64_t wake_delayed_locked(void)
 	return next;
 }
 
+/* The handle is the first field of whatever uses one. */
+static bool has_order(const struct helper_request *r, struct order *ret)
+{
+	struct wire_reader body =
+		wire_reader_over(r->body, r->header.size - WIRE_HEADER_SIZE);
+
+	if (!(r->header.flags & WIRE_FLAG_ORDERED))
+		return false;
+	*ret = (struct order){ r->session, wire_get_u64(&body) };
+	return true;
+}
+
+/* One of its order runs: it waits, and so do those behind it. */
+static bool must_wait_locked(const struct helper_request *r)
+{
+	struct order o;
+
+	if (!has_order(r, &o))
+		return false;
+	for (unsigned i = 0; i < WORKERS; i++)
+		if (in_order[i].session == o.session &&
+		    in_order[i].handle == o.handle)
+			return true;
+	return false;
+}
+
 static struct helper_request *take_locked(void)
 {
 	for (unsigned i = 0; i < PRIOS; i++) {
-		struct helper_request *r = queues[i].first;
+		struct helper_request **at = &queues[i].first;
+		struct helper_request *r;
 
+		while (*at && must_wait_locked(*at))
+			at = &(*at)->next;
+		r = *at;
 		if (!r)
 			continue;
-		queues[i].first = r->next;
+		*at = r->next;
 		if (!r->next)
-			queues[i].end = &queues[i].first;
+			queues[i].end = at;
 		return r;
 	}
 	return NULL;
 }
 
-static struct helper_request *next_request(void)
+static void order_ended_locked(struct order *mine)
+{
+	if (!mine->session)
+		return;
+	mine->session = NULL;
+	pthread_cond_signal(&wake); /* the next of it may be passed over */
+}
+
+/* @mine: what the worker ran until now, and what it runs from now on. */
+static struct helper_request *next_request(struct order *mine)
 {
 	struct helper_request *r;
 
 	pthread_mutex_lock(&lock);
+	order_ended_locked(mine);
 	for (;;) {
 		int64_t due = wake_delayed_locked();
 
@@ -94,18 +140,24 @@ static struct helper_request *next_request(void)
 			pthread_cond_timedwait(&wake, &lock, &t);
 		}
 	}
+	has_order(r, mine);
 	pthread_mutex_unlock(&lock);
 	return r;
 }
 
+struct worker {
+	struct order *mine;
+	uint8_t frame[WIRE_FRAME_MAX];
+};
+
 static void *work(void *arg)
 {
-	uint8_t *frame = arg;
+	struct worker *w = arg;
 
 	for (;;) {
-		struct helper_request *r = next_request();
+		struct helper_request *r = next_request(w->mine);
 
-		if (helper_dispatch(r, frame) == HELPER_AGAIN) {
+		if (helper_dispatch(r, w->frame) == HELPER_AGAIN) {
 			pthread_mutex_lock(&lock);
 			r->retry_at = helper_now_ms() + RETRY_MS;
 			r->next = delayed;
@@ -141,12 +193,14 @@ int helper_pool_start(void)
 	pthread_attr_setstacksize(&attr, WORKER_STACK);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	for (unsigned i = 0; i < WORKERS && !err; i++) {
-		uint8_t *frame = malloc(WIRE_FRAME_MAX);
+		struct worker *w = malloc(sizeof(*w));
 		pthread_t t;
 
-		err = frame ? -pthread_create(&t, &attr, work, frame) : -ENOMEM;
+		if (w)
+			w->mine = &in_order[i];
+		err = w ? -pthread_create(&t, &attr, work, w) : -ENOMEM;
 		if (err)
-			free(frame);
+			free(w);
 	}
 	pthread_attr_destroy(&attr);
 	return err;

@@ -27,7 +27,7 @@ static const uint32_t allowed[] = {
 	SYS_pwritev2, SYS_openat, SYS_openat2, SYS_close, SYS_fstat,
 	SYS_newfstatat, SYS_statx, SYS_statfs, SYS_fstatfs, SYS_lseek,
 	SYS_getdents64, SYS_readlinkat, SYS_faccessat, SYS_faccessat2,
-	SYS_fsync, SYS_fdatasync, SYS_ftruncate, SYS_truncate, SYS_fallocate,
+	SYS_dup3, SYS_fsync, SYS_fdatasync, SYS_ftruncate, SYS_truncate, SYS_fallocate,
 	SYS_copy_file_range, SYS_flock, SYS_fcntl, SYS_umask,
 	SYS_inotify_init1, SYS_inotify_add_watch, SYS_inotify_rm_watch,
 	/* names, owners, times */

@@ -7,7 +7,7 @@
 
 #define KNOWN_FLAGS                                                            \
 	(WIRE_FLAG_REPLY | WIRE_FLAG_MORE | WIRE_FLAG_LZ4 | WIRE_FLAG_AGAIN |  \
-	 WIRE_FLAG_PRIO_MASK)
+	 WIRE_FLAG_ORDERED | WIRE_FLAG_PRIO_MASK)
 
 void wire_header_put(uint8_t *p, const struct wire_header *h)
 {

@@ -27,6 +27,8 @@ enum wire_flag {
 	WIRE_FLAG_MORE = 1u << 1, /* further frames of this reply follow */
 	WIRE_FLAG_LZ4 = 1u << 2,  /* body: size[4] of the plain one, LZ4 block */
 	WIRE_FLAG_AGAIN = 1u << 3, /* sent before, on a stream that was lost */
+	WIRE_FLAG_ORDERED = 1u << 4, /* runs behind those of its handle that
+				      * came before it and have the flag too */
 	WIRE_FLAG_PRIO_SHIFT = 8,
 	WIRE_FLAG_PRIO_MASK = 3u << WIRE_FLAG_PRIO_SHIFT,
 };

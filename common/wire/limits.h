@@ -29,6 +29,10 @@
 /* Request bytes that may be under way without their replies. Bandwidth times
  * delay of 100 MB/s at 20 ms is 2 MB; the helper must have room for it. */
 #define WIRE_INFLIGHT_MAX (4u << 20)
+/* Who finds so much room (bytes) needn't ask whether a little more fits. */
+#define WIRE_ROOM (64u << 20)
+/* Files that one RESERVE makes. */
+#define WIRE_RESERVE_MAX 16
 /* Largest READ; its reply comes in frames of WIRE_DATA_MAX. */
 #define WIRE_READ_MAX (1u << 20)
 

@@ -70,6 +70,8 @@
 	X(GETLK,           59, WIRE_F_I | WIRE_F_H,             1)             \
 	X(SETLK,           60, WIRE_F_H,                        1)             \
 	X(FLOCK,           61, WIRE_F_H,                        1)             \
+	X(RESERVE,         62, WIRE_F_W | WIRE_F_F,             1)             \
+	X(NAME,            63, WIRE_F_W | WIRE_F_H | WIRE_F_F,  1)             \
 	/* bulk work and pushed events */                                      \
 	X(COMPOUND,        80, WIRE_F_W | WIRE_F_M | WIRE_F_F,  1)             \
 	X(SCAN,            81, WIRE_F_I | WIRE_F_M | WIRE_F_F,  1)             \
@@ -100,6 +102,7 @@ enum wire_feature {
 	WIRE_FEATURE_STREAM = 1u << 3,	 /* READ_STREAM and CREDIT */
 	WIRE_FEATURE_WATCH = 1u << 4,	 /* WIRE_ATTR_WATCHED, UNWATCH, EVENT */
 	WIRE_FEATURE_LZ4 = 1u << 5,	 /* WIRE_FLAG_LZ4 in either direction */
+	WIRE_FEATURE_MAKE = 1u << 6,	 /* RESERVE, NAME, WIRE_FLAG_ORDERED */
 };
 
 /* NULL for a number that is not in the table. */

@@ -145,6 +145,13 @@
 #define WIRE_REQ_FLOCK(F)                                                      \
 	F(u64, handle) F(u64, owner) F(u8, type) F(u32, wait_ms)
 #define WIRE_REP_FLOCK(F) WIRE_NO_FIELDS(F)
+/* files: handle[8] and attr, one after the other */
+#define WIRE_REQ_RESERVE(F)                                                    \
+	F(u64, base) F(path, path) F(u8, count) F(u32, mode) F(u32, umask)     \
+	F(u32, uid) F(u32, gid)
+#define WIRE_REP_RESERVE(F) F(data, files)
+#define WIRE_REQ_NAME(F) F(u64, handle) F(name, name) F(time, time)
+#define WIRE_REP_NAME(F) F(attr, attr)
 
 /* requests: (op[2] n[4] body)*, stops at the first that fails; a base of
  * WIRE_BASE_RESULT means the handle or location of the request before */

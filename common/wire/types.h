@@ -59,6 +59,8 @@ enum wire_attr_flag {
 					 * from before it was read */
 	WIRE_ATTR_LOCAL = 1u << 4,	/* on a file system of which a close(2)
 					 * never reports an error */
+	WIRE_ATTR_ROOMY = 1u << 5,	/* of a file that was just made or
+					 * reserved: WIRE_ROOM are free there */
 };
 
 struct wire_statfs { /* statvfs(3) */
