@@ -1,5 +1,6 @@
 #include "fs/look.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -58,6 +59,13 @@ static void on_restart(struct podfs_call *c)
 	l->whole = false;
 }
 
+static void forget_look(struct fs_nodes *n, struct fs_node *node)
+{
+	pthread_mutex_lock(&n->lock);
+	node->looked_at = FS_LONG_AGO;
+	pthread_mutex_unlock(&n->lock);
+}
+
 static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 		    size_t len)
 {
@@ -65,6 +73,8 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 
 	(void)body;
 	(void)len;
+	if (status == -EBUSY) /* with another: when it is asked for again */
+		forget_look(l->nodes, l->node);
 	if (!status && l->whole) {
 		fs_watch_folder(l->nodes, l->node, &l->attr, l->when);
 		if (fs_node_saw(l->nodes, l->node, &l->attr, l->when) &&

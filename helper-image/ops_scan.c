@@ -22,10 +22,13 @@
 #define DEPTH_MAX 64u
 #define BUDGET_MAX (8u << 20)
 #define INLINE_MAX (1u << 20) /* of a file's content */
-/* Scans at one time, of all sessions: the workers are for who waits. */
+/* Scans at one time, of all sessions: the workers are for who waits. Those of one
+ * folder, for which nobody waits, have a place of their own and take none from
+ * a walk. */
 #define SCANS_MAX 3
+#define SINGLE_MAX 1
 
-static int scans; /* __atomic */
+static int scans, single; /* __atomic */
 
 struct named {
 	const char *name;
@@ -340,6 +343,7 @@ int helper_op_SCAN(struct helper_op *o)
 	struct wire_req_SCAN m;
 	struct helper_object at;
 	struct scan *s;
+	int *running, max;
 	int err = wire_dec_req_SCAN(&o->body, &m);
 
 	if (err)
@@ -352,7 +356,9 @@ int helper_op_SCAN(struct helper_op *o)
 	s->after = m.after;
 	s->inline_max = m.inline_max < INLINE_MAX ? m.inline_max : INLINE_MAX;
 	s->left = m.budget < BUDGET_MAX ? m.budget : BUDGET_MAX;
-	if (__atomic_add_fetch(&scans, 1, __ATOMIC_RELAXED) > SCANS_MAX)
+	running = m.budget > 1 ? &scans : &single;
+	max = m.budget > 1 ? SCANS_MAX : SINGLE_MAX;
+	if (__atomic_add_fetch(running, 1, __ATOMIC_RELAXED) > max)
 		err = -EBUSY;
 	if (!err)
 		err = helper_object(o, m.base, (struct wire_str){ .n = 0 }, &at);
@@ -360,7 +366,7 @@ int helper_op_SCAN(struct helper_op *o)
 		err = run(s, m.path, at.fd);
 		helper_object_done(o, &at);
 	}
-	__atomic_sub_fetch(&scans, 1, __ATOMIC_RELAXED);
+	__atomic_sub_fetch(running, 1, __ATOMIC_RELAXED);
 	free(s);
 	return err;
 }

@@ -11,7 +11,8 @@
 #include "helper-image/dispatch.h"
 #include "helper-image/session.h"
 
-#define WORKERS 4
+/* One more than SCANs, which may all be stuck on a dead disk. */
+#define WORKERS 5
 /* Paths of WIRE_PATH_MAX are worked on in place: resolve.c's 32 KiB. */
 #define WORKER_STACK (160 * 1024)
 #define PRIOS 3

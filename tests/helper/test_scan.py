@@ -162,6 +162,23 @@ def test_too_deep_is_left_out(helper, root):
     assert (len(found), end) == (65, 1)
 
 
+def test_of_one_folder_beside_as_many_as_there_may_be(helper, root):
+    """What nobody waits for takes no place from a walk, nor a walk from it."""
+    for i in range(8):
+        (root / f"f{i}").write_bytes(os.urandom(MANY))
+    walks = [helper.send("SCAN", path="", resume=0, after="", inline_max=MANY,
+                         budget=8 * MANY) for _ in range(4)]
+    one = helper.send("SCAN", path="", resume=0, after="", inline_max=0,
+                      budget=1)
+    status = {}
+    while len(status) < 5:
+        _, flags, ident, code, _ = helper.frame()
+        if not flags & wire.MORE:
+            status[ident] = code
+    assert status[one] == 0
+    assert sorted(status[w] for w in walks)[:3] == [0, 0, 0]
+
+
 def test_no_scan_of_what_is_no_folder(helper, tree):
     for path, code in (("m", errno.ENOTDIR), ("none", errno.ENOENT)):
         with pytest.raises(Refused) as e:
