@@ -94,11 +94,14 @@ static void write_out(struct fs_audit *a)
 	a->failing = false;
 }
 
-static void add_lost(struct podfs_buf *b, uint64_t lost)
+/* How many are left to tell of. */
+static uint64_t add_lost(struct podfs_buf *b, uint64_t lost)
 {
-	if (lost)
-		podfs_buf_printf(b, "{\"op\":\"lost\",\"lines\":%llu}\n",
-				 (unsigned long long)lost);
+	if (lost &&
+	    podfs_buf_printf(b, "{\"op\":\"lost\",\"lines\":%llu}\n",
+			     (unsigned long long)lost) < 0)
+		return lost;
+	return 0;
 }
 
 /* What has come meanwhile, once all before it is written. */
@@ -112,8 +115,7 @@ static void take(struct fs_audit *a)
 	empty = a->out;
 	a->out = a->waiting;
 	a->waiting = empty;
-	add_lost(&a->waiting, a->lost);
-	a->lost = 0;
+	a->lost = add_lost(&a->waiting, a->lost);
 	pthread_mutex_unlock(&a->lock);
 }
 
@@ -243,5 +245,13 @@ void fs_audit_add(struct fs_audit *a, struct podfs_json_writer *w)
 	a->lost += bad;
 	pthread_mutex_unlock(&a->lock);
 	podfs_buf_done(&w->buf);
+	sem_post(&a->wake);
+}
+
+void fs_audit_lose(struct fs_audit *a)
+{
+	pthread_mutex_lock(&a->lock);
+	a->lost++;
+	pthread_mutex_unlock(&a->lock);
 	sem_post(&a->wake);
 }

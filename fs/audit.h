@@ -32,15 +32,18 @@ void fs_audit_reopen(struct fs_audit *a);
 void fs_audit_free(struct fs_audit *a);
 /* A whole object without its brackets. Empties @w. */
 void fs_audit_add(struct fs_audit *a, struct podfs_json_writer *w);
+/* There was no memory for a line. */
+void fs_audit_lose(struct fs_audit *a);
 
 /* ---- lines (audit_line.c) --------------------------------------------------- */
 
-/* Of @op, encoded and about to leave. NULL: it changes nothing. */
+/* Of @op, encoded and about to leave. NULL: it changes nothing, or the line is
+ * counted as lost. */
 struct fs_audit_line *fs_audit_begin(const struct fs_op *op);
 /* Writes @l with the outcome, 0 or -errno, and frees it. NULL is fine. */
 void fs_audit_end(struct fs_audit_line *l, int status);
 
-/* For a file that @l has opened: who it was, and where. NULL: no memory. */
+/* For a file that @l has opened: who it was, and where. NULL: it is lost. */
 struct fs_audit_line *fs_audit_file(const struct fs_audit_line *l);
 /* @bytes were written to it, or it failed with @status; the first error counts.
  * NULL is fine. */

@@ -24,8 +24,10 @@ static struct fs_audit_line *line_new(struct fs_audit *a)
 {
 	struct fs_audit_line *l = calloc(1, sizeof(*l));
 
-	if (!l)
+	if (!l) {
+		fs_audit_lose(a);
 		return NULL;
+	}
 	l->audit = a;
 	l->w = (struct podfs_json_writer)PODFS_JSON_WRITER_INIT(LINE_MAX_BYTES);
 	return l;

@@ -27,7 +27,8 @@ struct podfs_fs_config {
 	 * indexers; ended by NULL, borrowed. NULL: none. */
 	const char *const *refused;
 	/* Write /.podfs/status.json (JSON) and /.podfs/metrics (Prometheus's
-	 * text); owner of what they return: fs, with free(). Any thread. */
+	 * text); owner of what they return: fs, with free(). NULL: no memory.
+	 * Any thread. */
 	char *(*status)(void *arg, size_t *ret_len);
 	char *(*metrics)(void *arg, size_t *ret_len);
 	void *status_arg;

@@ -98,13 +98,17 @@ void fs_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 
 /* Until the lock is free or a signal comes. When it is granted after that,
  * nobody would ever end it: so it is taken back, and with it a weaker one that
- * it took the place of. */
-static void wait_long(struct fs_op *op, const struct wire_writer *unlock)
+ * it took the place of. False: the request has been answered. */
+static bool wait_long(struct fs_op *op, const struct wire_writer *unlock)
 {
 	op->waits = true;
 	op->call.timeout_ms = LOCK_WAIT_MS;
 	op->call.undo = fs_stray_new(op->session, op->call.op, op->call.epoch,
 				     unlock);
+	if (op->call.undo)
+		return true;
+	fs_op_fail(op, ENOMEM);
+	return false;
 }
 
 void fs_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
@@ -128,8 +132,8 @@ void fs_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 		.end = end_of(lock),
 	};
 	wire_enc_req_SETLK(&w, &m);
-	if (sleep)
-		wait_long(op, &w);
+	if (sleep && !wait_long(op, &w))
+		return;
 	m.type = wire_type(lock->l_type);
 	m.wait_ms = sleep ? WIRE_LOCK_WAIT_FOR_EVER : grace_ms(op->node);
 	w = fs_op_body(op);
@@ -153,8 +157,8 @@ void fs_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int how
 				     .owner = fi->lock_owner,
 				     .type = WIRE_LOCK_UNLOCK };
 	wire_enc_req_FLOCK(&w, &m);
-	if (!(how & LOCK_NB))
-		wait_long(op, &w);
+	if (!(how & LOCK_NB) && !wait_long(op, &w))
+		return;
 	m.type = how & LOCK_SH ? WIRE_LOCK_READ :
 		 how & LOCK_EX ? WIRE_LOCK_WRITE :
 				 WIRE_LOCK_UNLOCK;

@@ -133,7 +133,12 @@ void fs_symlink(fuse_req_t req, const char *link, fuse_ino_t parent,
 		link = fs_link_to_store(link, folder);
 	op->flags = S_IFLNK;
 	op->data = (uint8_t *)strdup(link);
-	op->data_len = op->data ? strlen(link) : 0;
+	if (!op->data) {
+		fs_loc_done(&loc);
+		fs_op_fail(op, ENOMEM);
+		return;
+	}
+	op->data_len = strlen(link);
 	FS_SEND(op, SYMLINK, .base = loc.base, .path = fs_loc_path(&loc),
 		.target = wire_str_from(link), .uid = fs_new_uid(req),
 		.gid = fs_new_gid(req));

@@ -240,11 +240,14 @@ void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size,
 	(void)ino;
 	if (!op)
 		return;
-	w = calloc(1, sizeof(*w) + n * sizeof(w->pieces[0]));
-	if (!w || n == 0) {
-		free(w);
+	if (size == 0) {
 		fuse_reply_write(req, 0);
 		fs_op_put(op);
+		return;
+	}
+	w = calloc(1, sizeof(*w) + n * sizeof(w->pieces[0]));
+	if (!w) {
+		fs_op_fail(op, ENOMEM);
 		return;
 	}
 	w->op = op;

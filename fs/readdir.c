@@ -103,10 +103,23 @@ static bool entry_of(const struct out *o, struct podfs_fs *fs,
 	       0;
 }
 
+/* With a node that the kernel is told of; else by its name and type only. */
+static bool has_node(struct out *o, struct fs_node *dir, const char *name,
+		     const struct wire_entry *w, struct fuse_entry_param *ret)
+{
+	struct podfs_fs *fs = fs_of(o->req);
+
+	if (!entry_of(o, fs, dir, name, w, ret))
+		return false;
+	if (remember_told(o, ret->ino))
+		return true;
+	fs_node_forget(&fs->nodes, ret->ino, 1);
+	return false;
+}
+
 static bool add_plus(struct out *o, struct fs_node *dir, const char *name,
 		     const struct wire_entry *w, off_t next)
 {
-	struct podfs_fs *fs = fs_of(o->req);
 	size_t room = o->size - o->used;
 	struct fuse_entry_param e;
 	size_t n;
@@ -114,17 +127,13 @@ static bool add_plus(struct out *o, struct fs_node *dir, const char *name,
 	/* measured first: a node that doesn't fit must not be counted */
 	if (fuse_add_direntry_plus(o->req, NULL, 0, name, NULL, 0) > room)
 		return false;
-	if (!entry_of(o, fs, dir, name, w, &e)) {
+	if (!has_node(o, dir, name, w, &e)) {
 		struct stat st = { .st_mode = DTTOIF(w->type),
-				   .st_ino = fs_ino_of(fs, dir, w) };
+				   .st_ino = fs_ino_of(fs_of(o->req), dir, w) };
 
 		return add_plain(o, name, &st, next);
 	}
 	fs_entry_aged(&e, o->age);
-	if (!remember_told(o, e.ino)) {
-		fs_node_forget(&fs->nodes, e.ino, 1);
-		return false;
-	}
 	n = fuse_add_direntry_plus(o->req, o->buf + o->used, room, name, &e,
 				   next);
 	o->used += n;

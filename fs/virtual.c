@@ -260,7 +260,7 @@ void fs_virtual_open(fuse_req_t req, struct fs_node *node,
 	if (!err && write)
 		l->text = write(fs->config.status_arg, &l->text_len);
 	if (!err && !l->text)
-		err = -EIO;
+		err = -ENOMEM;
 	fi->direct_io = 1; /* its size is not known before it is read */
 	reply_handle(req, node, l, err, fi);
 	fs_node_put(&fs->nodes, node);
