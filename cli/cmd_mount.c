@@ -159,8 +159,10 @@ static int way_up(struct running *run, struct mount_options *o,
 		.metrics = status_metrics_write,
 		.status_arg = &run->status,
 	};
-	int r = mountpoint_prepare(o->mountpoint, &run->at, err);
+	int r;
 
+	mountpoint_tidy();
+	r = mountpoint_prepare(o->mountpoint, &run->at, err);
 	if (r < 0)
 		return r;
 	fs.mountpoint = run->at.path;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/mountpoint.h"
 #include "cli/mounts.h"
 #include "cli/status_read.h"
 #include "cli/status_show.h"
@@ -183,6 +184,7 @@ int cli_status(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
+	mountpoint_tidy();
 	r = l.watch ? watch(&l) : list_all(&l);
 	status_memory_done(&l.memory);
 	if (fflush(stdout) == EOF || ferror(stdout))

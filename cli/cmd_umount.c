@@ -131,6 +131,7 @@ static int umount_at(const char *path, bool force)
 
 	if (!full)
 		return cli_fail("'%s': %m", path);
+	mountpoint_tidy();
 	r = mounts_find(full, &m);
 	if (r < 0)
 		return cli_fail("/proc/self/mountinfo: %s", strerror(-r));

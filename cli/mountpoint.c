@@ -4,10 +4,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -151,9 +153,27 @@ void mountpoint_done(struct mountpoint *m)
 
 void mountpoint_reopen(const char *path, mode_t mode)
 {
-	PODFS_CLEANUP_FD int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* whoever may write to a folder on the way may have put a link there,
+	 * to a folder that somebody else closed */
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+				.resolve = RESOLVE_NO_SYMLINKS };
+	PODFS_CLEANUP_FD int fd = (int)syscall(SYS_openat2, AT_FDCWD, path,
+					       &how, sizeof(how));
 	struct stat st;
 
 	if (fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & 07777) == 0)
 		chmod_below(fd, mode ? mode : 0755);
+}
+
+static bool is_left_over(const char *path, mode_t mode)
+{
+	if (mounts_find(path, NULL) != 0)
+		return false; /* podfs umount will want to know */
+	mountpoint_reopen(path, mode);
+	return true;
+}
+
+void mountpoint_tidy(void)
+{
+	runfile_each_dead(is_left_over);
 }

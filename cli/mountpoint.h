@@ -33,4 +33,8 @@ void mountpoint_done(struct mountpoint *m);
 /* After another process's end: opens the folder again if it is closed. */
 void mountpoint_reopen(const char *path, mode_t mode);
 
+/* What daemons that were killed left of mounts that were taken off since: their
+ * folders are opened again, and their run files go. */
+void mountpoint_tidy(void);
+
 #endif

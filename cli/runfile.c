@@ -1,6 +1,7 @@
 /* One small file for each mount; see runfile.h. */
 #include "cli/runfile.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -9,11 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/base/guard.h"
+
+#define NAME_LEN 16 /* a hash */
 
 /* A mount point may be longer than a file name, so the name is a hash and the
  * file says the whole path (FNV-1a, 64 bits). */
@@ -47,6 +51,26 @@ static int folder(bool make, char *ret, size_t size)
 	    (st.st_mode & 0022))
 		return -EPERM;
 	return 0;
+}
+
+/* For who writes, and who removes what others wrote. A descriptor, whose end is
+ * the lock's, or -errno. */
+static int lock_folder(int how)
+{
+	char dir[PATH_MAX - 32];
+	int fd, r = folder(false, dir, sizeof(dir));
+
+	if (r < 0)
+		return r;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, how) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	return fd;
 }
 
 static int name(const char *mountpoint, bool make, char *ret, size_t size)
@@ -92,10 +116,13 @@ int runfile_write(const char *mountpoint, mode_t mode)
 	char path[PATH_MAX], fresh[PATH_MAX + 8];
 	unsigned long long started;
 	FILE *f;
+	PODFS_CLEANUP_FD int lock = -1;
 	int fd, r = name(mountpoint, true, path, sizeof(path));
 
 	if (r == 0)
 		r = start_time(getpid(), &started);
+	if (r == 0)
+		r = lock = lock_folder(LOCK_EX);
 	if (r < 0)
 		return r;
 	snprintf(fresh, sizeof(fresh), "%s.new", path);
@@ -114,34 +141,47 @@ int runfile_write(const char *mountpoint, mode_t mode)
 	return 0;
 }
 
-int runfile_read(const char *mountpoint, struct runfile *ret)
+/* @ret_path: whose it is; the caller's to free. */
+static int read_file(const char *path, struct runfile *ret, char **ret_path)
 {
 	PODFS_CLEANUP_FREE char *line = NULL;
-	char path[PATH_MAX];
 	struct runfile got;
 	unsigned mode;
 	size_t cap = 0;
-	int pid, r = name(mountpoint, false, path, sizeof(path));
-	FILE *f;
+	int pid, r = -EBADMSG;
+	FILE *f = fopen(path, "re");
 
-	if (r < 0)
-		return r;
-	f = fopen(path, "re");
 	if (!f)
 		return -errno;
-	r = -EBADMSG;
 	if (fscanf(f, "%d %llu %o", &pid, &got.started, &mode) == 3 &&
-	    getline(&line, &cap, f) > 0 && getline(&line, &cap, f) > 0) {
+	    pid > 0 && getline(&line, &cap, f) > 0 &&
+	    getline(&line, &cap, f) > 0) {
 		line[strcspn(line, "\n")] = '\0';
 		got.pid = pid;
 		got.mode = mode & 07777;
-		if (pid > 0 && !strcmp(line, mountpoint)) {
-			*ret = got;
-			r = 0;
-		}
+		*ret = got;
+		*ret_path = podfs_steal_ptr(&line);
+		r = 0;
 	}
 	fclose(f);
 	return r;
+}
+
+int runfile_read(const char *mountpoint, struct runfile *ret)
+{
+	PODFS_CLEANUP_FREE char *whose = NULL;
+	char path[PATH_MAX];
+	struct runfile got;
+	int r = name(mountpoint, false, path, sizeof(path));
+
+	if (r == 0)
+		r = read_file(path, &got, &whose);
+	if (r < 0)
+		return r;
+	if (strcmp(whose, mountpoint) != 0)
+		return -EBADMSG;
+	*ret = got;
+	return 0;
 }
 
 void runfile_remove(const char *mountpoint)
@@ -162,4 +202,35 @@ int runfile_pidfd(const struct runfile *r)
 	if (fd < 0 || start_time(r->pid, &started) < 0 || started != r->started)
 		return -ESRCH;
 	return podfs_steal_fd(&fd);
+}
+
+static bool is_dead(const struct runfile *r)
+{
+	PODFS_CLEANUP_FD int fd = runfile_pidfd(r);
+
+	return fd < 0;
+}
+
+void runfile_each_dead(bool (*fn)(const char *mountpoint, mode_t mode))
+{
+	PODFS_CLEANUP_FD int lock = lock_folder(LOCK_EX | LOCK_NB);
+	char dir[PATH_MAX - 32], path[PATH_MAX];
+	const struct dirent *e;
+	DIR *d;
+
+	if (lock < 0 || folder(false, dir, sizeof(dir)) < 0 ||
+	    !(d = opendir(dir)))
+		return;
+	while ((e = readdir(d))) {
+		PODFS_CLEANUP_FREE char *whose = NULL;
+		struct runfile run;
+
+		if (strlen(e->d_name) != NAME_LEN)
+			continue;
+		snprintf(path, sizeof(path), "%s/%.16s", dir, e->d_name);
+		if (read_file(path, &run, &whose) == 0 && is_dead(&run) &&
+		    fn(whose, run.mode))
+			unlink(path);
+	}
+	closedir(d);
 }

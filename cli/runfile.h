@@ -24,6 +24,10 @@ int runfile_write(const char *mountpoint, mode_t mode);
 int runfile_read(const char *mountpoint, struct runfile *ret);
 void runfile_remove(const char *mountpoint);
 
+/* Asks @fn about each whose process is gone, and removes it where that says
+ * true. */
+void runfile_each_dead(bool (*fn)(const char *mountpoint, mode_t mode));
+
 /* A pidfd of the process that wrote it, if it still lives; else -ESRCH. */
 int runfile_pidfd(const struct runfile *r);
 

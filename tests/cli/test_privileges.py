@@ -116,3 +116,16 @@ def test_an_ordinary_user(user):
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     until(lambda: not mounted(point))
     assert os.listdir(point) == []
+
+
+def test_what_a_killed_daemon_of_his_noted_goes(user):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    folder = user.home / "run" / "podfs"
+    folder.mkdir(mode=0o700)
+    record = folder / ("0" * 16)
+    record.write_text(f"{dead.pid} 1 755\n{user.home}/mnt\n")
+    for path in (folder, record):
+        os.chown(path, USER, USER)
+    user("status")
+    assert not record.exists()

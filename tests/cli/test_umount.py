@@ -100,6 +100,50 @@ def test_another_pid_of_the_same_number_is_left_alone(podfs, point, pid):
     os.kill(pid, signal.SIGKILL)
 
 
+def records(point):
+    """What daemons noted of their mounts there."""
+    return [p.path for p in os.scandir("/run/podfs")
+            if f"{point}\n" in open(p.path).read()]
+
+
+@pytest.mark.parametrize("command", ["status", "umount", "mount"])
+def test_what_a_killed_daemon_noted_goes(podfs, point, pid, tmp_path, root,
+                                         command):
+    """Once its mount was taken off by somebody else."""
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not alive(pid))
+    podfs.run("status")
+    assert len(records(point)) == 1  # podfs umount needs it
+    subprocess.run(["umount", point], check=True)
+    if command == "mount":
+        (tmp_path / "other").mkdir()
+        podfs.mount(tmp_path / "other", root)
+    elif command == "umount":
+        podfs.fails(1, "umount", tmp_path / "other")
+    else:
+        podfs.run("status")
+    assert records(point) == []
+    assert point.stat().st_mode & 0o7777 == 0o755
+
+
+def test_what_a_daemon_noted_stays_while_it_lives(podfs, point, pid):
+    podfs.run("status")
+    assert len(records(point)) == 1
+
+
+def test_no_link_leads_to_a_folder_that_is_opened(podfs, point, pid, tmp_path):
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not alive(pid))
+    subprocess.run(["umount", point], check=True)
+    point.rmdir()
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    point.symlink_to(closed)
+    podfs.run("status")
+    assert records(point) == []
+    assert closed.stat().st_mode & 0o7777 == 0
+
+
 def test_status_of_nothing(podfs):
     done = podfs.run("status", "--json")
     assert isinstance(json.loads(done.stdout), list)
