@@ -10,6 +10,7 @@
 
 #include "cli/mountpoint.h"
 #include "cli/mounts.h"
+#include "cli/paths.h"
 #include "cli/status_read.h"
 #include "cli/status_show.h"
 #include "common/base/guard.h"
@@ -17,7 +18,8 @@
 #define STATUS_MAX (8u << 20)
 
 static const char help[] =
-	"podfs status [OPTION...]: what is mounted, and how it goes\n"
+	"podfs status [OPTION...] [MOUNTPOINT]: what is mounted, or that one, and how\n"
+	"it goes\n"
 	"\n"
 	"  -o, --output json, --json  the daemons' own documents, as one array\n"
 	"  -w, --watch      again every second, with rates, and what is waited for\n"
@@ -28,9 +30,11 @@ static const char help[] =
 	"\n"
 	"Root sees the mounts of all users. A daemon that does not answer within 2 s\n"
 	"is said to. The same figures for Prometheus: MOUNTPOINT/.podfs/metrics.\n"
-	"Exit codes: 0 all answered, 1 one did not, 2 wrong usage.\n";
+	"Exit codes: 0 all answered, 1 one did not or isn't there, 2 wrong usage.\n";
 
 struct listing {
+	const char *said; /* the MOUNTPOINT, or NULL */
+	char *only;	  /* that, as the kernel has it */
 	bool json;
 	bool trace;
 	bool watch;
@@ -52,13 +56,33 @@ static const char *why(int r)
 	}
 }
 
+static bool is_asked_for(const struct listing *l, const struct podfs_mount *m)
+{
+	return (geteuid() == 0 || m->owner == geteuid()) &&
+	       (!l->only || !strcmp(l->only, m->path));
+}
+
+static void show_silent(struct listing *l, const struct podfs_mount *m, int r)
+{
+	int64_t ms = r == -ETIMEDOUT && l->watch ?
+			     status_silent_ms(&l->memory, m->path) :
+			     0;
+
+	printf("%s:\n", m->path);
+	if (ms > 0)
+		printf("  has not answered for %lld s: 'podfs umount' takes it off\n",
+		       (long long)ms / 1000);
+	else
+		printf("  %s\n", why(r));
+}
+
 static bool show(void *arg, const struct podfs_mount *m)
 {
 	struct listing *l = arg;
 	struct podfs_buf text = PODFS_BUF_INIT(STATUS_MAX);
 	int r;
 
-	if (geteuid() != 0 && m->owner != geteuid())
+	if (!is_asked_for(l, m))
 		return true;
 	r = status_read(m->path, &text);
 	l->silent += r < 0;
@@ -71,14 +95,12 @@ static bool show(void *arg, const struct podfs_mount *m)
 			       why(r));
 		else
 			printf("%s", podfs_buf_str(&text));
+	} else if (r < 0) {
+		show_silent(l, m, r);
 	} else {
-		printf("%s%s\n", m->path, r < 0 ? ":" : "");
-		if (r < 0) {
-			printf("  %s\n", why(r));
-		} else {
-			status_show(m->path, podfs_buf_str(&text), text.len,
-				    l->trace, l->watch ? &l->memory : NULL);
-		}
+		printf("%s\n", m->path);
+		status_show(m->path, podfs_buf_str(&text), text.len, l->trace,
+			    l->watch ? &l->memory : NULL);
 	}
 	l->shown++;
 	podfs_buf_done(&text);
@@ -97,7 +119,7 @@ static int list_all(struct listing *l)
 	r = mounts_each(show, l);
 	if (l->json)
 		printf("]\n");
-	else if (r == 0 && l->shown == 0)
+	else if (r == 0 && l->shown == 0 && !l->only)
 		printf("podfs has nothing mounted: 'podfs mount' mounts the cluster at %s\n",
 		       CLI_MOUNTPOINT_DEFAULT);
 	return r;
@@ -110,6 +132,8 @@ static int watch(struct listing *l)
 	int r = 0;
 
 	for (unsigned long n = 0; r == 0 && (!l->count || n < l->count); n++) {
+		if (n && l->only && l->shown == 0)
+			break; /* unmounted meanwhile */
 		if (n && sleep(1) > 0)
 			break;
 		if (terminal && !l->json)
@@ -170,9 +194,10 @@ static int parse(int argc, char **argv, struct listing *l)
 					   argv[optind - 1]);
 		}
 	}
-	if (optind < argc)
-		return cli_misused("status", "argument '%s' is not known",
-				   argv[optind]);
+	if (argc - optind > 1)
+		return cli_misused("status", "one mount point only, not also '%s'",
+				   argv[optind + 1]);
+	l->said = argv[optind];
 	return -1;
 }
 
@@ -184,12 +209,18 @@ int cli_status(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
+	if (l.said && !(l.only = path_beside_mount(l.said)))
+		return cli_fail("'%s': %m", l.said);
 	mountpoint_tidy();
 	r = l.watch ? watch(&l) : list_all(&l);
+	free(l.only);
 	status_memory_done(&l.memory);
 	if (fflush(stdout) == EOF || ferror(stdout))
 		return cli_fail("standard output: %m");
 	if (r < 0)
 		return cli_fail("/proc/self/mountinfo: %s", strerror(-r));
+	if (l.said && l.shown == 0)
+		return cli_fail("nothing of podfs is mounted at '%s': 'podfs status' lists what is",
+				l.said);
 	return l.silent ? CLI_FAILED : CLI_OK;
 }

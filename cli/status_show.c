@@ -163,6 +163,26 @@ static void print_rates(const struct document *d, unsigned nr,
 	*seen = now;
 }
 
+int64_t status_silent_ms(struct status_memory *m, const char *mountpoint)
+{
+	struct status_seen *seen = recall(m, mountpoint);
+	int64_t now = now_ms();
+
+	if (seen && seen->at)
+		return now - seen->at;
+	if (seen)
+		seen->at = now;
+	return 0;
+}
+
+static void note_answer(struct status_memory *m, const char *mountpoint)
+{
+	struct status_seen *seen = recall(m, mountpoint);
+
+	if (seen)
+		seen->at = now_ms();
+}
+
 void status_memory_done(struct status_memory *m)
 {
 	for (size_t i = 0; i < m->n; i++)
@@ -245,6 +265,8 @@ void status_show(const char *mountpoint, const char *text, size_t len,
 {
 	struct document d = { .trace = trace };
 
+	if (memory)
+		note_answer(memory, mountpoint);
 	json_scan(text, len, collect, &d);
 	print_document(&d, mountpoint, memory);
 	document_done(&d);

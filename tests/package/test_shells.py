@@ -72,6 +72,7 @@ class Zsh:
 
 WORDS = [
     ("podfs um", "umount"), ("podfs umount /k", "/k8s"),
+    ("podfs status /k", "/k8s"),
     ("podfs mount --max-rung b", "baseline"), ("podfs completion z", "zsh"),
     ("podfs mount -n d", "db"), ("podfs doctor db/p", "db/postpod"),
     ("podfs release db/postpod/", NAME), ("podfs mount --exc", "--exclude"),
