@@ -198,6 +198,13 @@ void podfs_session_put(struct podfs_session *s); /* NULL is fine */
 /* Whether whatever would change the container is refused: -EROFS. */
 bool podfs_session_read_only(const struct podfs_session *s);
 
+/* Whether the helper makes files ahead (RESERVE, NAME), and keeps an order. */
+bool podfs_session_makes(struct podfs_session *s);
+/* Whether the helper's operations are done as @uid, or with the capability
+ * @capability of capabilities(7). */
+bool podfs_session_acts_as(struct podfs_session *s, uint32_t uid,
+			   unsigned capability);
+
 /* Grows by one each time the helper's state is lost: handles given under an
  * older epoch are dead (-ESTALE). 0 before the first HELLO. Any thread. */
 uint32_t podfs_session_epoch(struct podfs_session *s);
@@ -221,6 +228,9 @@ struct podfs_call {
 	int64_t since;	    /* CLOCK_MONOTONIC, ms: its time counts from then;
 			     * 0: from when it is submitted */
 	bool unawaited;	    /* nobody waits for it: no trip */
+	bool ordered;	    /* runs behind those that were submitted before it
+			     * with the same handle, which is its first field,
+			     * and this; where podfs_session_makes() */
 	uint8_t *frame;	    /* PODFS_CALL_HEADROOM, then the body; must stay
 			     * until done() is entered */
 	size_t body_len;    /* bytes */

@@ -34,6 +34,7 @@ void podfs_rpc_detach(struct podfs_rpc *r)
 	free(r->staged);
 	free(r->sent);
 	r->packs = false;
+	r->orders = false;
 	r->unpacked = NULL;
 	r->parser_buf = NULL;
 	r->staged = NULL;
@@ -209,6 +210,8 @@ static void stamp(struct podfs_rpc *r, struct podfs_call *c)
 	h.flags = (uint16_t)(c->prio << WIRE_FLAG_PRIO_SHIFT);
 	if (again && !(flags & WIRE_F_I))
 		h.flags |= WIRE_FLAG_AGAIN;
+	if (c->ordered && r->orders)
+		h.flags |= WIRE_FLAG_ORDERED;
 	if (!again)
 		c->rpc.id = r->next_id++;
 	h.id = c->rpc.id;

@@ -48,6 +48,7 @@ struct podfs_rpc {
 	struct wire_parser parser;
 	uint8_t *parser_buf;
 	bool packs;	   /* LZ4 was agreed on */
+	bool orders;	   /* MAKE was */
 	struct wire_packer packer;
 	uint8_t *unpacked; /* WIRE_BODY_MAX */
 	uint8_t *staged; /* a frame that is longer than the room for it, or was

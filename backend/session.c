@@ -80,6 +80,24 @@ bool podfs_session_read_only(const struct podfs_session *s)
 	return s->read_only;
 }
 
+bool podfs_session_makes(struct podfs_session *s)
+{
+	return atomic_load(&s->makes);
+}
+
+bool podfs_session_acts_as(struct podfs_session *s, uint32_t uid,
+			   unsigned capability)
+{
+	bool is;
+
+	if (s->config->as_user)
+		return s->config->uid == uid;
+	pthread_mutex_lock(&s->lock);
+	is = s->info.uid == uid || s->info.cap_effective >> capability & 1;
+	pthread_mutex_unlock(&s->lock);
+	return is;
+}
+
 int64_t podfs_session_heard(struct podfs_session *s)
 {
 	return atomic_load(&s->last_received);

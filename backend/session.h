@@ -47,6 +47,7 @@ struct podfs_session {
 	bool read_only;		    /* the same */
 	atomic_uint refs;
 	atomic_uint epoch;
+	atomic_bool makes; /* MAKE was agreed on */
 
 	/* the I/O thread only */
 	struct podfs_rpc rpc;

@@ -67,6 +67,7 @@ static enum fs_behind_how begin_locked(struct fs_behind *b,
 	b->bytes += cost(w);
 	atomic_fetch_add(&b->writes, 1);
 	w->op->handle->next_write = end;
+	w->ordered = f->maker == w->op->handle;
 	if (has_room_locked(b, f))
 		return FS_BEHIND_GOES;
 	w->full = true;
@@ -74,6 +75,17 @@ static enum fs_behind_how begin_locked(struct fs_behind *b,
 	*b->full_end = w;
 	b->full_end = &w->next;
 	return FS_BEHIND_FULL;
+}
+
+/* It goes on where the one before it ended; or nothing could be before it. */
+static bool goes_on_locked(const struct fs_behind_file *f,
+			   const struct fs_handle *h,
+			   const struct fs_behind_write *w)
+{
+	if (w->offset == 0 ? !h->first_free : h->next_write != w->offset)
+		return false;
+	/* who waits already comes first, or might wait for ever */
+	return !f->waits && (f->writes == 0 || f->by == h);
 }
 
 enum fs_behind_how fs_behind_write(struct fs_behind *b,
@@ -85,9 +97,13 @@ enum fs_behind_how fs_behind_write(struct fs_behind *b,
 	enum fs_behind_how how = FS_BEHIND_NOT;
 
 	pthread_mutex_lock(&b->lock);
-	/* who waits already comes first, or might wait for ever */
-	if (may && w->offset > 0 && h->next_write == w->offset && !f->waits &&
-	    (f->writes == 0 || f->by == h)) {
+	if (f->maker != h || !may)
+		f->maker = NULL;
+	else if (w->offset + w->size > f->size)
+		f->size = w->offset + w->size;
+	may = may && goes_on_locked(f, h, w);
+	h->first_free = false;
+	if (may) {
 		how = begin_locked(b, w);
 	} else {
 		h->next_write = 0;
@@ -100,11 +116,49 @@ enum fs_behind_how fs_behind_write(struct fs_behind *b,
 	return how;
 }
 
+bool fs_behind_set(struct fs_behind *b, struct fs_behind_write *w,
+		   uint64_t *ret_size)
+{
+	const struct fs_handle *h = w->op->handle;
+	struct fs_behind_file *f = &w->op->node->behind;
+	bool may;
+
+	pthread_mutex_lock(&b->lock);
+	may = f->maker == h && !f->waits && has_room_locked(b, f);
+	if (may) {
+		w->size = 0;
+		w->ordered = true;
+		f->by = h;
+		f->writes++;
+		f->bytes += cost(w);
+		b->bytes += cost(w);
+		atomic_fetch_add(&b->writes, 1);
+		*ret_size = f->size;
+	}
+	pthread_mutex_unlock(&b->lock);
+	return may;
+}
+
+bool fs_behind_making(struct fs_behind *b, const struct fs_node *node,
+		      const struct fs_handle *h, uint64_t *ret_size)
+{
+	const struct fs_behind_file *f = &node->behind;
+	bool making;
+
+	pthread_mutex_lock(&b->lock);
+	making = f->maker == h;
+	*ret_size = f->size;
+	pthread_mutex_unlock(&b->lock);
+	return making;
+}
+
 void fs_behind_wrote(struct fs_behind *b, const struct fs_behind_write *w,
 		     bool good)
 {
 	pthread_mutex_lock(&b->lock);
 	w->op->handle->next_write = good ? w->offset + w->size : 0;
+	if (!good)
+		w->op->node->behind.maker = NULL;
 	pthread_mutex_unlock(&b->lock);
 }
 
@@ -167,6 +221,7 @@ static struct fs_behind_wait *end_locked(struct fs_behind *b,
 	if (status) {
 		f->error = status;
 		f->errors++;
+		f->maker = NULL;
 		w->op->handle->next_write = 0;
 	}
 	return --f->writes == 0 ? podfs_steal_ptr(&f->waits) : NULL;
@@ -231,6 +286,31 @@ void fs_behind_opened(struct fs_behind *b, struct fs_handle *h)
 {
 	pthread_mutex_lock(&b->lock);
 	h->errors_told = h->node->behind.errors;
+	h->node->behind.maker = NULL;
+	pthread_mutex_unlock(&b->lock);
+}
+
+void fs_behind_made(struct fs_behind *b, struct fs_handle *h, bool roomy)
+{
+	pthread_mutex_lock(&b->lock);
+	h->node->behind.maker = h;
+	h->node->behind.size = 0;
+	h->first_free = roomy;
+	pthread_mutex_unlock(&b->lock);
+}
+
+void fs_behind_closed(struct fs_behind *b, const struct fs_handle *h)
+{
+	pthread_mutex_lock(&b->lock);
+	if (h->node->behind.maker == h)
+		h->node->behind.maker = NULL;
+	pthread_mutex_unlock(&b->lock);
+}
+
+void fs_behind_touched(struct fs_behind *b, struct fs_node *node)
+{
+	pthread_mutex_lock(&b->lock);
+	node->behind.maker = NULL;
 	pthread_mutex_unlock(&b->lock);
 }
 
@@ -306,7 +386,11 @@ bool fs_behind_parked(struct fs_op *op)
 
 void fs_behind_submit(struct fs_op *op)
 {
-	if (!fs_behind_parked(op))
+	if (fs_behind_parked(op))
+		return;
+	if (op->unsent) /* what it would have waited for has just ended */
+		end(op, 0);
+	else
 		podfs_session_submit(op->session, &op->call);
 }
 
@@ -329,6 +413,7 @@ bool fs_behind_size(struct fs_behind *b, const struct fs_node *node,
 void fs_behind_cut(struct fs_behind *b, struct fs_node *node)
 {
 	pthread_mutex_lock(&b->lock);
+	node->behind.maker = NULL;
 	if (node->behind.writes == 0)
 		node->behind.end = 0;
 	pthread_mutex_unlock(&b->lock);

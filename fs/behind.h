@@ -3,10 +3,15 @@
  * when it leaves, not when the helper has answered.
  *
  * So many bytes may be owed (FS_BEHIND_FILE_MAX of a file, FS_BEHIND_MAX of all
- * of them); beyond that a write is answered when there is room. The first write
- * waits as it always did: who writes little learns of a full disk from write(2).
+ * of them); beyond that a write is answered when there is room. As a rule the first
+ * write waits as it always did: who writes little learns of a full disk from write(2).
  * Whatever else is asked of the file waits until nothing is owed (a barrier),
  * so nobody on this side can tell; a container can, until close(2) or fsync(2).
+ *
+ * Who made a file here, and alone has it open since, waits for less (its maker):
+ * where there is plenty of room, the first write is behind too; and so are
+ * changes of its attributes whose outcome is known (maker.h). The helper does all
+ * of these in their order.
  *
  * A write that failed after its answer is told once to each open file there was,
  * at its next write(2), fsync(2) or close(2).
@@ -44,9 +49,12 @@ struct fs_behind_wait {
 
 /* Of a node. */
 struct fs_behind_file {
-	unsigned writes;  /* under way */
+	unsigned writes;  /* under way; and changes of attributes */
 	size_t bytes;	  /* of these, with their cost */
 	const struct fs_handle *by; /* all of them are this one's */
+	const struct fs_handle *maker; /* nothing else changed it since it was
+					* made by this; or NULL */
+	uint64_t size;	  /* of it then, as was answered; bytes */
 	uint64_t end;	  /* of the file, as far as they reach */
 	int64_t ended_at; /* ms; when the last one did */
 	int error;	  /* of the last one that failed, -errno */
@@ -67,6 +75,7 @@ struct fs_behind_write {
 	uint64_t offset;
 	size_t size; /* bytes */
 	bool full;   /* listed: it isn't answered yet */
+	bool ordered; /* the maker's: to be sent so */
 	struct fs_behind_write *next;
 };
 
@@ -85,6 +94,14 @@ enum fs_behind_how {
 enum fs_behind_how fs_behind_write(struct fs_behind *b,
 				   struct fs_behind_write *w, bool may,
 				   struct fs_behind_wait *wait);
+/* A change of attributes by @w->op->handle that may be answered before it ends,
+ * and the file's size as of then. Then fs_behind_ended(), with @w->size 0; it is
+ * to be sent in order. False: it may not. */
+bool fs_behind_set(struct fs_behind *b, struct fs_behind_write *w,
+		   uint64_t *ret_size);
+/* Whether @h is the file's maker; its size then. */
+bool fs_behind_making(struct fs_behind *b, const struct fs_node *node,
+		      const struct fs_handle *h, uint64_t *ret_size);
 /* A write that was not behind ended; @good: all of it was written. */
 void fs_behind_wrote(struct fs_behind *b, const struct fs_behind_write *w,
 		     bool good);
@@ -97,6 +114,12 @@ void fs_behind_ended(struct fs_behind *b, struct fs_behind_write *w, int status,
 int fs_behind_error(struct fs_behind *b, struct fs_handle *h);
 /* It is told nothing of what was before. */
 void fs_behind_opened(struct fs_behind *b, struct fs_handle *h);
+/* It has made its file, which is empty; @roomy: there is plenty of room. */
+void fs_behind_made(struct fs_behind *b, struct fs_handle *h, bool roomy);
+/* It is about to be closed. */
+void fs_behind_closed(struct fs_behind *b, const struct fs_handle *h);
+/* Its content is changed in another way than by write(2). */
+void fs_behind_touched(struct fs_behind *b, struct fs_node *node);
 
 /* Sends what is ready once nothing is owed of its files. */
 void fs_behind_submit(struct fs_op *op);

@@ -54,6 +54,7 @@ struct fs_handle {
 	/* behind->lock: where a write goes on that needn't wait, 0: nowhere;
 	 * and of node->behind.errors, what was told */
 	uint64_t next_write;
+	bool first_free; /* the first one needn't wait either */
 	unsigned errors_told;
 	struct fs_audit_line *audit; /* what is written to it; or NULL */
 	struct fs_listing *listing;    /* of a folder; readdir.c's */

@@ -29,7 +29,7 @@ int fs_errno(int status)
 	}
 }
 
-static void drop_held(struct fs_op *op)
+void fs_op_let_go(struct fs_op *op)
 {
 	struct fs_handle *h = podfs_steal_ptr(&op->held);
 
@@ -41,7 +41,7 @@ void fs_op_put(struct fs_op *op)
 {
 	if (atomic_fetch_sub(&op->refs, 1) != 1)
 		return;
-	drop_held(op);
+	fs_op_let_go(op);
 	fs_node_put(&op->fs->nodes, op->node);
 	fs_node_put(&op->fs->nodes, op->other);
 	podfs_session_put(op->session);
@@ -67,7 +67,7 @@ bool fs_op_claim(struct fs_op *op)
 		return false;
 	/* before the answer: a close(2) that follows it must be the last, so
 	 * that its RELEASE leaves before what comes next */
-	drop_held(op);
+	fs_op_let_go(op);
 	return true;
 }
 
@@ -231,7 +231,7 @@ void fs_op_fail(struct fs_op *op, int err)
 {
 	if (op->call.undo)
 		op->call.undo->done(op->call.undo, -ECANCELED, NULL, 0);
-	drop_held(op);
+	fs_op_let_go(op);
 	fuse_reply_err(op->req, err);
 	fs_op_put(op);
 }

@@ -64,6 +64,7 @@ struct fs_op {
 	struct fs_made made; /* of where its name is, before */
 	struct fs_handle *held; /* a reference, dropped before the answer */
 	struct fs_behind_wait behind;
+	struct fs_behind_write owed; /* where it is answered before it ends */
 	bool unsent; /* it only waits: then it has succeeded */
 	/* ahead's: where it waits, and for what */
 	struct fs_op *ahead_next;
@@ -101,6 +102,8 @@ void fs_op_fail(struct fs_op *op, int err);
 bool fs_op_claim(struct fs_op *op);
 /* The same for an answer before the end: what it holds, it keeps. */
 bool fs_op_claim_early(struct fs_op *op);
+/* Drops what it holds, so that a close(2) which follows is the last. */
+void fs_op_let_go(struct fs_op *op);
 /* Claims and answers with an error; nothing where it is answered. */
 void fs_op_error(struct fs_op *op, int status);
 /* A finish function for replies without content. */

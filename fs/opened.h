@@ -19,6 +19,15 @@ static inline bool fs_is_opened_ahead(struct fs_remote r)
 	return r.epoch == FS_EPOCH_NONE;
 }
 
+/* What is needed of @h after @op has opened it, when its attributes were @a and
+ * @writes were counted; the kernel tells its flags only now. */
+void fs_opened_keep(struct fs_handle *h, struct fs_op *op,
+		    const struct wire_attr *a, int64_t at, unsigned writes);
+/* What the kernel may do with the pages that it has. @h: the one that opens. */
+void fs_opened_cache(struct podfs_fs *fs, struct fs_node *node,
+		     const struct fs_handle *h, const struct wire_attr *a,
+		     struct fuse_file_info *fi);
+
 /* Answers @op, an OPEN that is ready to be sent, and drops it. False: @item is
  * not of what it opens, or of another time. Any thread. */
 bool fs_opened_ahead(struct fs_op *op, struct fs_ahead_item *item);

@@ -10,6 +10,7 @@
 #include "fs/known.h"
 #include "fs/link.h"
 #include "fs/look.h"
+#include "fs/maker.h"
 #include "fs/opened.h"
 #include "fs/tree.h"
 #include "fs/virtual.h"
@@ -171,6 +172,10 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fs_virtual_getattr(req, node);
 		return;
 	}
+	if (node && fs_maker_getattr(req, node)) {
+		fs_node_put(&fs->nodes, node);
+		return;
+	}
 	if (node && !fs_behind_owes(&fs->behind, node) &&
 	    (fs_instead_getattr(req, node) || fs_known_getattr(req, node) ||
 	     reply_ahead(req, fs, node))) {
@@ -317,8 +322,9 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 	m.path = fs_loc_path(&loc);
 	w = fs_op_body(op);
 	wire_enc_req_SETATTR(&w, &m);
-	if (!set_instead(op, &w))
-		fs_op_submit(op, &w);
+	if (!set_instead(op, &w) && fs_op_ready(op, &w) &&
+	    !fs_maker_set(op, &m))
+		fs_behind_submit(op);
 	fs_loc_done(&loc);
 }
 

@@ -13,6 +13,7 @@ static void release(fuse_req_t req, const struct fuse_file_info *fi)
 
 	if (h) {
 		h->close_remote = true;
+		fs_behind_closed(&fs->behind, h);
 		fs_listing_free(h->listing);
 		fs_handle_remove(&fs->handles, &fs->nodes, h);
 	}

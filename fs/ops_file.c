@@ -177,6 +177,8 @@ void fs_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset,
 	}
 	op = fs_op_by_handle(req, fi, WIRE_OP_FALLOCATE, 0, fallocate_done);
 	if (op)
+		fs_behind_touched(&op->fs->behind, op->node);
+	if (op)
 		FS_SEND(op, FALLOCATE, .handle = op->remote,
 			.mode = wire, .offset = (uint64_t)offset,
 			.length = (uint64_t)length);
@@ -234,6 +236,7 @@ void fs_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 		return;
 	}
 	op->size = len;
+	fs_behind_touched(&fs->behind, op->other);
 	FS_SEND(op, COPY_FILE_RANGE, .handle = op->remote,
 		.offset = (uint64_t)off_in, .to_handle = target.handle,
 		.to_offset = (uint64_t)off_out, .length = len);

@@ -1,4 +1,4 @@
-/* OPEN and CREATE; also of folders. */
+/* OPEN; also of folders. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -54,9 +54,9 @@ static bool unchanged(struct podfs_fs *fs, struct fs_node *node,
 	return same;
 }
 
-static void set_cache(struct podfs_fs *fs, struct fs_node *node,
-		      const struct fs_handle *h, const struct wire_attr *a,
-		      struct fuse_file_info *fi)
+void fs_opened_cache(struct podfs_fs *fs, struct fs_node *node,
+		     const struct fs_handle *h, const struct wire_attr *a,
+		     struct fuse_file_info *fi)
 {
 	if (a->flags & WIRE_ATTR_VOLATILE)
 		fi->direct_io = 1; /* sizes of /proc's files say nothing */
@@ -64,9 +64,8 @@ static void set_cache(struct podfs_fs *fs, struct fs_node *node,
 		fi->keep_cache = unchanged(fs, node, h, a);
 }
 
-/* What is needed after this request; the kernel tells its flags only now. */
-static void keep(struct fs_handle *h, struct fs_op *op,
-		 const struct wire_attr *a, int64_t at, unsigned writes)
+void fs_opened_keep(struct fs_handle *h, struct fs_op *op,
+		    const struct wire_attr *a, int64_t at, unsigned writes)
 {
 	int flags = op->fi.flags;
 
@@ -110,7 +109,7 @@ static void reply_open(struct fs_op *op, struct fs_handle *h,
 	struct fs_remote remote = fs_handle_remote(&fs->nodes, h);
 
 	if (!(op->flags & WIRE_OPEN_DIRECTORY))
-		set_cache(fs, op->node, h, a, &op->fi);
+		fs_opened_cache(fs, op->node, h, a, &op->fi);
 	op->fi.fh = h->fh;
 	if (fuse_reply_open(op->req, &op->fi) == 0)
 		return;
@@ -171,7 +170,7 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 		opened_for_nobody(op, status, &m, epoch);
 		return;
 	}
-	keep(h, op, &m.attr, op->when.at, op->writes);
+	fs_opened_keep(h, op, &m.attr, op->when.at, op->writes);
 	if (op->data && S_ISREG(m.attr.mode) && op->data_len == m.sent &&
 	    m.sent == m.attr.size)
 		fs_handle_keep_data(&fs->nodes, h, podfs_steal_ptr(&op->data),
@@ -255,7 +254,7 @@ bool fs_opened_ahead(struct fs_op *op, struct fs_ahead_item *item)
 	    fs_handle_add(&fs->handles, &fs->nodes, op->node, FS_REMOTE_NONE,
 			  FS_EPOCH_NONE, &h) != 0)
 		return false;
-	keep(h, op, &item->attr, item->at, atomic_load(&op->node->writes));
+	fs_opened_keep(h, op, &item->attr, item->at, atomic_load(&op->node->writes));
 	pthread_mutex_lock(&fs->nodes.lock);
 	h->ahead_at = item->known ? FS_LONG_AGO : item->at;
 	h->ahead_changes = item->changes;
@@ -306,7 +305,7 @@ static bool opened_instead(struct fs_op *op, const struct wire_writer *w)
 	i->remote.handle = 0;
 	op->audit_file = podfs_steal_ptr(&i->audit);
 	note_cut(op);
-	keep(h, op, &i->attr, i->at, atomic_load(&op->node->writes));
+	fs_opened_keep(h, op, &i->attr, i->at, atomic_load(&op->node->writes));
 	h->dense = false;
 	if (op->flags & WIRE_OPEN_DIRECTORY)
 		h->listing = fs_listing_new();
@@ -406,74 +405,4 @@ void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fs_virtual_opendir(req, node, fi);
 	else
 		open_node(req, node, fi, WIRE_OPEN_DIRECTORY | WIRE_OPEN_READ);
-}
-
-/* ---- create ---------------------------------------------------------------------- */
-
-static void create_done(struct fs_op *op, int status, const uint8_t *body,
-			size_t len)
-{
-	struct podfs_fs *fs = op->fs;
-	struct fuse_entry_param e = { .ino = 0 };
-	struct fs_node *node = NULL;
-	struct fs_handle *h = NULL;
-	struct wire_rep_CREATE m;
-	uint32_t epoch;
-
-	if (status) {
-		fs_op_error(op, status);
-		return;
-	}
-	if (!FS_DECODE(op, CREATE, body, len, &m))
-		return;
-	epoch = podfs_session_epoch(op->session);
-	if (!fs_op_claim(op)) {
-		fs_release_remote(op->session, m.handle, epoch);
-		return;
-	}
-	status = fs_entry_of(fs, op->node, op->name, &m.attr,
-			     (struct wire_str){ .p = "" }, FS_NEVER, &e);
-	if (!status)
-		node = fs_node_get(&fs->nodes, e.ino);
-	if (!status && node)
-		status = fs_handle_add(&fs->handles, &fs->nodes, node, m.handle,
-				       epoch, &h);
-	if (h) {
-		atomic_fetch_add(&node->writes, 1); /* O_TRUNC, maybe */
-		keep(h, op, &m.attr, op->when.at, atomic_load(&node->writes));
-		set_cache(fs, node, h, &m.attr, &op->fi);
-		op->fi.fh = h->fh;
-		fs_made_added(op);
-		if (fuse_reply_create(op->req, &e, &op->fi) == 0) {
-			fs_node_put(&fs->nodes, node);
-			return;
-		}
-		fs_handle_remove(&fs->handles, &fs->nodes, h);
-	} else {
-		fuse_reply_err(op->req, fs_errno(status ? status : -EIO));
-	}
-	fs_node_put(&fs->nodes, node);
-	if (e.ino)
-		fs_node_forget(&fs->nodes, e.ino, 1);
-	fs_release_remote(op->session, m.handle, epoch);
-}
-
-void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-	       struct fuse_file_info *fi)
-{
-	struct podfs_fs *fs = fs_of(req);
-	struct fs_node *node = fs_node_get(&fs->nodes, parent);
-	struct fs_op *op = fs_op_new(req, node, WIRE_OP_CREATE, 0, create_done);
-	struct fs_loc loc;
-
-	if (!op || !fs_op_at(op, fs_node_loc(&fs->nodes, node, name, &loc),
-			     &loc))
-		return;
-	snprintf(op->name, sizeof(op->name), "%s", name);
-	op->fi = *fi;
-	FS_SEND(op, CREATE, .base = loc.base, .path = fs_loc_path(&loc),
-		.flags = fs_open_flags(fi->flags), .mode = mode & 07777,
-		.umask = fuse_req_ctx(req)->umask,
-		.uid = fs_new_uid(req), .gid = fs_new_gid(req));
-	fs_loc_done(&loc);
 }

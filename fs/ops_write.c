@@ -183,8 +183,10 @@ static void send(struct write *w)
 	unsigned first = w->in_turn ? 1 : w->n;
 
 	w->next = first;
-	for (unsigned i = 0; i < w->n; i++)
+	for (unsigned i = 0; i < w->n; i++) {
 		w->pieces[i].call.unawaited = w->is_behind;
+		w->pieces[i].call.ordered = w->behind.ordered;
+	}
 	/* from the last submit on, the I/O thread may free it all */
 	for (unsigned i = 0; i < first; i++)
 		podfs_session_submit(s, &w->pieces[i].call);
@@ -214,7 +216,10 @@ static bool may_be_behind(const struct write *w,
 static void start(struct write *w, bool may)
 {
 	struct fs_op *op = w->op;
+	fuse_req_t req = op->req;
+	size_t size = w->behind.size;
 	enum fs_behind_how how;
+	bool answer;
 
 	note_change(op->node);
 	w->wait.go = send_now;
@@ -223,9 +228,11 @@ static void start(struct write *w, bool may)
 	if (how == FS_BEHIND_WAITS)
 		return;
 	w->is_behind = how != FS_BEHIND_NOT;
-	if (how == FS_BEHIND_GOES && fs_op_claim_early(op))
-		fuse_reply_write(op->req, w->behind.size);
+	/* sent first: what the program does next comes behind it */
+	answer = how == FS_BEHIND_GOES && fs_op_claim_early(op);
 	send(w);
+	if (answer)
+		fuse_reply_write(req, size);
 }
 
 void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size,

@@ -1,7 +1,9 @@
 #include "fs/program.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "fs/clock.h"
 
@@ -24,6 +26,31 @@ static bool process_of(pid_t tid, int *ret)
 			break;
 	fclose(f);
 	return true;
+}
+
+bool fs_is_in_chown(pid_t tid)
+{
+	char path[64];
+	long call = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)tid);
+	/* until it sleeps, it is "running" */
+	for (int tries = 0; tries < 20 && call < 0; tries++) {
+		FILE *f = fopen(path, "re");
+		bool seen = f && fscanf(f, "%ld", &call) == 1;
+
+		if (f)
+			fclose(f);
+		if (!f)
+			return false;
+		if (!seen)
+			sched_yield();
+	}
+	return call == SYS_fchown || call == SYS_fchownat
+#ifdef SYS_chown
+	       || call == SYS_chown || call == SYS_lchown
+#endif
+		;
 }
 
 pid_t fs_process_of(pid_t tid)

@@ -15,6 +15,10 @@ struct fs_program {
 /* Of thread @tid. False: it is gone, or of another PID namespace. */
 bool fs_program_of(pid_t tid, struct fs_program *ret);
 
+/* Whether thread @tid, which waits for an answer, is in chown(2) or its like. False
+ * too where this user may not see it: ptrace(2), "attach". */
+bool fs_is_in_chown(pid_t tid);
+
 /* The process of thread @tid, or @tid where that can't be told. As it was up to
  * two seconds ago. */
 pid_t fs_process_of(pid_t tid);
