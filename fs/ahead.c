@@ -255,7 +255,7 @@ bool fs_ahead_find(struct fs_op *op, struct wire_str path,
 	pthread_mutex_lock(&a->lock);
 	fs_ahead_drop_older_locked(a, now - age_ms);
 	quiet = is_quiet_locked(a, op->node->tree, now);
-	there = fs_ahead_look_locked(a, path, a->changes, &item);
+	there = fs_ahead_look_locked(a, path, op->walker, a->changes, &item);
 	s = there ? brought_locked(a, op->walker, fs_ahead_parent_of(path)) :
 		    telling_locked(a, op->walker, path, kind, now, &wish);
 	if (there) {
@@ -346,7 +346,7 @@ bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
 	op->walker = fs_process_of(op->pid);
 	pthread_mutex_lock(&a->lock);
 	fs_ahead_drop_older_locked(a, now - age_ms);
-	item = fs_ahead_get_locked(a, path);
+	item = fs_ahead_take_locked(a, path, op->walker);
 	if (folder)
 		fs_ahead_see_locked(a, path, op->walker, now);
 	walks = fs_ahead_walk_root_locked(a, path, op->walker, now, &root);

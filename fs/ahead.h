@@ -8,8 +8,8 @@
  * Then the tree below the topmost such folder is scanned, a piece at a time,
  * each once most of the one before was used, the first small. What is asked for
  * and is yet to come in the piece under way waits for it; all else is asked for
- * as ever. What was fetched serves one open, while it is younger than the
- * attributes may be, and while nothing was changed through this mount since it
+ * as ever. What was fetched serves one open of that process, while it is younger
+ * than the attributes may be, and while nothing was changed through this mount since it
  * was asked for.
  *
  * Thread: any; tree->ahead.lock guards it and stands alone: none of it is held
@@ -47,6 +47,7 @@ struct fs_ahead_item {
 	uint32_t epoch;
 	unsigned changes; /* the tree's, when it was asked for */
 	struct fs_moment when; /* that was */
+	int pid; /* of the process that walks, and that it is for */
 	bool known; /* known.h's: nothing new about it */
 	bool used;  /* names were looked up in it: it isn't waste */
 };

@@ -81,14 +81,22 @@ static bool entry_of(const struct fs_ahead_item *folder, struct wire_str path,
 	return true;
 }
 
-bool fs_ahead_look_locked(struct fs_ahead *a, struct wire_str path,
+struct fs_ahead_item *fs_ahead_take_locked(struct fs_ahead *a,
+					   struct wire_str path, int pid)
+{
+	const struct fs_ahead_item *i = *find(a, path);
+
+	return i && i->pid == pid ? fs_ahead_get_locked(a, path) : NULL;
+}
+
+bool fs_ahead_look_locked(struct fs_ahead *a, struct wire_str path, int pid,
 			  unsigned changes, struct fs_ahead_item *ret)
 {
 	struct fs_ahead_item *i = *find(a, path);
 
 	if (!i && path.n > 0)
 		i = *find(a, fs_ahead_parent_of(path));
-	if (!i || i->changes != changes ||
+	if (!i || i->pid != pid || i->changes != changes ||
 	    (i->path_len != path.n && !i->folder))
 		return false;
 	*ret = *i;

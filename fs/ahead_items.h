@@ -14,11 +14,14 @@ void fs_ahead_add_locked(struct fs_ahead *a, struct wire_str path,
 /* Taken out; the caller frees it with fs_ahead_item_free(). Or NULL. */
 struct fs_ahead_item *fs_ahead_get_locked(struct fs_ahead *a,
 					  struct wire_str path);
-/* What there is of @path, by itself or in its folder's entries, which stays; its
+/* The same of what is for process @pid. */
+struct fs_ahead_item *fs_ahead_take_locked(struct fs_ahead *a,
+					   struct wire_str path, int pid);
+/* What there is of @path for process @pid, by itself or in its folder's entries, which stays; its
  * data is a link's target, freed by the caller, its attr is of no mode where
  * the folder has no such name. False: nothing tells, or only what was asked for
  * when the tree's changes were others than @changes. */
-bool fs_ahead_look_locked(struct fs_ahead *a, struct wire_str path,
+bool fs_ahead_look_locked(struct fs_ahead *a, struct wire_str path, int pid,
 			  unsigned changes, struct fs_ahead_item *ret);
 void fs_ahead_drop_older_locked(struct fs_ahead *a, int64_t than);
 void fs_ahead_item_free(struct fs_ahead_item *i);

@@ -122,8 +122,8 @@ static bool look_locked(struct fs_ahead *a, const struct fs_op *op,
 	const struct wire_str path = { .p = op->ahead_path,
 				       .n = op->ahead_path_len };
 
-	return fs_ahead_look_locked(
-		a, path, atomic_load(&op->node->tree->changes), ret);
+	return fs_ahead_look_locked(a, path, op->walker,
+				    atomic_load(&op->node->tree->changes), ret);
 }
 
 /* NULL: it is no more, or another walk's. */
@@ -148,7 +148,7 @@ static void serve(struct fs_ahead *a, struct fs_ahead_scan *scan,
 		list = op->ahead_next;
 		pthread_mutex_lock(&a->lock);
 		if (op->call.op != WIRE_OP_LOOKUP)
-			i = fs_ahead_get_locked(a, wish_of(op));
+			i = fs_ahead_take_locked(a, wish_of(op), op->walker);
 		else if (look_locked(a, op, &seen))
 			i = &seen;
 		s = still_locked(a, scan);
@@ -255,6 +255,7 @@ static int on_part(struct podfs_call *c, const uint8_t *body, size_t len)
 			.epoch = podfs_session_epoch(s->session),
 			.changes = s->changes,
 			.when = s->when,
+			.pid = s->pid,
 		};
 
 		if (is_whole(s, &m))

@@ -63,6 +63,30 @@ def test_what_came_ahead_is_old_after_a_write(patient):
         os.close(fd)
 
 
+WALK = """
+import os, sys
+os.listdir("tree")
+os.listdir("tree/d00/in")
+for i in range(3):
+    open(f"tree/d00/in/f{i:02}").read()
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("look", ["cat", "grep"])
+def test_what_came_ahead_is_for_who_walks(patient, look):
+    """Who starts after a change sees it."""
+    walker = subprocess.Popen([sys.executable, "-c", WALK], cwd=patient.files,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    walker.stdout.readline()
+    (patient.root / "tree/d00/in/f05").write_text("changed")
+    argv = {"cat": ["cat", "tree/d00/in/f05"],
+            "grep": ["grep", "-r", "changed", "tree/d00/in"]}[look]
+    assert b"changed" in output(*argv, cwd=patient.files)
+    walker.communicate()
+
+
 def test_larger_files_come_with_the_walk(patient):
     """8 MB in 40 files: one by one they took two trips each."""
     content = {}
