@@ -12,8 +12,10 @@
 #include "backend/rest_tunnel.h"
 
 /* The server hands on at most 32 KiB a message, and takes what a process reads
- * from a pipe of 64 KiB: larger messages gain nothing. */
-#define MESSAGE_MAX 32768
+ * from a pipe of 64 KiB: larger messages gain nothing. With its head (8 bytes) and
+ * its channel one is two whole records of TLS: a third, of 9 bytes, would be read,
+ * decrypted and handed on by itself at each station of the way. */
+#define MESSAGE_MAX (32768 - 8 - 1)
 #define EXEC_PROTOCOL "podfs-exec"
 
 struct identity { /* a vhost: libwebsockets keeps TLS identities there */
