@@ -235,6 +235,7 @@ static int serve(struct mount_options *o, int report)
 	int r;
 
 	daemon_harden();
+	daemon_keep_memory();
 	r = path_fix_kubeconfig_env();
 	if (r < 0)
 		podfs_err_set(&err, r, "$KUBECONFIG: %s", strerror(-r));

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -103,6 +104,20 @@ void daemon_harden(void)
 	setrlimit(RLIMIT_CORE, &none);
 #ifndef HAVE_LEAK_CHECK /* it looks at its own process as a debugger does */
 	prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+/* The C library gives back what is free above 128 KiB, and takes pieces of more
+ * than that from the kernel one by one: each page that is read or written through
+ * the mount would be a fault. */
+#define KEEP (4 << 20) /* bytes, of each of its arenas */
+#define KERNELS_OWN (1 << 20)
+
+void daemon_keep_memory(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_TRIM_THRESHOLD, KEEP);
+	mallopt(M_MMAP_THRESHOLD, KERNELS_OWN);
 #endif
 }
 

@@ -21,6 +21,10 @@ void daemon_failed(int report, const struct podfs_err *err);
 /* This process holds credentials: no core dump, no debugger of the same user. */
 void daemon_harden(void);
 
+/* Memory that was freed is kept for what comes next, as much as files under way
+ * need. Thread: before others are started. */
+void daemon_keep_memory(void);
+
 /* Of root's capabilities those that serving a mount needs. What it starts (a
  * plugin, a command that leads to a container) is root again, by its exec.
  * Thread: before others are started. */

@@ -26,6 +26,24 @@ def run(*argv, cwd):
                    timeout=120)
 
 
+def faults(pid):
+    """Of pages that were in memory, or new."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        return int(f.read().rpartition(")")[2].split()[7])
+
+
+@pytest.mark.own_memory
+def test_no_page_is_asked_for_twice(mount, root, files):
+    """What goes through takes the memory of what went before it."""
+    (root / "large").write_bytes(os.urandom(1 << 20) * (LARGE >> 20))
+    run("dd", "if=large", "of=copy", "bs=1M", cwd=files)
+    before = faults(mount.daemon.pid)
+    run("dd", "if=large", "of=copy", "bs=1M", "iflag=nocache", cwd=files)
+    run("dd", "if=copy", "of=/dev/null", "bs=1M", cwd=files)
+    assert faults(mount.daemon.pid) - before < LARGE // os.sysconf(
+        "SC_PAGE_SIZE") // 2
+
+
 @pytest.mark.own_memory
 def test_walks_and_reads(mount, root, files):
     """160 MB go through, by 4,000 files and one: more than the budgets."""
