@@ -165,7 +165,7 @@ static void check_all(struct doctor *d)
 		return;
 	}
 	check_proxy(d);
-	if (!check_server(d) || !doctor_identity(d))
+	if (!check_server(d) || !doctor_identity(d) || !doctor_namespaces(d))
 		return;
 	doctor_rights(d);
 	if (*d->ref.pod)

@@ -61,6 +61,12 @@ void doctor_answer_done(struct doctor_answer *a);
 bool doctor_identity(struct doctor *d);
 void doctor_rights(struct doctor *d);
 
+/* doctor_near.c: whether those that were named are there, as far as one may ask;
+ * and "; there is 'a', 'b'" of a list's names like @name, or "". */
+bool doctor_namespaces(struct doctor *d);
+void doctor_near(struct doctor *d, const char *path, const char *name,
+		 char *ret, size_t size);
+
 /* doctor_pod.c: the container. */
 void doctor_pod(struct doctor *d);
 /* doctor_image.c: the helper's image, on the pod's node. */

@@ -36,10 +36,16 @@ static void choose_container(struct doctor *d)
 
 static bool get_pod(struct doctor *d)
 {
+	char list[sizeof(d->ref.ns) + 40], near[512] = "";
 	struct doctor_answer a;
 	bool ok = doctor_get(d, &a, "/api/v1/namespaces/%s/pods/%s", d->ref.ns,
 			     d->ref.pod);
 
+	if (a.http == 404) {
+		snprintf(list, sizeof(list), "/api/v1/namespaces/%s/pods",
+			 d->ref.ns);
+		doctor_near(d, list, d->ref.pod, near, sizeof(near));
+	}
 	if (ok)
 		d->pod = podfs_steal_ptr(&a.json);
 	else
@@ -48,7 +54,7 @@ static bool get_pod(struct doctor *d)
 					    "there is" :
 					    "ask for the role that `podfs "
 					    "rbac` prints",
-			    "%s", a.text);
+			    "%s%s", a.text, near);
 	doctor_answer_done(&a);
 	return ok;
 }

@@ -20,8 +20,9 @@ static const char help[] =
 	"In place of the name also a path in a mount, say /k8s/db/postpod or ./postpod.\n"
 	"\n"
 	"  -o json       the findings as one JSON document\n"
-	"  OPTION        as of podfs mount: --context, --kubeconfig, --namespace,\n"
-	"                --image, --via, --max-rung and the others\n"
+	"  -n, --namespace NAME  then the name is POD[/CONTAINER]\n"
+	"  OPTION        as of podfs mount: --context, --kubeconfig, --image, --via,\n"
+	"                --max-rung and the others\n"
 	"\n"
 	"Looks at this machine (/dev/fuse, fusermount3), the kubeconfig, the way to the\n"
 	"server, who you are there and each right that podfs needs. With a pod also:\n"
@@ -127,11 +128,14 @@ static int examine(struct mount_options *o, const struct podfs_ref *ref,
 static int examine_named(struct mount_options *o, bool json)
 {
 	const char *said = o->point_given ? o->mountpoint : "";
+	const char *ns = o->namespaces_given && o->namespaces.n == 1 ?
+				 o->namespaces.p[0] :
+				 NULL;
 	struct target target = { .mountpoint = NULL };
 	int r = CLI_OK;
 
 	if (o->point_given)
-		r = target_parse("doctor", NULL, said, &target);
+		r = target_parse("doctor", ns, said, &target);
 	if (r == CLI_OK)
 		r = target_cluster(&target, &o->backend);
 	target.ref.kind = PODFS_CONTAINER;

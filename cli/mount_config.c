@@ -219,6 +219,7 @@ int mount_config_load(int argc, char **argv,
 		ret->namespaces.n = 0;
 	if (r == CLI_OK)
 		r = add(argc, argv, ret);
+	ret->namespaces_given = given.namespaces.n > 0;
 	mount_options_done(&given);
 	return r;
 }

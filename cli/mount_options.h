@@ -38,6 +38,7 @@ struct mount_options {
 
 	const char *audit; /* file, or NULL */
 	struct words namespaces;
+	bool namespaces_given; /* on the command line */
 	struct words read_only_namespaces;
 	struct words refused;
 	bool image_given;

@@ -53,7 +53,7 @@ def test_help_lists_every_subcommand(podfs):
     ["mount", "-o", "ro,dev"],
     ["umount", "/one", "/two"],
     ["umount", "--frobnicate"],
-    ["status", "extra"],
+    ["status", "one", "extra"],
     ["status", "-o", "yaml"],
     ["status", "--count", "0"],
     ["status", "--count"],

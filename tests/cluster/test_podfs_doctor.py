@@ -167,6 +167,28 @@ def test_missing_pod():
     found = doctor("db/never-was")
     assert failed(found) == {"pod"}
     assert "never-was" in texts(found, "pod")
+    assert "there is" not in texts(found, "pod")
+
+
+def test_a_name_that_is_nearly_right():
+    found = doctor("db/postpdo")
+    assert texts(found, "pod").endswith("; there is 'postpod'")
+    for args in (["bd"], ["bd/webpod"], ["-n", "bd", "webpod"], ["-n", "bd"],
+                 ["-n", "bd&limit=1"]):
+        found = doctor(*args)
+        assert failed(found) == {"namespace"}
+        text = texts(found, "namespace")
+        assert text.startswith("there is no namespace 'bd")
+        assert "webpod" not in text
+    text = texts(doctor("restrictd"), "namespace")
+    assert text == "there is no namespace 'restrictd'; there is 'restricted'"
+
+
+def test_a_namespace_by_its_option():
+    """As with kubectl: then the name is the pod's."""
+    found = doctor("-n", "db", "webpod/web")
+    assert not failed(found) and "container" in found
+    assert "'web' runs" in texts(found, "container")
 
 
 def test_missing_container():
