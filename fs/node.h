@@ -217,6 +217,9 @@ int fs_node_loc_last(struct fs_nodes *n, struct fs_node *node,
  * it if there is one, since its name may mean another by now. */
 int fs_node_loc_open(struct fs_nodes *n, struct fs_node *node,
 		     struct fs_loc *ret);
+/* As fs_node_loc_open(), else as fs_node_loc_last(). */
+int fs_node_loc_any(struct fs_nodes *n, struct fs_node *node,
+		    struct fs_loc *ret);
 void fs_loc_done(struct fs_loc *l);
 struct wire_str fs_loc_path(const struct fs_loc *l);
 

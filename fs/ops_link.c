@@ -13,9 +13,11 @@ static bool still_there(struct fs_op *op)
 	struct fs_loc loc;
 	bool same;
 
-	if (fs_node_loc(&op->fs->nodes, op->node, NULL, &loc) != 0)
+	if (fs_node_loc_last(&op->fs->nodes, op->node, &loc) != 0)
 		return false;
 	same = loc.depth == op->size + 1;
+	if (loc.held)
+		fs_handle_put(&op->fs->nodes, loc.held);
 	fs_loc_done(&loc);
 	return same;
 }
@@ -58,10 +60,9 @@ static void resolve_instead(struct fs_op *op)
 	next = fs_op_new(op->req, op->node, WIRE_OP_RESOLVE, 0, resolve_done);
 	if (!next)
 		return;
-	if (fs_node_loc(&op->fs->nodes, op->node, NULL, &loc) != 0) {
-		fs_op_fail(next, ESTALE);
+	if (!fs_op_at(next, fs_node_loc_last(&op->fs->nodes, op->node, &loc),
+		      &loc))
 		return;
-	}
 	if (loc.base != WIRE_BASE_ROOT) {
 		/* below an open folder without a name: no path from the root */
 		fs_loc_done(&loc);
@@ -80,6 +81,8 @@ static void readlink_done(struct fs_op *op, int status, const uint8_t *body,
 	struct wire_rep_READLINK m;
 	char shown[PATH_MAX];
 
+	if (status == -EINVAL)
+		status = -ESTALE; /* by now it's a file: that is looked up */
 	if (status) {
 		fs_op_error(op, status);
 		return;
@@ -128,7 +131,7 @@ void fs_readlink(fuse_req_t req, fuse_ino_t ino)
 
 	if (!op)
 		return;
-	if (!fs_op_at(op, fs_node_loc(&fs->nodes, node, NULL, &loc), &loc))
+	if (!fs_op_at(op, fs_node_loc_last(&fs->nodes, node, &loc), &loc))
 		return;
 	if (loc.depth == 0) {
 		fs_loc_done(&loc);

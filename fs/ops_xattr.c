@@ -38,7 +38,6 @@ static struct fs_op *begin(fuse_req_t req, fuse_ino_t ino, enum wire_op what,
 	struct podfs_fs *fs = fs_of(req);
 	struct fs_node *node = fs_node_get(&fs->nodes, ino);
 	struct fs_op *op;
-	int err;
 
 	/* a container's folder is asked only once someone went in */
 	if (node && (node->kind < FS_CONTAINER ||
@@ -58,10 +57,8 @@ static struct fs_op *begin(fuse_req_t req, fuse_ino_t ino, enum wire_op what,
 	op = fs_op_new(req, node, what, extra, finish);
 	if (!op)
 		return NULL;
-	err = fs_node_loc_open(&fs->nodes, node, ret);
-	if (err == -ESTALE)
-		err = fs_node_loc_last(&fs->nodes, node, ret);
-	return fs_op_at(op, err, ret) ? op : NULL;
+	return fs_op_at(op, fs_node_loc_any(&fs->nodes, node, ret), ret) ? op :
+									   NULL;
 }
 
 static void setxattr_done(struct fs_op *op, int status, const uint8_t *body,

@@ -128,11 +128,21 @@ int fs_node_loc_last(struct fs_nodes *n, struct fs_node *node,
 		return err;
 	pthread_mutex_lock(&n->lock);
 	if (!node->names && node->lost &&
-	    fs_now_ms() - node->lost_at < LOST_MS)
+	    fs_now_ms() - node->lost_at < LOST_MS) {
 		err = path_locked(node->lost->parent, fs_name_text(node->lost),
 				  ret);
+		ret->depth++; /* that was its folder's */
+	}
 	pthread_mutex_unlock(&n->lock);
 	return err;
+}
+
+int fs_node_loc_any(struct fs_nodes *n, struct fs_node *node,
+		    struct fs_loc *ret)
+{
+	int err = fs_node_loc_open(n, node, ret);
+
+	return err == -ESTALE ? fs_node_loc_last(n, node, ret) : err;
 }
 
 int fs_node_loc(struct fs_nodes *n, struct fs_node *node, const char *name,

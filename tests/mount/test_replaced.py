@@ -3,10 +3,12 @@ package managers do once: who opens, looks at or changes it means the old one or
 a new one, and there always is one. No error."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
-from pipe_mount import liar
+from pipe_mount import liar, mounted
 
 # each in the moment in which it must not happen
 ALWAYS = "OPEN GETATTR SETATTR"
@@ -63,3 +65,36 @@ def test_a_folder(replaced):
     for _ in range(5):
         assert os.listdir(replaced / "d") == []
         assert os.stat(replaced / "d").st_nlink
+
+
+REPLACE = """
+import os
+while True:
+    os.symlink("target", "new")
+    os.rename("new", "l")
+"""
+LOOK = """
+import os
+while True:
+    os.lstat("l")
+"""
+
+
+def test_a_link(tmp_path):
+    """While others look its name up, too: then the kernel's second try is for a
+    link that is gone as well."""
+    with mounted(tmp_path, "--attr-timeout", "0") as m:
+        (m.root / "l").symlink_to("target")
+        os.listdir(m.files)
+        others = [subprocess.Popen([sys.executable, "-c", program], cwd=where)
+                  for program, where in [(REPLACE, m.root), (LOOK, m.files),
+                                         (LOOK, m.files)]]
+        try:
+            for _ in range(1000):
+                assert os.lstat(m.files / "l").st_size == 6
+                assert os.readlink(m.files / "l") == "target"
+            assert [o.poll() for o in others] == [None] * 3
+        finally:
+            for other in others:
+                other.kill()
+                other.wait()
