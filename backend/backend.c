@@ -104,7 +104,7 @@ int podfs_backend_start(const struct podfs_backend_config *config,
 		.dead = session_dead,
 		.event = events->event ? session_event : NULL,
 		.arg = b,
-		.watching = &b->watching,
+		.places = events->event ? &b->places : NULL,
 	};
 	status = podfs_loop_new(&b->loop);
 	if (status)

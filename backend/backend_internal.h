@@ -15,7 +15,7 @@
 struct podfs_backend {
 	const struct podfs_backend_events *events;
 	struct podfs_session_config session_config;
-	unsigned watching; /* the I/O thread's */
+	struct podfs_places places; /* the I/O thread's */
 	bool read_only;
 	const char *const *read_only_namespaces; /* the configuration's */
 	size_t n_read_only_namespaces;

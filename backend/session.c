@@ -274,6 +274,8 @@ static void take_in(struct podfs_session *s, struct podfs_call *c)
 		podfs_rpc_end(c, -ETIMEDOUT, NULL, 0);
 		return;
 	}
+	if (s->state == PODFS_SESSION_READY && !c->unawaited)
+		podfs_places_use(s);
 	podfs_rpc_submit(&s->rpc, c, deadline);
 	if (!s->deadline.armed || s->deadline.at > deadline)
 		podfs_timer_set(s->config->loop, &s->deadline, deadline);

@@ -15,6 +15,7 @@
 
 #include "backend/backend.h"
 #include "backend/connect.h"
+#include "backend/places.h"
 #include "backend/rpc.h"
 
 struct podfs_session_config {
@@ -33,13 +34,8 @@ struct podfs_session_config {
 	void (*event)(void *arg, struct podfs_session *s,
 		      const struct wire_req_EVENT *e);
 	void *arg;
-	unsigned *watching; /* sessions of all that were asked to watch; the
-			     * I/O thread's; NULL without event */
+	struct podfs_places *places; /* all sessions'; NULL without event */
 };
-
-/* An inotify instance each, of the 128 that a node has for all that its root
- * runs (fs.inotify.max_user_instances). */
-#define PODFS_WATCHING_MAX 32u
 
 struct podfs_session {
 	const struct podfs_session_config *config;
@@ -54,7 +50,8 @@ struct podfs_session {
 	enum podfs_session_state state;
 	uint64_t id_hi, id_lo;
 	bool had_hello; /* a session exists at the helper */
-	bool watching;	/* counted in config->watching */
+	bool watching;	/* it has one of config->places */
+	int64_t used_at; /* ms; it was asked something by who waits */
 	struct podfs_helper helper;
 	struct podfs_ensure ensure;
 	bool ensuring;

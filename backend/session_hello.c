@@ -133,16 +133,6 @@ static void hello_done(struct podfs_call *c, int status, const uint8_t *body,
 				     "of this version of podfs?");
 }
 
-static bool may_watch(struct podfs_session *s)
-{
-	if (s->config->event && !s->watching &&
-	    *s->config->watching < PODFS_WATCHING_MAX) {
-		s->watching = true;
-		++*s->config->watching;
-	}
-	return s->watching;
-}
-
 void podfs_session_hello(struct podfs_session *s)
 {
 	struct hello_call *h = calloc(1, sizeof(*h));
@@ -154,7 +144,7 @@ void podfs_session_hello(struct podfs_session *s)
 		.version_max = WIRE_VERSION_MAX,
 		.features = WIRE_FEATURE_RESUME | WIRE_FEATURE_SCAN |
 			    WIRE_FEATURE_LZ4 | WIRE_FEATURE_MAKE |
-			    (may_watch(s) ? WIRE_FEATURE_WATCH : 0u),
+			    (podfs_places_use(s) ? WIRE_FEATURE_WATCH : 0u),
 		.session_hi = s->id_hi,
 		.session_lo = lo,
 		.frame_max = WIRE_FRAME_MAX,

@@ -51,12 +51,9 @@ void podfs_session_set_state(struct podfs_session *s,
 	s->state = state;
 	if (lost && s->config->event)
 		s->config->event(s->config->arg, s, NULL);
-	if (s->watching && (state == PODFS_SESSION_LOST ||
-			    state == PODFS_SESSION_IDLE ||
-			    state == PODFS_SESSION_DEAD)) {
-		s->watching = false;
-		--*s->config->watching;
-	}
+	if (state == PODFS_SESSION_LOST || state == PODFS_SESSION_IDLE ||
+	    state == PODFS_SESSION_DEAD)
+		podfs_places_leave(s);
 	pthread_mutex_lock(&s->lock);
 	s->info.state = state;
 	pthread_mutex_unlock(&s->lock);

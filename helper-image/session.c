@@ -193,6 +193,17 @@ void helper_session_attach(struct helper_session *s,
 	pthread_mutex_unlock(&s->output);
 }
 
+void helper_session_watch(struct helper_session *s,
+			  const struct helper_stream *stream, bool on)
+{
+	pthread_mutex_lock(&s->output);
+	if (s->stream == stream && !on)
+		helper_watch_end(&s->watches, s->stream);
+	else if (s->stream == stream && helper_watch_fd(&s->watches) < 0)
+		helper_watches_reset(&s->watches, helper_watch_open());
+	pthread_mutex_unlock(&s->output);
+}
+
 static void unlist(struct helper_session *gone)
 {
 	struct helper_session **s;

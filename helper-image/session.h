@@ -83,6 +83,10 @@ void helper_session_put(struct helper_session *s);
  * @watch: helper_watch_open()'s, taken over. */
 void helper_session_attach(struct helper_session *s,
 			   struct helper_stream *stream, int watch);
+/* Whether folders are watched from now on, as @stream asked, unless it was
+ * replaced. */
+void helper_session_watch(struct helper_session *s,
+			  const struct helper_stream *stream, bool on);
 /* @stream ended; nothing if it was replaced before. @forget: end the session
  * (BYE), else it waits for another stream. */
 void helper_session_detach(struct helper_session *s,

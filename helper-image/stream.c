@@ -110,20 +110,25 @@ static struct helper_request *request_new(const struct wire_header *h,
 
 /* The session's own operations are answered by the reader, so that a CANCEL
  * never waits behind what it cancels. */
-static int control(struct helper_session *session, const struct wire_header *h,
-		   const uint8_t *body)
+static int control(struct helper_session *session,
+		   const struct helper_stream *stream,
+		   const struct wire_header *h, const uint8_t *body)
 {
 	struct wire_reader r =
 		wire_reader_over(body, h->size - WIRE_HEADER_SIZE);
 	struct wire_req_UNWATCH folder;
 	struct wire_req_CANCEL cancel;
+	struct wire_req_WATCH watch;
 
-	if (h->op == WIRE_OP_UNWATCH && wire_dec_req_UNWATCH(&r, &folder) == 0)
+	if (h->op == WIRE_OP_WATCH && wire_dec_req_WATCH(&r, &watch) == 0)
+		helper_session_watch(session, stream, watch.on);
+	else if (h->op == WIRE_OP_UNWATCH && wire_dec_req_UNWATCH(&r, &folder) == 0)
 		helper_watch_remove(&session->watches, folder.dev, folder.ino);
 	else if (h->op == WIRE_OP_CANCEL &&
 		 wire_dec_req_CANCEL(&r, &cancel) == 0)
 		helper_session_cancel(session, cancel.id);
-	else if (h->op == WIRE_OP_CANCEL || h->op == WIRE_OP_UNWATCH)
+	else if (h->op == WIRE_OP_CANCEL || h->op == WIRE_OP_WATCH ||
+		 h->op == WIRE_OP_UNWATCH)
 		return -EPROTO;
 	return 0;
 }
@@ -140,7 +145,7 @@ static int receive(struct helper_session *session,
 		return -EPROTO;
 	helper_session_acked(session, h->ack);
 	if (wire_op_flags(h->op, &flags) && (flags & WIRE_F_O))
-		return control(session, h, body);
+		return control(session, stream, h, body);
 	/* twice: what was taken up from a lost stream may still be running */
 	if (atomic_load(&session->queued) + h->size > 2 * WIRE_INFLIGHT_MAX)
 		return -EPROTO;

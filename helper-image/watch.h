@@ -35,7 +35,7 @@ void helper_watches_init(struct helper_watches *w);
 /* Forgets all and goes on with @fd, which it takes over; -1: with none. */
 void helper_watches_reset(struct helper_watches *w, int fd);
 
-/* An inotify instance, or -1 where there is none to be had. */
+/* An inotify instance, or -1 where there is none to be had, or few are left. */
 int helper_watch_open(void);
 /* What becomes readable when something happened; -1. For poll(2) only. */
 int helper_watch_fd(struct helper_watches *w);
@@ -46,6 +46,8 @@ void helper_watch_add(struct helper_watches *w, int fd, struct wire_attr *attr);
 /* The one with those attributes is not to be watched any more. */
 void helper_watch_remove(struct helper_watches *w, uint64_t dev, uint64_t ino);
 
+/* Watches nothing any more, and says so. Under the session's output lock. */
+void helper_watch_end(struct helper_watches *w, struct helper_stream *stream);
 /* Sends what has happened so far. Under the session's output lock. */
 void helper_watch_tell(struct helper_watches *w, struct helper_stream *stream);
 

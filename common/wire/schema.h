@@ -166,6 +166,9 @@
 #define WIRE_REQ_READ_STREAM(F)                                                \
 	F(u64, handle) F(u64, offset) F(u64, length) F(u32, credit)
 #define WIRE_REP_READ_STREAM(F) F(u64, offset) F(data, data)
+/* whether folders are, from now on */
+#define WIRE_REQ_WATCH(F) F(u8, on)
+#define WIRE_REP_WATCH(F) WIRE_NO_FIELDS(F)
 /* a folder by its attributes, as the reply had them that said WATCHED */
 #define WIRE_REQ_UNWATCH(F) F(u64, dev) F(u64, ino)
 #define WIRE_REP_UNWATCH(F) WIRE_NO_FIELDS(F)

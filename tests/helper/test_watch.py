@@ -145,6 +145,46 @@ def test_unwatch(helper, root):
     assert told(helper) == {}
 
 
+def instances(pid):
+    fds = pathlib.Path(f"/proc/{pid}/fd").iterdir()
+    return sum("inotify" in os.readlink(fd) for fd in fds)
+
+
+def test_for_a_while(root):
+    """Another container needs the place."""
+    process, c = client.inline(root)
+    read_folder(c)
+    assert instances(process.pid) == 1
+    c.send("WATCH", on=0)
+    c.call("PING", stamp=1)
+    assert c.events == [(0, 0, OVERFLOW, b"")]
+    assert instances(process.pid) == 0
+    (root / "f").touch()
+    assert not read_folder(c)["flags"] & WATCHED
+    c.events.clear()
+    for _ in range(2):
+        c.send("WATCH", on=1)
+    assert read_folder(c)["flags"] & WATCHED
+    assert instances(process.pid) == 1
+    (root / "g").touch()
+    assert set(told(c, root)) == {"g"}
+    client.end(process)
+
+
+@pytest.mark.parametrize("limit, watched", [(33, WATCHED), (32, 0)])
+def test_the_last_instances_are_left_to_others(root, tmp_path, limit, watched):
+    """The kubelet needs some for its logs."""
+    program = tmp_path / "limited"
+    program.write_text(f"#!/bin/sh\necho {limit} "
+                       "> /proc/sys/user/max_inotify_instances || exit\n"
+                       f'exec {client.HELPER} "$@"\n')
+    program.chmod(0o755)
+    process, c = client.inline(root, program=f"unshare -Ur {program}")
+    assert read_folder(c)["flags"] & WATCHED == watched
+    assert instances(process.pid) == bool(watched)
+    client.end(process)
+
+
 def test_not_without_the_feature(root):
     process, c = client.inline(root)
     ident = c.session[0]

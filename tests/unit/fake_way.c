@@ -90,6 +90,8 @@ static void serve(struct fake_transport *t)
 		t->f->byes += h.op == WIRE_OP_BYE;
 		if (h.op == WIRE_OP_HELLO)
 			hello(t, &h, body);
+		else if (h.op == WIRE_OP_WATCH)
+			t->f->watches += body[0];
 		else if (!t->f->answers_only_hello)
 			answer(t, &h, 0, body, h.size - WIRE_HEADER_SIZE, 0);
 	}

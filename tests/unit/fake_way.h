@@ -33,6 +33,7 @@ struct fake_way {
 	/* what was asked for */
 	int opens, ensures, hellos, byes;
 	uint64_t features; /* of the last HELLO */
+	int watches;	   /* WATCH, but those that end it */
 
 	struct podfs_ensure *pending;
 	struct podfs_task ensured;

@@ -33,7 +33,6 @@ struct env {
 	struct fake_way way;
 	struct podfs_session_config config;
 	struct podfs_session *session;
-	unsigned watching;
 	int dead; /* times it was told */
 };
 
@@ -219,36 +218,6 @@ static void test_an_idle_session_comes_back(void **state)
 	assert_int_equal(e->way.opens, 2);
 	assert_int_equal(e->way.ensures, 1); /* to the helper that is there */
 	assert_int_equal(podfs_session_epoch(e->session), 1);
-}
-
-static void ignore_event(void *arg, struct podfs_session *s,
-			 const struct wire_req_EVENT *e)
-{
-	(void)arg;
-	(void)s;
-	(void)e;
-}
-
-/* Its place is another's while it has no stream. */
-static void test_so_many_are_watched(void **state)
-{
-	struct env *e = *state;
-	struct one o;
-
-	e->config.event = ignore_event;
-	e->config.watching = &e->watching;
-	e->watching = PODFS_WATCHING_MAX - 1;
-	make_ready(e);
-	assert_true(e->way.features & WIRE_FEATURE_WATCH);
-	assert_int_equal(e->watching, PODFS_WATCHING_MAX);
-	fake_way_cut(&e->way);
-	while (e->session->state == PODFS_SESSION_READY)
-		run_for(e, 1);
-	assert_int_equal(e->watching, PODFS_WATCHING_MAX - 1);
-	e->watching = PODFS_WATCHING_MAX;
-	assert_int_equal(ask(e, &o), 0);
-	assert_false(e->way.features & WIRE_FEATURE_WATCH);
-	assert_int_equal(e->watching, PODFS_WATCHING_MAX);
 }
 
 static void test_a_container_that_ended(void **state)
@@ -480,7 +449,6 @@ int main(void)
 		T(test_the_api_server_restarts),
 		T(test_a_cut_in_a_tls_handshake),
 		T(test_an_idle_session_comes_back),
-		T(test_so_many_are_watched),
 		T(test_a_container_that_ended),
 		T(test_handles_in_a_container_that_ended),
 		T(test_a_helper_that_ended),
