@@ -94,6 +94,21 @@ def test_for_krew(podfs, tmp_path):
                           capture_output=True)
     assert done.returncode == 0
     assert "superdebug" in done.stdout.splitlines()[0]
+    # its completion, as the caveat says, beside what krew makes of bin
+    (line,) = [text for text in spec["caveats"].splitlines() if "ln -s" in text]
+    krew_root, store = tmp_path / "krew", f"store/superdebug/v{version}"
+    (krew_root / "bin").mkdir(parents=True)
+    (krew_root / store).mkdir(parents=True)
+    for name in (platform["bin"], "kubectl_complete-superdebug"):
+        os.rename(tmp_path / name, krew_root / store / name)
+    subprocess.run(["sh", "-ec", line], check=True,
+                   env=dict(os.environ, KREW_ROOT=str(krew_root)))
+    (krew_root / "bin" / platform["bin"]).symlink_to(
+        krew_root / store / platform["bin"])
+    done = subprocess.run(
+        [krew_root / "bin" / "kubectl_complete-superdebug", "--copy"],
+        text=True, capture_output=True, check=True)
+    assert done.stdout == "--copy-to\n:4\n"
 
 
 # ---- a command that isn't there ----------------------------------------------------
