@@ -19,22 +19,27 @@
 
 /* ---- a name --------------------------------------------------------------- */
 
-/* "a", "a/b" or "a/b/c"; a shell that completed it may have left a "/". */
+/* "a", "a/b" or "a/b/c"; a shell that completed it may have left a "/". What is
+ * behind the last of @to is left in *text. No name of Kubernetes begins with a
+ * dot; what else one may be says the server. */
+static bool read_names_of(const char **text, char *const to[], size_t n_to)
+{
+	for (size_t i = 0; i < n_to && **text; i++) {
+		size_t n = strcspn(*text, "/");
+
+		if (n == 0 || n > PODFS_NAME_MAX || **text == '.')
+			return false;
+		memcpy(to[i], *text, n);
+		*text += n;
+		if (**text == '/')
+			++*text;
+	}
+	return true;
+}
+
 static bool read_name(const char *text, char *const to[], size_t n_to)
 {
-	for (size_t i = 0; i < n_to; i++) {
-		size_t n = strcspn(text, "/");
-
-		if (n == 0 || n > PODFS_NAME_MAX)
-			return false;
-		memcpy(to[i], text, n);
-		text += n;
-		if (*text == '/')
-			text++;
-		if (*text == '\0')
-			return true;
-	}
-	return false;
+	return *text && read_names_of(&text, to, n_to) && !*text;
 }
 
 static int read_names(const char *command, const char *ns, const char *text,
@@ -147,15 +152,8 @@ static bool read_below(const char *below, struct podfs_ref *ret)
 {
 	char *const to[] = { ret->ns, ret->pod, ret->container };
 
-	for (size_t i = 0; i < PODFS_ARRAY_LEN(to) && *below == '/'; i++) {
-		size_t n = strcspn(++below, "/");
-
-		if (n > PODFS_NAME_MAX || *below == '.')
-			return false;
-		memcpy(to[i], below, n);
-		below += n;
-	}
-	return true;
+	below += *below == '/';
+	return read_names_of(&below, to, PODFS_ARRAY_LEN(to));
 }
 
 static int read_path(const char *command, const char *text, struct target *ret)

@@ -63,6 +63,7 @@ def test_help_lists_every_subcommand(podfs):
     ["doctor", "-o", "yaml"],
     ["doctor", "a/b/c/d"],
     ["doctor", "a//c"],
+    ["doctor", "a/.b"],
     ["doctor", "--frobnicate"],
     ["rbac", "extra"],
     ["release"],
