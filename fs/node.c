@@ -153,6 +153,7 @@ static void see_locked(struct fs_node *node, const struct wire_attr *attr)
 	fs_known_drop_locked(node);
 	node->attr = *attr;
 	node->attr_known = true;
+	node->removed = false;
 	node->attr_at = fs_now_ms();
 }
 

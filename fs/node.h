@@ -73,6 +73,7 @@ struct fs_node {
 				* inode never change */
 	struct wire_time born; /* as it was seen first */
 	bool attr_known;
+	bool removed; /* a folder: its helper told that it is no more */
 	int64_t attr_at;	 /* ms; when that was */
 	int64_t xattr_set_at;	 /* ms; what is said of them since is late */
 	int64_t no_capability_at; /* ms; security.capability was asked for */

@@ -289,6 +289,18 @@ static void fetch_restart(struct podfs_call *c)
 	podfs_container_of(c, struct fs_op, call)->data_len = 0;
 }
 
+/* A folder that is no more has no entries for who has it open. One that was only
+ * moved has, and nobody knows where: that stays an error. */
+static bool was_removed(struct fs_op *op, int status)
+{
+	bool removed;
+
+	pthread_mutex_lock(&op->fs->nodes.lock);
+	removed = op->node->removed;
+	pthread_mutex_unlock(&op->fs->nodes.lock);
+	return status == -ESTALE && removed;
+}
+
 /* op->offset: the kernel's; op->size; op->flags: plus */
 static void fetch_done(struct fs_op *op, int status, const uint8_t *body,
 		       size_t len)
@@ -299,8 +311,13 @@ static void fetch_done(struct fs_op *op, int status, const uint8_t *body,
 	struct wire_reader r;
 	bool end = false;
 
-	if (!status)
+	if (was_removed(op, status)) {
+		status = 0;
+		end = true;
+		op->data_len = 0;
+	} else if (!status) {
 		status = collect(op, body, len, &end);
+	}
 	/* an empty reply that isn't the end would be asked for for ever */
 	if (!status && ((op->data_len == 0 && !end) ||
 			!fs_listing_ok(op->data, op->data_len, from)))

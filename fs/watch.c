@@ -200,6 +200,8 @@ static void apply_locked(struct fs_nodes *n, struct fs_watch *w, uint32_t kind,
 	drop_entries_locked(&n->watches, w);
 	if (self)
 		folder->self_known = false;
+	if (kind & IN_DELETE_SELF)
+		folder->removed = true;
 	if (child) {
 		fs_known_drop_locked(child);
 		child->seen = false;

@@ -248,9 +248,27 @@ def test_what_is_open_stays_what_it_was(tmp_path, removed):
                 (m.root / "g").rename(m.root / "d" / "f")
                 soon(lambda: (m.files / "d" / "f").read_text() ==
                      "another one")
+            # the kernel may have heard of the new one first
+            soon(lambda: os.fstat(f.fileno()).st_nlink == 0)
             assert os.fstat(f.fileno()).st_size == 6
-            assert os.fstat(f.fileno()).st_nlink == 0
             assert os.pread(f.fileno(), 9, 0) == b"before"
+
+
+def test_an_open_folder_that_is_removed_is_empty(still):
+    """Though it was opened without asking."""
+    inside, outside = still.root / "d", still.files / "d"
+    inside.mkdir()
+    (inside / "f").touch()
+    for folder in still.files, outside:
+        os.listdir(folder)
+    fd = os.open(outside, os.O_RDONLY)
+    try:
+        (inside / "f").unlink()
+        inside.rmdir()
+        soon(lambda: not outside.exists())
+        assert os.listdir(fd) == []
+    finally:
+        os.close(fd)
 
 
 def test_what_was_not_read_is_opened_at_the_helper(tmp_path):
