@@ -72,10 +72,10 @@ def reading(link, where, name, size):
             "cat": by_exec(link, where, f"cat {name}")}
 
 
-def writing(link, where, size):
-    command = (f"dd if={{}} of=in/written bs=1M count={size // MEGA} "
-               "conv=fsync iflag=fullblock")
-    return {**both(link, where, command.format("/dev/urandom")),
+def writing(link, where, source, size):
+    """What is written was made before: /dev/urandom takes as long as a link."""
+    return {**both(link, where,
+                   f"dd if={source} of=in/written bs=1M conv=fsync"),
             "raw": lambda _: raw(link, where, "write", f"/{PLACE}/in/raw",
                                  size)}
 

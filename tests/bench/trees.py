@@ -2,6 +2,7 @@
 
 import functools
 import io
+import os
 import random
 import subprocess
 import tarfile
@@ -75,7 +76,8 @@ def unpack(where, archive):
 
 def make(where, other, scratch):
     """All in one pod, and in the other what is compared with it. In @scratch
-    what is copied in, as a tree and as thousand.tar."""
+    what is copied in, as a tree and as thousand.tar, and noise to be written."""
+    (scratch / "noise").write_bytes(os.urandom(200 * MEGA))
     with tarfile.open(scratch / "thousand.tar", "w") as tar:
         tree(tar, "thousand", 20, 1000, 4 * MEGA)
     with tarfile.open(scratch / "thousand.tar") as tar:
