@@ -149,6 +149,7 @@ static struct helper_request *next_request(struct order *mine)
 struct worker {
 	struct order *mine;
 	uint8_t frame[WIRE_FRAME_MAX];
+	uint8_t room[WIRE_FRAME_MAX];
 };
 
 static void *work(void *arg)
@@ -158,6 +159,7 @@ static void *work(void *arg)
 	for (;;) {
 		struct helper_request *r = next_request(w->mine);
 
+		r->room = w->room;
 		if (helper_dispatch(r, w->frame) == HELPER_AGAIN) {
 			pthread_mutex_lock(&lock);
 			r->retry_at = helper_now_ms() + RETRY_MS;

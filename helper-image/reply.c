@@ -198,19 +198,14 @@ void helper_session_reply(struct helper_request *r, uint8_t *frame, size_t len,
 	};
 
 	uint64_t takeover = r->takeover;
-	uint8_t *packed = NULL;
 
 	wire_header_put(frame, &h);
 	if (keep)
 		takeover = remember(r->session, h.id, frame, len);
-	if (len >= WIRE_HEADER_SIZE + WIRE_PACK_MIN &&
-	    atomic_load(&r->session->packs))
-		packed = malloc(len);
-	if (packed && wire_pack(&r->session->packer, frame, len, packed, &len))
-		send_frame(r->session, takeover, packed, len);
-	else
-		send_frame(r->session, takeover, frame, len);
-	free(packed);
+	if (r->room && atomic_load(&r->session->packs) &&
+	    wire_pack(&r->session->packer, frame, len, r->room, &len))
+		frame = r->room;
+	send_frame(r->session, takeover, frame, len);
 }
 
 void helper_session_finish(struct helper_request *r)

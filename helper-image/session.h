@@ -40,6 +40,8 @@ struct helper_request {
 	int64_t retry_at;   /* ms */
 	bool cancelled;	  /* session->lock */
 	uint64_t takeover; /* the session's when it came */
+	uint8_t *room; /* WIRE_FRAME_MAX bytes of who runs it, where replies are
+			* packed; NULL: they aren't */
 	uint8_t body[];	  /* header.size - WIRE_HEADER_SIZE bytes */
 };
 
