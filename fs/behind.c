@@ -43,7 +43,7 @@ static bool has_room_locked(const struct fs_behind *b,
 	return f->bytes <= FS_BEHIND_FILE_MAX && b->bytes <= FS_BEHIND_MAX;
 }
 
-static void wait_locked(struct fs_behind_file *f, struct fs_behind_wait *w)
+void fs_behind_wait_locked(struct fs_behind_file *f, struct fs_behind_wait *w)
 {
 	w->next = NULL;
 	if (!f->waits)
@@ -52,20 +52,27 @@ static void wait_locked(struct fs_behind_file *f, struct fs_behind_wait *w)
 	f->waits_end = &w->next;
 }
 
-static enum fs_behind_how begin_locked(struct fs_behind *b,
-				       struct fs_behind_write *w)
+static void owe_locked(struct fs_behind *b, struct fs_behind_write *w)
 {
-	struct fs_behind_file *f = &w->op->node->behind;
-	uint64_t end = w->offset + w->size;
+	struct fs_behind_file *f = &w->node->behind;
 
 	f->by = w->op->handle;
-	if ((f->writes == 0 && fs_now_ms() - f->ended_at > LATE_MS) ||
-	    end > f->end)
-		f->end = end;
 	f->writes++;
 	f->bytes += cost(w);
 	b->bytes += cost(w);
 	atomic_fetch_add(&b->writes, 1);
+}
+
+static enum fs_behind_how begin_locked(struct fs_behind *b,
+				       struct fs_behind_write *w)
+{
+	struct fs_behind_file *f = &w->node->behind;
+	uint64_t end = w->offset + w->size;
+
+	if ((f->writes == 0 && fs_now_ms() - f->ended_at > LATE_MS) ||
+	    end > f->end)
+		f->end = end;
+	owe_locked(b, w);
 	w->op->handle->next_write = end;
 	w->ordered = f->maker == w->op->handle;
 	if (has_room_locked(b, f))
@@ -93,7 +100,7 @@ enum fs_behind_how fs_behind_write(struct fs_behind *b,
 				   struct fs_behind_wait *wait)
 {
 	struct fs_handle *h = w->op->handle;
-	struct fs_behind_file *f = &w->op->node->behind;
+	struct fs_behind_file *f = &w->node->behind;
 	enum fs_behind_how how = FS_BEHIND_NOT;
 
 	pthread_mutex_lock(&b->lock);
@@ -108,7 +115,7 @@ enum fs_behind_how fs_behind_write(struct fs_behind *b,
 	} else {
 		h->next_write = 0;
 		if (f->writes > 0) {
-			wait_locked(f, wait);
+			fs_behind_wait_locked(f, wait);
 			how = FS_BEHIND_WAITS;
 		}
 	}
@@ -120,23 +127,54 @@ bool fs_behind_set(struct fs_behind *b, struct fs_behind_write *w,
 		   uint64_t *ret_size)
 {
 	const struct fs_handle *h = w->op->handle;
-	struct fs_behind_file *f = &w->op->node->behind;
+	struct fs_behind_file *f = &w->node->behind;
 	bool may;
 
 	pthread_mutex_lock(&b->lock);
 	may = f->maker == h && !f->waits && has_room_locked(b, f);
 	if (may) {
-		w->size = 0;
-		w->ordered = true;
-		f->by = h;
-		f->writes++;
-		f->bytes += cost(w);
-		b->bytes += cost(w);
-		atomic_fetch_add(&b->writes, 1);
+		owe_locked(b, w);
 		*ret_size = f->size;
 	}
 	pthread_mutex_unlock(&b->lock);
 	return may;
+}
+
+void fs_behind_name(struct fs_behind *b, struct fs_behind_write *w,
+		    struct fs_behind_write *folder)
+{
+	pthread_mutex_lock(&b->lock);
+	owe_locked(b, w);
+	owe_locked(b, folder);
+	w->node->behind.unnamed = true;
+	pthread_mutex_unlock(&b->lock);
+}
+
+void fs_behind_named(struct fs_behind *b, struct fs_node *node)
+{
+	pthread_mutex_lock(&b->lock);
+	node->behind.unnamed = false;
+	pthread_mutex_unlock(&b->lock);
+}
+
+bool fs_behind_is_last(struct fs_behind *b, const struct fs_node *node)
+{
+	bool last;
+
+	pthread_mutex_lock(&b->lock);
+	last = node->behind.writes == 1;
+	pthread_mutex_unlock(&b->lock);
+	return last;
+}
+
+bool fs_behind_is_awaited(struct fs_behind *b, const struct fs_node *node)
+{
+	bool awaited;
+
+	pthread_mutex_lock(&b->lock);
+	awaited = node->behind.waits;
+	pthread_mutex_unlock(&b->lock);
+	return awaited;
 }
 
 bool fs_behind_making(struct fs_behind *b, const struct fs_node *node,
@@ -158,7 +196,7 @@ void fs_behind_wrote(struct fs_behind *b, const struct fs_behind_write *w,
 	pthread_mutex_lock(&b->lock);
 	w->op->handle->next_write = good ? w->offset + w->size : 0;
 	if (!good)
-		w->op->node->behind.maker = NULL;
+		w->node->behind.maker = NULL;
 	pthread_mutex_unlock(&b->lock);
 }
 
@@ -178,7 +216,7 @@ static void unlist_locked(struct fs_behind *b, struct fs_behind_write *w)
 static struct fs_op *next_answer_locked(struct fs_behind *b, size_t *ret_size)
 {
 	for (struct fs_behind_write *w = b->full; w; w = w->next) {
-		if (!has_room_locked(b, &w->op->node->behind))
+		if (!has_room_locked(b, &w->node->behind))
 			continue;
 		unlist_locked(b, w);
 		*ret_size = w->size;
@@ -209,7 +247,7 @@ static struct fs_behind_wait *end_locked(struct fs_behind *b,
 					 struct fs_behind_write *w, int status,
 					 bool *ret_unanswered)
 {
-	struct fs_behind_file *f = &w->op->node->behind;
+	struct fs_behind_file *f = &w->node->behind;
 
 	*ret_unanswered = w->full;
 	if (w->full)
@@ -228,11 +266,11 @@ static struct fs_behind_wait *end_locked(struct fs_behind *b,
 }
 
 /* The kernel has what was not written. */
-static void forget_pages(struct fs_op *op)
+static void forget_pages(struct fs_behind_write *w)
 {
-	struct fs_file_notice f = { .child = op->node->id, .pages = true };
+	struct fs_file_notice f = { .child = w->node->id, .pages = true };
 
-	fs_notify_file(op->fs, &f);
+	fs_notify_file(w->op->fs, &f);
 }
 
 void fs_behind_ended(struct fs_behind *b, struct fs_behind_write *w, int status,
@@ -247,7 +285,7 @@ void fs_behind_ended(struct fs_behind *b, struct fs_behind_write *w, int status,
 	waits = end_locked(b, w, status, &unanswered);
 	pthread_mutex_unlock(&b->lock);
 	if (status)
-		forget_pages(op);
+		forget_pages(w);
 	if (unanswered && fs_op_claim_early(op)) {
 		/* an error is told by the next, as of those before it */
 		fuse_reply_write(op->req, size);
@@ -312,86 +350,6 @@ void fs_behind_touched(struct fs_behind *b, struct fs_node *node)
 	pthread_mutex_lock(&b->lock);
 	node->behind.maker = NULL;
 	pthread_mutex_unlock(&b->lock);
-}
-
-/* ---- the barrier ----------------------------------------------------------------- */
-
-bool fs_behind_owes(struct fs_behind *b, const struct fs_node *node)
-{
-	bool owes;
-
-	if (atomic_load(&b->writes) == 0)
-		return false;
-	pthread_mutex_lock(&b->lock);
-	owes = node->behind.writes > 0;
-	pthread_mutex_unlock(&b->lock);
-	return owes;
-}
-
-/* What a write changes nothing about: the kernel asks for capabilities while
- * it is writing. */
-static bool is_free(enum wire_op op)
-{
-	return op == WIRE_OP_GETXATTR || op == WIRE_OP_LISTXATTR ||
-	       op == WIRE_OP_ACCESS;
-}
-
-static void end(struct fs_op *op, int status)
-{
-	struct podfs_call *undo = op->call.undo;
-
-	op->call.done(&op->call, status, NULL, 0);
-	if (undo)
-		undo->done(undo, -ECANCELED, NULL, 0);
-}
-
-static bool park(struct fs_op *op, struct fs_node *node)
-{
-	struct fs_behind *b = &op->fs->behind;
-	bool parked = false;
-
-	if (!node || atomic_load(&b->writes) == 0)
-		return false;
-	pthread_mutex_lock(&b->lock);
-	if (node->behind.writes > 0) {
-		wait_locked(&node->behind, &op->behind);
-		parked = true;
-	}
-	pthread_mutex_unlock(&b->lock);
-	return parked;
-}
-
-static void go_on(struct fs_behind_wait *w)
-{
-	struct fs_op *op = podfs_container_of(w, struct fs_op, behind);
-
-	if (atomic_load(&op->answered)) {
-		end(op, -EINTR);
-		return;
-	}
-	if (park(op, op->other))
-		return;
-	if (op->unsent)
-		end(op, 0);
-	else
-		podfs_session_submit(op->session, &op->call);
-}
-
-bool fs_behind_parked(struct fs_op *op)
-{
-	op->behind.go = go_on;
-	return !is_free(op->call.op) &&
-	       (park(op, op->node) || park(op, op->other));
-}
-
-void fs_behind_submit(struct fs_op *op)
-{
-	if (fs_behind_parked(op))
-		return;
-	if (op->unsent) /* what it would have waited for has just ended */
-		end(op, 0);
-	else
-		podfs_session_submit(op->session, &op->call);
 }
 
 /* ---- sizes ----------------------------------------------------------------------- */

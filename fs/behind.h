@@ -49,7 +49,9 @@ struct fs_behind_wait {
 
 /* Of a node. */
 struct fs_behind_file {
-	unsigned writes;  /* under way; and changes of attributes */
+	unsigned writes;  /* under way; and changes of attributes, names (of a
+			   * folder: new ones in it) */
+	bool unnamed;	  /* it has no name yet at the helper */
 	size_t bytes;	  /* of these, with their cost */
 	const struct fs_handle *by; /* all of them are this one's */
 	const struct fs_handle *maker; /* nothing else changed it since it was
@@ -72,6 +74,7 @@ struct fs_behind {
 /* A write; embedded in what the caller keeps of it. */
 struct fs_behind_write {
 	struct fs_op *op; /* a reference, the caller's, until the end */
+	struct fs_node *node; /* the file */
 	uint64_t offset;
 	size_t size; /* bytes */
 	bool full;   /* listed: it isn't answered yet */
@@ -99,6 +102,16 @@ enum fs_behind_how fs_behind_write(struct fs_behind *b,
  * to be sent in order. False: it may not. */
 bool fs_behind_set(struct fs_behind *b, struct fs_behind_write *w,
 		   uint64_t *ret_size);
+/* A file that the helper has no name for gets one: @w of the file, @folder of
+ * where. Whatever asks of either waits. Both end by fs_behind_ended(), @folder
+ * with status 0. */
+void fs_behind_name(struct fs_behind *b, struct fs_behind_write *w,
+		    struct fs_behind_write *folder);
+void fs_behind_named(struct fs_behind *b, struct fs_node *node);
+/* Whether somebody waits until nothing is owed: he comes first. */
+bool fs_behind_is_awaited(struct fs_behind *b, const struct fs_node *node);
+/* Whether nothing was answered after what ends now: its attributes are the last. */
+bool fs_behind_is_last(struct fs_behind *b, const struct fs_node *node);
 /* Whether @h is the file's maker; its size then. */
 bool fs_behind_making(struct fs_behind *b, const struct fs_node *node,
 		      const struct fs_handle *h, uint64_t *ret_size);
@@ -121,10 +134,16 @@ void fs_behind_closed(struct fs_behind *b, const struct fs_handle *h);
 /* Its content is changed in another way than by write(2). */
 void fs_behind_touched(struct fs_behind *b, struct fs_node *node);
 
+/* ---- the barrier (behind_wait.c) ---- */
+
+/* Behind all that waits already; under the lock. */
+void fs_behind_wait_locked(struct fs_behind_file *f, struct fs_behind_wait *w);
 /* Sends what is ready once nothing is owed of its files. */
 void fs_behind_submit(struct fs_op *op);
 /* True: it will be sent then; false: nothing is owed. */
 bool fs_behind_parked(struct fs_op *op);
+/* The same for what is owed of one more node. */
+bool fs_behind_parked_on(struct fs_op *op, struct fs_node *node);
 /* Whether anything is. */
 bool fs_behind_owes(struct fs_behind *b, const struct fs_node *node);
 

@@ -19,6 +19,7 @@
 #include "fs/node.h"
 #include "fs/notify.h"
 #include "fs/parked.h"
+#include "fs/reserve.h"
 
 struct fs_instead;
 
@@ -36,6 +37,7 @@ struct podfs_fs {
 	struct fs_nodes nodes;
 	struct fs_handles handles;
 	struct fs_behind behind;
+	struct fs_reserves reserves; /* nodes.lock */
 	struct fs_interrupts interrupts;
 	struct fs_notifier notifier;
 	struct fs_parking parking;

@@ -24,6 +24,7 @@ struct look {
 	struct fs_moment when;
 	struct wire_attr attr;
 	bool whole;
+	bool renews; /* what is known of a folder that was made here */
 	uint8_t *entries;
 	size_t len;
 	uint8_t frame[];
@@ -75,6 +76,10 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 	(void)len;
 	if (status == -EBUSY) /* with another: when it is asked for again */
 		forget_look(l->nodes, l->node);
+	if (!status && l->whole && l->renews &&
+	    fs_listing_ok(l->entries, l->len, 0))
+		fs_made_listed(l->nodes, l->node, l->entries, l->len,
+			       l->when.at);
 	if (!status && l->whole) {
 		fs_watch_folder(l->nodes, l->node, &l->attr, l->when);
 		if (fs_node_saw(l->nodes, l->node, &l->attr, l->when) &&
@@ -89,7 +94,7 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 }
 
 /* A budget that the folder itself uses up. */
-static void look(struct podfs_fs *fs, struct fs_node *node)
+static void look(struct podfs_fs *fs, struct fs_node *node, bool renews)
 {
 	const size_t room = WIRE_PATH_MAX + 64;
 	struct wire_req_SCAN m = { .base = WIRE_BASE_ROOT, .budget = 1 };
@@ -106,6 +111,7 @@ static void look(struct podfs_fs *fs, struct fs_node *node)
 		fs_node_ref(&fs->nodes, node);
 		l->nodes = &fs->nodes;
 		l->node = node;
+		l->renews = renews;
 		l->session = podfs_session_ref(node->session);
 		l->when = fs_moment_now(&fs->nodes);
 		w = wire_writer_over(l->frame + PODFS_CALL_HEADROOM, room);
@@ -146,5 +152,22 @@ void fs_look_asked(struct podfs_fs *fs, struct fs_node *node)
 	}
 	pthread_mutex_unlock(&n->lock);
 	if (now_is_the_time)
-		look(fs, node);
+		look(fs, node, false);
+}
+
+void fs_look_renew(struct podfs_fs *fs, struct fs_node *node, int pid)
+{
+	const int64_t age = fs_attr_timeout_ms(fs);
+	int64_t now = fs_now_ms();
+	bool now_is_the_time;
+
+	pthread_mutex_lock(&fs->nodes.lock);
+	now_is_the_time = node->made.by && node->made.by == pid &&
+			  now - node->made.at > age / 2 &&
+			  now - node->looked_at > age / 4;
+	if (now_is_the_time)
+		node->looked_at = now;
+	pthread_mutex_unlock(&fs->nodes.lock);
+	if (now_is_the_time)
+		look(fs, node, true);
 }

@@ -12,4 +12,8 @@
  * takes nodes->lock. */
 void fs_look_asked(struct podfs_fs *fs, struct fs_node *node);
 
+/* @pid is about to make something in the folder @node, which it has made: what is
+ * known of it (made.h) would soon be too old, or is. The same thread and lock. */
+void fs_look_renew(struct podfs_fs *fs, struct fs_node *node, int pid);
+
 #endif

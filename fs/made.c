@@ -64,6 +64,34 @@ void fs_made_added(struct fs_op *op)
 	pthread_mutex_unlock(&n->lock);
 }
 
+static bool is_ours_locked(struct fs_nodes *n,
+			   const struct fs_node *folder, struct wire_str name)
+{
+	char text[WIRE_NAME_MAX + 1];
+
+	memcpy(text, name.p, name.n);
+	text[name.n] = '\0';
+	return fs_names_find(n, folder, text);
+}
+
+void fs_made_listed(struct fs_nodes *n, struct fs_node *folder,
+		    const uint8_t *entries, size_t len, int64_t at)
+{
+	struct wire_reader r = wire_reader_over(entries, len);
+	struct wire_entry e;
+	bool ours = true;
+
+	pthread_mutex_lock(&n->lock);
+	while (ours && r.p != r.end)
+		ours = wire_dec_entry(&r, &e) == 0 &&
+		       (e.name.n > WIRE_NAME_MAX ||
+			is_ours_locked(n, folder, e.name));
+	/* else it may be what was made meanwhile */
+	if (ours)
+		folder->made.at = at;
+	pthread_mutex_unlock(&n->lock);
+}
+
 bool fs_made_lacks(struct fs_nodes *n, struct fs_node *folder, const char *name,
 		   int pid, int64_t age_ms)
 {

@@ -6,7 +6,9 @@
  * what was made here since, and of that the kernel knows. It holds for
  * --attr-timeout from when the folder was asked for, as all that is known without
  * a watch, and for that process alone: `mkdir d; kubectl exec ... touch d/x;
- * cat d/x` is three others.
+ * cat d/x` is three others. Who goes on to fill it isn't told for longer: its
+ * entries are fetched, with nobody waiting, and where each has a name that is known
+ * here, it is known as of then.
  *
  * It is lost with any doubt: a change in the folder that fails, is given up or
  * takes a name away, or a name that the kernel forgets.
@@ -17,6 +19,7 @@
 #define PODFS_FS_MADE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct fs_node;
@@ -36,6 +39,9 @@ void fs_made_folder(struct fs_op *op, uint64_t node);
 void fs_made_begin(struct fs_op *op);
 void fs_made_added(struct fs_op *op);
 void fs_made_lost_locked(struct fs_node *folder);
+/* Its entries, as they were @at (ms). */
+void fs_made_listed(struct fs_nodes *n, struct fs_node *folder,
+		    const uint8_t *entries, size_t len, int64_t at);
 /* Whether it is known to @pid that there is no @name in @folder. */
 bool fs_made_lacks(struct fs_nodes *n, struct fs_node *folder, const char *name,
 		   int pid, int64_t age_ms);

@@ -59,9 +59,9 @@ static void set_done(struct fs_op *op, int status, const uint8_t *body,
 	atomic_fetch_add(&op->node->writes, 1);
 	if (!status && !FS_DECODE(op, SETATTR, body, len, &m))
 		status = -EIO;
-	if (!status) {
+	if (!status && fs_behind_is_last(&op->fs->behind, op->node)) {
 		fs_node_saw(n, op->node, &m.attr, FS_NEVER);
-	} else {
+	} else if (status) {
 		pthread_mutex_lock(&n->lock);
 		op->node->attr_known = false;
 		pthread_mutex_unlock(&n->lock);
@@ -90,7 +90,7 @@ bool fs_maker_set(struct fs_op *op, const struct wire_req_SETATTR *m)
 		return false;
 	set(&a, m);
 	op->handle = op->held;
-	op->owed.op = op;
+	op->owed = (struct fs_behind_write){ .op = op, .node = op->node };
 	if (fs_stat_of(op->fs, op->node, &a, &st) != 0 ||
 	    !fs_behind_set(&op->fs->behind, &op->owed, &a.size)) {
 		op->handle = NULL;

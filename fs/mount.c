@@ -276,6 +276,7 @@ int podfs_fs_run(struct podfs_fs *fs)
 	/* while the backend, which ends before @fs, still answers */
 	serve_the_last(fs);
 	fs_behind_drain(&fs->behind, DRAIN_MS);
+	fs_reserve_end(fs);
 	return r > 0 ? 0 : r;
 }
 
@@ -309,6 +310,7 @@ void podfs_fs_free(struct podfs_fs *fs)
 		fuse_session_unmount(fs->session);
 	if (fs->session)
 		fuse_session_destroy(fs->session);
+	fs_parking_done(&fs->parking);
 	fs_insteads_done(fs);
 	fs_handles_done(&fs->handles);
 	fs_nodes_done(&fs->nodes);

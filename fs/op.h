@@ -65,6 +65,8 @@ struct fs_op {
 	struct fs_handle *held; /* a reference, dropped before the answer */
 	struct fs_behind_wait behind;
 	struct fs_behind_write owed; /* where it is answered before it ends */
+	struct fs_behind_write owed_folder; /* of a NAME */
+	bool takes_name; /* fs_open_and_submit()'s */
 	bool unsent; /* it only waits: then it has succeeded */
 	/* ahead's: where it waits, and for what */
 	struct fs_op *ahead_next;

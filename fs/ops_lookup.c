@@ -111,7 +111,8 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		return;
 	}
 	if (node && (fs_instead_lookup(req, node, name) ||
-		     fs_known_lookup(req, node, name))) {
+		     (!fs_behind_owes(&fs->behind, node) &&
+		      fs_known_lookup(req, node, name)))) {
 		fs_node_put(&fs->nodes, node);
 		return;
 	}
@@ -133,7 +134,8 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	w = fs_op_body(op);
 	wire_enc_req_LOOKUP(&w, &m);
 	fs_look_asked(fs, node);
-	if (fs_op_ready(op, &w) && !find_ahead(op, &m))
+	if (fs_op_ready(op, &w) && !fs_behind_parked(op) &&
+	    !find_ahead(op, &m))
 		podfs_session_submit(op->session, &op->call);
 	fs_loc_done(&loc);
 }

@@ -25,6 +25,16 @@ static struct fs_op *begin(fuse_req_t req, fuse_ino_t parent, const char *name,
 	return op;
 }
 
+static void made_folder(struct fs_op *op, uint64_t id)
+{
+	struct fs_node *folder = fs_node_get(&op->fs->nodes, id);
+
+	fs_made_folder(op, id);
+	if (folder && podfs_session_makes(op->session))
+		fs_reserve_for(op->fs, folder, op->pid);
+	fs_node_put(&op->fs->nodes, folder);
+}
+
 /* The new thing's entry, from the attributes that the reply carries. Of another
  * type than was asked for, the kernel would refuse it and never forget it. */
 static void reply_new(struct fs_op *op, struct fs_node *parent,
@@ -44,7 +54,7 @@ static void reply_new(struct fs_op *op, struct fs_node *parent,
 	if (!err)
 		fs_made_added(op);
 	if (!err && op->call.op == WIRE_OP_MKDIR)
-		fs_made_folder(op, e.ino);
+		made_folder(op, e.ino);
 	if (err)
 		fuse_reply_err(op->req, fs_errno(err));
 	else if (fuse_reply_entry(op->req, &e) != 0)
@@ -176,7 +186,7 @@ void fs_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 		return;
 	FS_ENCODE(op, &w, UNLINK, .base = loc.base, .path = fs_loc_path(&loc));
 	if (fs_op_ready(op, &w))
-		fs_open_and_submit(op, op->node, name);
+		fs_open_and_submit(op);
 	fs_loc_done(&loc);
 }
 
@@ -199,7 +209,7 @@ void fs_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 		return;
 	FS_ENCODE(op, &w, RMDIR, .base = loc.base, .path = fs_loc_path(&loc));
 	if (fs_op_ready(op, &w))
-		fs_open_and_submit(op, op->node, name);
+		fs_open_and_submit(op);
 	fs_loc_done(&loc);
 }
 
@@ -301,7 +311,7 @@ void fs_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 		  .new_base = to.base, .new_path = fs_loc_path(&to),
 		  .flags = wire);
 	if (fs_op_ready(op, &w))
-		fs_open_and_submit(op, op->other, newname);
+		fs_open_and_submit(op);
 	fs_loc_done(&from);
 	fs_loc_done(&to);
 }

@@ -264,6 +264,7 @@ void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size,
 	w->in_turn = fi->flags & O_APPEND;
 	atomic_init(&w->left, n);
 	w->behind = (struct fs_behind_write){ .op = op,
+					      .node = op->node,
 					      .offset = (uint64_t)off,
 					      .size = size };
 	err = prepare(w, buf, size, off);

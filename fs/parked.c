@@ -54,7 +54,7 @@ static void wait_locked(struct fs_parking *k)
 {
 	struct timespec t;
 
-	if (!k->list) {
+	if (!k->list && !k->ticks) {
 		pthread_cond_wait(&k->wake, &k->lock);
 		return;
 	}
@@ -72,7 +72,7 @@ static void *run(void *arg)
 	struct podfs_fs *fs = arg;
 	struct fs_parking *k = &fs->parking;
 	struct fs_parked *list, *last;
-	bool stop;
+	bool stop, ticks;
 
 	pthread_mutex_lock(&k->lock);
 	do {
@@ -81,9 +81,13 @@ static void *run(void *arg)
 		stop = k->stop;
 		list = k->list;
 		k->list = NULL;
+		ticks = k->ticks;
+		k->ticks = false;
 		pthread_mutex_unlock(&k->lock);
 		list = ask_all(list, stop);
+		ticks = ticks && fs_reserve_sweep(fs);
 		pthread_mutex_lock(&k->lock);
+		k->ticks = k->ticks || ticks;
 		for (last = list; last && last->next; last = last->next)
 			;
 		if (last) {
@@ -118,6 +122,15 @@ bool fs_park(struct podfs_fs *fs, const struct fs_parked *what)
 	return parked;
 }
 
+void fs_parking_tick(struct fs_parking *k)
+{
+	pthread_mutex_lock(&k->lock);
+	if (!k->ticks)
+		pthread_cond_signal(&k->wake);
+	k->ticks = true;
+	pthread_mutex_unlock(&k->lock);
+}
+
 int fs_parking_start(struct podfs_fs *fs)
 {
 	struct fs_parking *k = &fs->parking;
@@ -131,6 +144,7 @@ int fs_parking_start(struct podfs_fs *fs)
 	pthread_condattr_destroy(&attr);
 	err = -pthread_create(&k->thread, NULL, run, fs);
 	k->started = err == 0;
+	k->ready = true;
 	return err;
 }
 
@@ -146,6 +160,12 @@ void fs_parking_stop(struct podfs_fs *fs)
 	pthread_mutex_unlock(&k->lock);
 	pthread_join(k->thread, NULL);
 	k->started = false;
+}
+
+void fs_parking_done(struct fs_parking *k)
+{
+	if (!k->ready)
+		return;
 	pthread_cond_destroy(&k->wake);
 	pthread_mutex_destroy(&k->lock);
 }

@@ -39,14 +39,20 @@ struct fs_parking {
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t wake;
 	struct fs_parked *list;
+	bool ticks; /* something else is to be looked at in a while */
 	bool stop;
-	bool started; /* the mounting thread's, not the lock's */
+	bool started, ready; /* the mounting thread's, not the lock's */
 	pthread_t thread;
 };
 
 int fs_parking_start(struct podfs_fs *fs);
 /* What still waits is answered EIO. Done twice it does nothing. */
 void fs_parking_stop(struct podfs_fs *fs);
+/* Once no thread ticks any more. */
+void fs_parking_done(struct fs_parking *k);
+
+/* Reservations (reserve.h) are to be looked after. Also when it was stopped. */
+void fs_parking_tick(struct fs_parking *k);
 
 /* Takes over the request and the reference to its node; copies @what. False:
  * no memory or no thread any more, nothing was taken. */

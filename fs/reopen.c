@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/base/guard.h"
 #include "common/base/log.h"
@@ -228,14 +229,25 @@ static struct fs_handle *only_ahead(struct fs_nodes *n, const struct fs_node *of
 	return first;
 }
 
-void fs_open_and_submit(struct fs_op *op, struct fs_node *parent,
-			const char *name)
+void fs_open_and_submit(struct fs_op *op)
 {
 	struct fs_nodes *n = &op->fs->nodes;
-	struct fs_node *node = fs_node_named(n, parent, name);
-	struct fs_handle *h = node ? only_ahead(n, node) : NULL;
-	struct reopening *r = h ? opening(op, h, on_last_opened) : NULL;
+	struct fs_node *node =
+		op->other ? fs_node_named(n, op->other, op->name2) :
+			    fs_node_named(n, op->node, op->name);
+	struct reopening *r = NULL;
+	struct fs_handle *h;
 
+	op->takes_name = true;
+	/* what has it may be a folder in which something gets a name */
+	if (fs_behind_parked(op) || (node && S_ISDIR(fs_node_mode(n, node)) &&
+				     fs_behind_parked_on(op, node))) {
+		fs_node_put(n, node);
+		return;
+	}
+	h = node ? only_ahead(n, node) : NULL;
+	if (h)
+		r = opening(op, h, on_last_opened);
 	if (r)
 		r->last = podfs_steal_ptr(&h);
 	if (h)

@@ -20,10 +20,9 @@
  * will end anew. */
 bool fs_reopen(struct fs_op *op);
 
-/* Submits @op, which is ready and takes @name in @parent from what has it. What
+/* Submits @op, which is ready and takes the last of its names from what has it. What
  * was only opened ahead is opened before: without its name it can't be, and its
  * attributes could not be changed, nor it be synced. Any thread. */
-void fs_open_and_submit(struct fs_op *op, struct fs_node *parent,
-			const char *name);
+void fs_open_and_submit(struct fs_op *op);
 
 #endif

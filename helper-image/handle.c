@@ -56,6 +56,9 @@ static int add_locked(struct helper_handles *t, struct helper_handle *h,
 {
 	uint32_t i;
 
+	if (t->used + t->folders + (h->folder >= 0) >=
+	    (h->folder >= 0 ? t->max / 2 : t->max))
+		return -EMFILE;
 	if (t->used == t->cap) {
 		int err = grow_locked(t);
 
@@ -68,6 +71,7 @@ static int add_locked(struct helper_handles *t, struct helper_handle *h,
 	t->slots[i].generation++;
 	t->hint = i + 1;
 	t->used++;
+	t->folders += h->folder >= 0;
 	*ret_id = (uint64_t)t->slots[i].generation << 32 | (i + 1);
 	return 0;
 }
@@ -119,6 +123,18 @@ int helper_handle_reserve(struct helper_handles *t, int fd, int folder,
 	return add(t, &h, ret_id);
 }
 
+void helper_handle_named(struct helper_handles *t, struct helper_handle *h)
+{
+	int folder;
+
+	pthread_mutex_lock(&t->lock);
+	folder = h->folder;
+	h->folder = -1;
+	t->folders--;
+	pthread_mutex_unlock(&t->lock);
+	close(folder);
+}
+
 static int slot_locked(struct helper_handles *t, uint64_t id, uint32_t *ret)
 {
 	uint32_t i = (uint32_t)id - 1;
@@ -152,6 +168,8 @@ void helper_handle_put(struct helper_handles *t, struct helper_handle *h)
 
 	pthread_mutex_lock(&t->lock);
 	last = --h->refs == 0;
+	if (last && h->folder >= 0)
+		t->folders--;
 	pthread_mutex_unlock(&t->lock);
 	if (last)
 		destroy(h);

@@ -30,6 +30,7 @@ struct helper_handles {
 		uint32_t generation;
 	} *slots;
 	uint32_t used, cap, max;
+	uint32_t folders; /* of reserved files: a descriptor each, too */
 	uint32_t hint; /* where to look for a free slot first */
 };
 
@@ -40,9 +41,12 @@ void helper_handles_done(struct helper_handles *t);
 /* Takes @fd over, also on failure (-EMFILE, -ENOMEM: then it is closed). */
 int helper_handle_add(struct helper_handles *t, int fd, bool directory,
 		      bool readable, bool writable, uint64_t *ret_id);
-/* The same of a reserved file, and of @folder. */
+/* The same of a reserved file, and of @folder. -EMFILE too where that would leave
+ * less than half for those that programs open. */
 int helper_handle_reserve(struct helper_handles *t, int fd, int folder,
 			  uint64_t *ret_id);
+/* It has its name: its folder is closed. */
+void helper_handle_named(struct helper_handles *t, struct helper_handle *h);
 /* -EBADF for a number that isn't one of ours any more. */
 int helper_handle_get(struct helper_handles *t, uint64_t id,
 		      struct helper_handle **ret);

@@ -14,6 +14,9 @@
 #include "helper-image/dispatch.h"
 #include "helper-image/owner.h"
 
+/* Of what set-id bits do besides, CREATE takes care. */
+#define MODE_MAX 01777u
+
 /* What a kernel or a file system says that can't. */
 static int no_tmpfile(int err)
 {
@@ -27,17 +30,17 @@ static int reserve_one(struct helper_op *o, int dir,
 	PODFS_CLEANUP_FD int folder = fcntl(dir, F_DUPFD_CLOEXEC, 0);
 	struct wire_attr attr;
 	uint64_t handle;
-	uint32_t mode;
-	int err = helper_reserved_mode(dir, m->mode, m->umask, &mode);
+	int err;
 
-	if (err)
-		return err;
-	fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+	fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return no_tmpfile(errno);
 	err = folder < 0 ? -EMFILE :
 			   helper_owner_set_of(o->session, fd, dir, m->uid,
-					       m->gid, m->mode, &attr);
+					       m->gid, 0, &attr);
+	/* as NAME will have to, when it is too late to say no */
+	if (!err && fchmod(fd, attr.mode & 07777) != 0)
+		err = -EOPNOTSUPP;
 	if (err)
 		return err;
 	helper_attr_room(fd, &attr);
@@ -68,6 +71,8 @@ int helper_op_RESERVE(struct helper_op *o)
 	err = helper_object(o, m.base, m.path, &dir);
 	if (err)
 		return err;
+	if (helper_has_default_acl(dir.fd))
+		err = -EOPNOTSUPP;
 	for (unsigned i = 0; i < m.count && !err; i++)
 		err = reserve_one(o, dir.fd, &m, &w);
 	helper_object_done(o, &dir);
@@ -93,21 +98,25 @@ static void open_by_name(struct helper_handle *h, const char *name)
 		dup3(fd, h->fd, O_CLOEXEC);
 }
 
-static int name_locked(struct helper_handle *h, const char *name,
-		       const struct wire_time *at, struct wire_attr *ret)
+static int name_locked(struct helper_op *o, struct helper_handle *h,
+		       const char *name, const struct wire_req_NAME *m,
+		       struct wire_attr *ret)
 {
-	const struct timespec t = { .tv_sec = at->sec, .tv_nsec = at->nsec };
+	const struct timespec t = { .tv_sec = m->time.sec,
+				    .tv_nsec = m->time.nsec };
 	const struct timespec times[2] = { t, t };
 
-	if (h->folder < 0)
+	if (h->folder < 0 || (m->mode & ~MODE_MAX))
 		return -EINVAL;
+	if (fchmod(h->fd, m->mode) != 0)
+		return -errno;
 	if (linkat(AT_FDCWD, helper_fd_path(h->fd).text, h->folder, name,
 		   AT_SYMLINK_FOLLOW) != 0)
 		return -errno;
 	/* it is there now, whatever its times are */
 	futimens(h->fd, times);
 	open_by_name(h, name);
-	close(podfs_steal_fd(&h->folder));
+	helper_handle_named(&o->session->handles, h);
 	return helper_attr_of(h->fd, "", ret);
 }
 
@@ -127,7 +136,7 @@ int helper_op_NAME(struct helper_op *o)
 	if (err)
 		return err;
 	pthread_mutex_lock(&h->position);
-	err = name_locked(h, name, &m.time, &reply.attr);
+	err = name_locked(o, h, name, &m, &reply.attr);
 	pthread_mutex_unlock(&h->position);
 	helper_handle_put(&o->session->handles, h);
 	return err ? err : wire_enc_rep_NAME(&o->reply, &reply);

@@ -50,24 +50,16 @@ int helper_owner_set(const struct helper_session *s,
 			helper_owner_set_of(s, fd, at->fd, uid, gid, mode, ret);
 }
 
-static bool has_default_acl(int dir)
+bool helper_has_default_acl(int dir)
 {
 	return getxattr(helper_fd_path(dir).text, "system.posix_acl_default",
 			NULL, 0) > 0;
 }
 
-int helper_reserved_mode(int dir, uint32_t mode, uint32_t mask, uint32_t *ret)
-{
-	if ((mode & (S_ISUID | S_ISGID)) || has_default_acl(dir))
-		return -EOPNOTSUPP;
-	*ret = mode & 07777 & ~(mask & 0777);
-	return 0;
-}
-
 uint32_t helper_new_mode(int dir, uint32_t mode, uint32_t mask)
 {
 	mask &= 0777;
-	if (!(mode & mask) || has_default_acl(dir))
+	if (!(mode & mask) || helper_has_default_acl(dir))
 		return mode;
 	return mode & ~mask;
 }

@@ -23,8 +23,8 @@ int helper_owner_set_of(const struct helper_session *s, int fd, int dir,
 			uint32_t uid, uint32_t gid, uint32_t mode,
 			struct wire_attr *ret);
 
-/* The mode of a file that has no name yet. -EOPNOTSUPP: it isn't plain. */
-int helper_reserved_mode(int dir, uint32_t mode, uint32_t mask, uint32_t *ret);
+/* Whether the folder @dir says more of what is made in it than its mode. */
+bool helper_has_default_acl(int dir);
 
 /* The mode with which something is made in the folder @dir: without the bits of
  * @mask, unless the folder has a default ACL, which then decides (umask(2)). */

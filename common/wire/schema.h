@@ -147,10 +147,9 @@
 #define WIRE_REP_FLOCK(F) WIRE_NO_FIELDS(F)
 /* files: handle[8] and attr, one after the other */
 #define WIRE_REQ_RESERVE(F)                                                    \
-	F(u64, base) F(path, path) F(u8, count) F(u32, mode) F(u32, umask)     \
-	F(u32, uid) F(u32, gid)
+	F(u64, base) F(path, path) F(u8, count) F(u32, uid) F(u32, gid)
 #define WIRE_REP_RESERVE(F) F(data, files)
-#define WIRE_REQ_NAME(F) F(u64, handle) F(name, name) F(time, time)
+#define WIRE_REQ_NAME(F) F(u64, handle) F(name, name) F(u32, mode) F(time, time)
 #define WIRE_REP_NAME(F) F(attr, attr)
 
 /* requests: (op[2] n[4] body)*, stops at the first that fails; a base of

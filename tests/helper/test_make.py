@@ -21,9 +21,9 @@ def folder(root):
     return root / "d"
 
 
-def reserve(helper, count=3, path="d", mode=0o644, umask=0o022, **owner):
-    r = wire.Reader(helper.call("RESERVE", path=path, count=count, mode=mode,
-                                umask=umask, **(owner or OWNER))["files"])
+def reserve(helper, count=3, path="d", **owner):
+    r = wire.Reader(helper.call("RESERVE", path=path, count=count,
+                                **(owner or OWNER))["files"])
     files = []
     while r.at != len(r.data):
         files.append((r.get("u64"), r.get("attr")))
@@ -38,12 +38,13 @@ def test_a_reserved_file_is_nowhere(helper, folder):
 def test_it_gets_its_name(helper, folder):
     (handle, before), (other, _), _ = reserve(helper)
     assert (before["nlink"], before["mode"], before["size"]) == (
-        0, stat.S_IFREG | 0o644, 0)
+        0, stat.S_IFREG | 0o600, 0)
     now = (int(time.time()) - 1, 5)
-    after = helper.call("NAME", handle=handle, name="f", time=now)["attr"]
+    after = helper.call("NAME", handle=handle, name="f", mode=0o640,
+                        time=now)["attr"]
     same_as(after, folder / "f")
     assert after == before | {
-        "nlink": 1, "atime": now, "mtime": now, "ctime": after["ctime"],
+        "nlink": 1, "mode": stat.S_IFREG | 0o640, "atime": now, "mtime": now, "ctime": after["ctime"],
         "flags": after["flags"]}
     assert helper.call("WRITE", handle=handle, offset=0,
                        data=b"text") == {"count": 4}
@@ -65,9 +66,9 @@ def test_it_is_as_create_makes_it(helper, root, folder):
         for mode, umask in (0o600, 0), (0o777, 0o027), (0o444, 0o777):
             made = helper.call("CREATE", path=f"d/c{i}{mode}", flags=RD | WR,
                                mode=mode, umask=umask, **owner)["attr"]
-            ((handle, _),) = reserve(helper, 1, "d", mode, umask, **owner)
+            ((handle, _),) = reserve(helper, 1, "d", **owner)
             named = helper.call("NAME", handle=handle, name=f"r{i}{mode}",
-                                time=(1, 2))["attr"]
+                                mode=mode & ~umask, time=(1, 2))["attr"]
             for same in "mode", "uid", "gid", "nlink", "flags":
                 if same == "flags":
                     made[same] &= ~wire.constant("WIRE_ATTR_ROOMY")
@@ -76,7 +77,10 @@ def test_it_is_as_create_makes_it(helper, root, folder):
 
 
 def test_what_create_does_more_isnt_done(helper, folder):
-    refused(errno.EOPNOTSUPP, reserve, helper, mode=0o4755)
+    ((handle, _),) = reserve(helper, 1)
+    for mode in 0o4755, 0o2755, 0o100644:
+        refused(errno.EINVAL, helper.call, "NAME", handle=handle, name="f",
+                mode=mode, time=(1, 2))
     subprocess.run(["setfacl", "-d", "-m", "u:1234:r", folder], check=True)
     refused(errno.EOPNOTSUPP, reserve, helper)
 

@@ -111,3 +111,29 @@ def test_what_is_made_is_there(long):
         os.lstat(d / ("n" * 256))
     assert e.value.errno == errno.ENAMETOOLONG
     assert len(os.listdir(d)) == 5
+
+
+def test_who_goes_on_is_told_no_later(tmp_path):
+    """What it knows is looked after, while it fills a folder; and when another
+    makes a name in it, that is seen in time."""
+    with mounted(tmp_path, "--attr-timeout", "4") as mount:
+        d = mount.files / "d"
+        os.mkdir(d)
+        before = trace(mount)
+        began = time.monotonic()
+        made = 0
+        while time.monotonic() - began < 6:
+            made += 1
+            (d / f"f{made}").touch()
+            time.sleep(0.02)
+        seen = trace(mount)
+        assert seen["SCAN"] == 0  # they are there, and nobody waits
+        assert seen["LOOKUP"] - before["LOOKUP"] <= 2
+        (mount.root / "d" / "x").touch()
+        began = time.monotonic()
+        while not os.path.exists(d / "x"):
+            made += 1
+            (d / f"f{made}").touch()
+            time.sleep(0.01)
+            assert time.monotonic() - began < 30
+        assert len(os.listdir(d)) == made + 1

@@ -138,6 +138,29 @@ class Model:
             os.rmdir(self.at(name))
             self.folders.remove(name)
 
+    def unpack(self):
+        """A new folder and what is in it, as tar makes them."""
+        name = self.new_name()
+        os.mkdir(self.at(name))
+        held = {}
+        for i in range(self.rng.randrange(1, 20)):
+            held[f"f{i}"] = data = self.rng.randbytes(self.rng.choice(SIZES[:4]))
+            with open(self.at(f"{name}/f{i}"), "xb", buffering=0) as f:
+                f.write(data)
+                os.utime(f.fileno(), (i, i))
+                os.fchown(f.fileno(), os.getuid(), os.getgid())
+                os.fchmod(f.fileno(), 0o640 + i % 8)
+        assert sorted(os.listdir(self.at(name))) == sorted(held), "listing"
+        for file, data in held.items():
+            path = self.at(f"{name}/{file}")
+            st, i = os.stat(path), int(file[1:])
+            assert (st.st_mtime, st.st_mode & 0o777, st.st_nlink) == (
+                i, 0o640 + i % 8, 1), path
+            with open(path, "rb") as f:
+                same(path, f.read(), data)
+            os.unlink(path)
+        os.rmdir(self.at(name))
+
     def symlink(self):
         name = self.new_name()
         os.symlink(name, self.at(name))
@@ -177,6 +200,7 @@ class Model:
     STEPS = [(create, 20), (append, 12), (overwrite, 10), (rename, 8),
              (rename_over, 4), (link, 4), (truncate, 6), (unlink, 10),
              (unlink_open, 3), (mkdir, 4), (rmdir, 4), (symlink, 3),
+             (unpack, 4),
              (attributes, 4), (locked, 4), (list, 5), (check, 15)]
 
     def step(self):

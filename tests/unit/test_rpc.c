@@ -152,6 +152,33 @@ static void test_a_lost_stream_is_resumed(void **state)
 	free(waiting);
 }
 
+static void test_an_order_outlives_a_stream(void **state)
+{
+	struct podfs_rpc *r = *state;
+	struct one *o[3];
+
+	for (uint64_t i = 0; i < 3; i++) {
+		o[i] = submit(r, WIRE_OP_WRITE, i, FAR);
+		o[i]->call.ordered = i > 0;
+	}
+	r->orders = true;
+	pump(r);
+	lose(r);
+	assert_false(r->orders);
+	r->orders = true;
+	podfs_rpc_again(r, true, 1);
+	pump(r);
+	for (size_t i = 0; i < 6; i++) {
+		assert_int_equal(sent[i].h.id, sent[i % 3].h.id);
+		assert_int_equal(sent[i].h.flags & WIRE_FLAG_ORDERED,
+				 i % 3 ? WIRE_FLAG_ORDERED : 0);
+	}
+	for (size_t i = 3; i < 6; i++)
+		answer(r, &sent[i], 0, 0);
+	for (size_t i = 0; i < 3; i++)
+		free(o[i]);
+}
+
 static void test_a_lost_session_starts_over(void **state)
 {
 	struct podfs_rpc *r = *state;
@@ -357,6 +384,7 @@ int main(void)
 		T(test_deadline_and_cancel),
 		T(test_ack_is_below_all_that_is_due),
 		T(test_a_lost_stream_is_resumed),
+		T(test_an_order_outlives_a_stream),
 		T(test_a_lost_session_starts_over),
 		T(test_inflight_is_bounded),
 		T(test_interactive_goes_first),

@@ -1,0 +1,94 @@
+/* What waits until nothing is owed of its file or folder: the barrier. */
+#include "fs/behind.h"
+
+#include <errno.h>
+
+#include "common/base/guard.h"
+#include "fs/op.h"
+#include "fs/reopen.h"
+
+bool fs_behind_owes(struct fs_behind *b, const struct fs_node *node)
+{
+	bool owes;
+
+	if (atomic_load(&b->writes) == 0)
+		return false;
+	pthread_mutex_lock(&b->lock);
+	owes = node->behind.writes > 0;
+	pthread_mutex_unlock(&b->lock);
+	return owes;
+}
+
+/* What a write changes nothing about: the kernel asks for capabilities while
+ * it is writing. */
+static bool is_free(enum wire_op op)
+{
+	return op == WIRE_OP_GETXATTR || op == WIRE_OP_LISTXATTR ||
+	       op == WIRE_OP_ACCESS;
+}
+
+static void end(struct fs_op *op, int status)
+{
+	struct podfs_call *undo = op->call.undo;
+
+	op->call.done(&op->call, status, NULL, 0);
+	if (undo)
+		undo->done(undo, -ECANCELED, NULL, 0);
+}
+
+static bool park(struct fs_op *op, struct fs_node *node)
+{
+	const bool free = is_free(op->call.op);
+	struct fs_behind *b = &op->fs->behind;
+	bool parked = false;
+
+	if (!node || atomic_load(&b->writes) == 0)
+		return false;
+	pthread_mutex_lock(&b->lock);
+	if (node->behind.writes > 0 && (!free || node->behind.unnamed)) {
+		fs_behind_wait_locked(&node->behind, &op->behind);
+		parked = true;
+	}
+	pthread_mutex_unlock(&b->lock);
+	return parked;
+}
+
+static void go_on(struct fs_behind_wait *w)
+{
+	struct fs_op *op = podfs_container_of(w, struct fs_op, behind);
+
+	if (atomic_load(&op->answered)) {
+		end(op, -EINTR);
+		return;
+	}
+	if (park(op, op->other))
+		return;
+	if (op->unsent)
+		end(op, 0);
+	else if (op->takes_name)
+		fs_open_and_submit(op);
+	else
+		podfs_session_submit(op->session, &op->call);
+}
+
+bool fs_behind_parked(struct fs_op *op)
+{
+	op->behind.go = go_on;
+	return park(op, op->node) || park(op, op->other);
+}
+
+bool fs_behind_parked_on(struct fs_op *op, struct fs_node *node)
+{
+	op->behind.go = go_on;
+	return park(op, node);
+}
+
+void fs_behind_submit(struct fs_op *op)
+{
+	if (fs_behind_parked(op))
+		return;
+	if (op->unsent) /* what it would have waited for has just ended */
+		end(op, 0);
+	else
+		podfs_session_submit(op->session, &op->call);
+}
