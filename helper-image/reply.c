@@ -14,6 +14,48 @@
  * client that never acknowledges loses the oldest. */
 #define REPLY_BYTES_MAX (1u << 20)
 
+/* A request with a large body: its memory is kept for the next, since the C library
+ * would take each from the kernel and give it back, a fault for each page. */
+#define LARGE 32768u
+#define SPARES_MAX 16u
+
+static pthread_mutex_t spares_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct helper_request *spares; /* under it */
+static unsigned n_spares;	      /* the same */
+
+struct helper_request *helper_request_new(size_t len)
+{
+	struct helper_request *r = NULL;
+
+	if (len < LARGE)
+		return calloc(1, sizeof(*r) + len);
+	pthread_mutex_lock(&spares_lock);
+	if (spares) {
+		r = spares;
+		spares = r->next;
+		n_spares--;
+	}
+	pthread_mutex_unlock(&spares_lock);
+	if (!r)
+		r = malloc(sizeof(*r) + WIRE_BODY_MAX);
+	if (r)
+		*r = (struct helper_request){ .whole = true };
+	return r;
+}
+
+void helper_request_free(struct helper_request *r)
+{
+	pthread_mutex_lock(&spares_lock);
+	if (r->whole && n_spares < SPARES_MAX) {
+		r->next = spares;
+		spares = r;
+		n_spares++;
+		r = NULL;
+	}
+	pthread_mutex_unlock(&spares_lock);
+	free(r);
+}
+
 /* Sends to the stream of that takeover; a lost one loses nothing that matters:
  * what may not run twice is remembered, the rest is asked again. */
 static void send_frame(struct helper_session *s, uint64_t takeover,
@@ -219,6 +261,6 @@ void helper_session_finish(struct helper_request *r)
 	if (*q)
 		*q = r->running;
 	pthread_mutex_unlock(&s->lock);
-	free(r);
+	helper_request_free(r);
 	helper_session_put(s);
 }

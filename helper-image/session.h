@@ -39,6 +39,7 @@ struct helper_request {
 	int64_t refused_at; /* ms; a lock that is waited for; 0: not yet */
 	int64_t retry_at;   /* ms */
 	bool cancelled;	  /* session->lock */
+	bool whole;	  /* has room for any body */
 	uint64_t takeover; /* the session's when it came */
 	uint8_t *room; /* WIRE_FRAME_MAX bytes of who runs it, where replies are
 			* packed; NULL: they aren't */
@@ -114,6 +115,12 @@ void helper_session_cancel(struct helper_session *s, uint64_t id);
 bool helper_session_cancelled(struct helper_request *r);
 /* Sends what has happened in the folders that are watched. */
 void helper_session_tell(struct helper_session *s);
+
+/* For a body of @len bytes; all else is zero. NULL without memory. It ends with
+ * helper_session_finish(), or where no session took it by helper_request_free().
+ * Thread: any. */
+struct helper_request *helper_request_new(size_t len);
+void helper_request_free(struct helper_request *r);
 
 /* One frame of an answer: remembered (@keep) and sent. @frame has room for the
  * header in front. On a stream that came after the request only what is

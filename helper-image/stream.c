@@ -98,7 +98,7 @@ static struct helper_request *request_new(const struct wire_header *h,
 					  const uint8_t *body)
 {
 	size_t len = h->size - WIRE_HEADER_SIZE;
-	struct helper_request *r = calloc(1, sizeof(*r) + len);
+	struct helper_request *r = helper_request_new(len);
 
 	if (!r)
 		return NULL;
@@ -154,7 +154,7 @@ static int receive(struct helper_session *session,
 		return -ENOMEM;
 	known = helper_session_admit(session, stream, r);
 	if (known != HELPER_NEW) {
-		free(r);
+		helper_request_free(r);
 		return known == HELPER_LATE ? -EPIPE : 0;
 	}
 	atomic_fetch_add(&session->queued, h->size);
