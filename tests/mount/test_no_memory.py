@@ -121,6 +121,21 @@ def create(c):
     assert (c.root / "new").read_bytes() == b"new"
 
 
+def unpack(c):
+    """As tar does: each is answered before it is done."""
+    for name in "123":
+        fd = os.open(c.files / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            os.write(fd, name.encode() * 5000)
+            os.utime(fd, (7, 7))
+            os.fchmod(fd, 0o640)
+        finally:
+            os.close(fd)
+        done = (c.root / name).stat()
+        assert (c.root / name).read_text() == name * 5000
+        assert (done.st_mtime, done.st_mode & 0o777) == (7, 0o640)
+
+
 def read(c):
     assert (c.files / "large").read_bytes() == LARGE
     assert (c.files / "f").read_bytes() == b"old"
@@ -227,8 +242,9 @@ def above(c):
                                    ("--watch-timeout", "60")],
                          indirect=True, ids=["asked", "watched"])
 @pytest.mark.parametrize("call", [
-    write, write_on, append, create, read, listing, long_listing, walk, look,
-    change, names, links, attributes, locks, ranges, above], ids=lambda f: f.__name__)
+    write, write_on, append, create, unpack, read, listing, long_listing,
+    walk, look, change, names, links, attributes, locks, ranges, above],
+    ids=lambda f: f.__name__)
 def test_done_or_refused(mount, memory, call):
     names_of = {listing: FEW, long_listing: len(NAMES)}
     turn = 0
