@@ -6,6 +6,7 @@
 
 #include "common/base/guard.h"
 #include "common/base/log.h"
+#include "fs/absent.h"
 #include "fs/audit.h"
 #include "fs/indexer.h"
 #include "fs/known.h"
@@ -96,6 +97,11 @@ static bool is_change(const struct fs_op *op)
 	return (flags & WIRE_F_W) || op->changes;
 }
 
+static bool takes_away(const struct fs_op *op)
+{
+	return op->call.op == WIRE_OP_UNLINK || op->call.op == WIRE_OP_RMDIR;
+}
+
 /* When it begins and when it ends: what is seen between the two may be old. */
 static void note_change(struct fs_op *op)
 {
@@ -107,6 +113,8 @@ static void note_change(struct fs_op *op)
 	fs_known_changed(n, op->node, op->name);
 	if (op->other)
 		fs_known_changed(n, op->other, op->name2);
+	if ((op->name[0] || op->name2[0]) && !takes_away(op))
+		fs_absent_adding(op);
 }
 
 void fs_op_done(struct fs_op *op, int status, const uint8_t *body, size_t len)
@@ -246,6 +254,8 @@ bool fs_op_ready(struct fs_op *op, const struct wire_writer *w)
 	note_change(op);
 	if (is_change(op) && (op->name[0] || op->name2[0]))
 		fs_made_begin(op);
+	if (takes_away(op))
+		fs_absent_begin(op);
 	if (op->fs->audit)
 		op->audit = fs_audit_begin(op);
 	fs_interrupts_watch(&op->fs->interrupts, op);

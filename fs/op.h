@@ -62,6 +62,8 @@ struct fs_op {
 	bool reopened;
 	unsigned sent; /* before, with an outcome that was looked for */
 	struct fs_made made; /* of where its name is, before */
+	bool asks; /* for a name: absent.h */
+	unsigned added;
 	struct fs_handle *held; /* a reference, dropped before the answer */
 	struct fs_behind_wait behind;
 	struct fs_behind_write owed; /* where it is answered before it ends */

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "fs/absent.h"
 #include "fs/ahead_items.h"
 #include "fs/clock.h"
 #include "fs/convert.h"
@@ -28,8 +29,10 @@ static void lookup_done(struct fs_op *op, int status, const uint8_t *body,
 	struct fuse_entry_param e;
 	struct wire_rep_LOOKUP m;
 
-	if (status == -ENOENT)
+	if (status == -ENOENT) {
 		fs_node_unname(&op->fs->nodes, op->node, op->name);
+		fs_absent_told(op);
+	}
 	if (status) {
 		fs_op_error(op, status);
 		return;
@@ -102,6 +105,7 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct podfs_fs *fs = fs_of(req);
 	struct fs_node *node = fs_node_get(&fs->nodes, parent);
 	struct wire_req_LOOKUP m = { .base = 0 };
+	const pid_t pid = fuse_req_ctx(req)->pid;
 	struct wire_writer w;
 	struct fs_loc loc;
 	struct fs_op *op;
@@ -116,9 +120,9 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		fs_node_put(&fs->nodes, node);
 		return;
 	}
-	if (node && fs_made_lacks(&fs->nodes, node, name,
-				  fuse_req_ctx(req)->pid,
-				  fs_attr_timeout_ms(fs))) {
+	if (node && (fs_made_lacks(&fs->nodes, node, name, pid,
+				   fs_attr_timeout_ms(fs)) ||
+		     fs_absent_is(&fs->nodes, node, name, pid))) {
 		fuse_reply_err(req, ENOENT);
 		fs_node_put(&fs->nodes, node);
 		return;
@@ -129,6 +133,7 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (!fs_op_at(op, fs_node_loc(&fs->nodes, node, name, &loc), &loc))
 		return;
 	memcpy(op->name, name, strlen(name) + 1);
+	fs_absent_begin(op);
 	m.base = loc.base;
 	m.path = fs_loc_path(&loc);
 	w = fs_op_body(op);

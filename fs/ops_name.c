@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "fs/absent.h"
 #include "fs/convert.h"
 #include "fs/link.h"
 #include "fs/reopen.h"
@@ -171,6 +172,7 @@ static void unlink_done(struct fs_op *op, int status, const uint8_t *body,
 	if (gone)
 		fs_node_saw(&op->fs->nodes, gone, &m.attr, FS_NEVER);
 	fs_node_unname(&op->fs->nodes, op->node, op->name);
+	fs_absent_told(op);
 	fs_node_put(&op->fs->nodes, gone);
 	fs_op_finish_plain(op, 0, NULL, 0);
 }
@@ -193,8 +195,10 @@ void fs_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 static void rmdir_done(struct fs_op *op, int status, const uint8_t *body,
 		       size_t len)
 {
-	if (!status)
+	if (!status) {
 		fs_node_unname(&op->fs->nodes, op->node, op->name);
+		fs_absent_told(op);
+	}
 	fs_op_finish_plain(op, status, body, len);
 }
 

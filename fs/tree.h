@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 
+#include "fs/absent.h"
 #include "fs/ahead.h"
 
 /* What STATFS said last. */
@@ -24,6 +25,7 @@ struct fs_tree {
 	atomic_uint changes; /* operations that began or ended */
 	struct fs_ahead ahead;
 	struct fs_space space;
+	struct fs_absents absents; /* nodes->lock */
 };
 
 /* NULL: no memory. Owner: the caller, until fs_tree_put(). */

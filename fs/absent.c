@@ -1,0 +1,126 @@
+#include "fs/absent.h"
+
+#include <string.h>
+
+#include "common/base/hash.h"
+#include "fs/clock.h"
+#include "fs/op.h"
+#include "fs/tree.h"
+
+/* By which it is the same wherever it is mounted in the container. */
+struct folder_key {
+	uint64_t dev, ino;
+};
+
+static bool key_locked(const struct fs_node *folder, struct folder_key *ret)
+{
+	if (!folder->attr_known || (folder->attr.flags & WIRE_ATTR_VOLATILE))
+		return false;
+	*ret = (struct folder_key){ folder->attr.dev, folder->attr.ino };
+	return true;
+}
+
+static unsigned *added_locked(const struct fs_node *folder,
+			      const struct folder_key *key)
+{
+	return &folder->tree->absents
+			.added[podfs_hash(key, sizeof(*key)) %
+			       FS_ABSENT_FOLDERS];
+}
+
+static uint64_t hash_of(const struct folder_key *key, const char *name)
+{
+	char text[sizeof(*key) + WIRE_NAME_MAX];
+	size_t len = strnlen(name, WIRE_NAME_MAX);
+
+	memcpy(text, key, sizeof(*key));
+	memcpy(text + sizeof(*key), name, len);
+	return podfs_hash(text, sizeof(*key) + len);
+}
+
+static void add_locked(struct fs_node *folder)
+{
+	struct fs_absents *a = &folder->tree->absents;
+	struct folder_key key;
+
+	if (key_locked(folder, &key)) {
+		++*added_locked(folder, &key);
+		return;
+	}
+	for (unsigned i = 0; i < FS_ABSENT_FOLDERS; i++)
+		a->added[i]++;
+}
+
+void fs_absent_adding(struct fs_op *op)
+{
+	struct fs_nodes *n = &op->fs->nodes;
+
+	pthread_mutex_lock(&n->lock);
+	add_locked(op->node);
+	if (op->other)
+		add_locked(op->other);
+	pthread_mutex_unlock(&n->lock);
+}
+
+void fs_absent_begin(struct fs_op *op)
+{
+	struct fs_nodes *n = &op->fs->nodes;
+	struct folder_key key;
+
+	pthread_mutex_lock(&n->lock);
+	op->asks = key_locked(op->node, &key);
+	if (op->asks)
+		op->added = *added_locked(op->node, &key);
+	pthread_mutex_unlock(&n->lock);
+}
+
+void fs_absent_told(struct fs_op *op)
+{
+	struct fs_nodes *n = &op->fs->nodes;
+	int64_t until = op->when.at + fs_attr_timeout_ms(op->fs);
+	int64_t now = fs_now_ms();
+	struct folder_key key;
+	uint64_t name;
+
+	if (!op->asks || op->pid == 0)
+		return;
+	if (until > now + FS_ABSENT_MS)
+		until = now + FS_ABSENT_MS;
+	pthread_mutex_lock(&n->lock);
+	if (key_locked(op->node, &key) &&
+	    *added_locked(op->node, &key) == op->added) {
+		name = hash_of(&key, op->name);
+		op->node->tree->absents.slots[name % FS_ABSENT_SLOTS] =
+			(struct fs_absent){
+				.name = name,
+				.pid = op->pid,
+				.epoch = podfs_session_epoch(op->session),
+				.added = op->added,
+				.until = until,
+			};
+	}
+	pthread_mutex_unlock(&n->lock);
+}
+
+bool fs_absent_is(struct fs_nodes *n, struct fs_node *folder, const char *name,
+		  int pid)
+{
+	uint32_t epoch = fs_node_epoch(folder);
+	const struct fs_absent *x;
+	struct folder_key key;
+	bool is = false;
+	uint64_t hash;
+
+	if (!folder->tree || pid == 0 || strlen(name) > WIRE_NAME_MAX)
+		return false;
+	pthread_mutex_lock(&n->lock);
+	if (key_locked(folder, &key)) {
+		hash = hash_of(&key, name);
+		x = &folder->tree->absents.slots[hash % FS_ABSENT_SLOTS];
+		is = x->name == hash && x->pid == pid && x->epoch == epoch &&
+		     x->added == *added_locked(folder, &key) &&
+		     fs_now_ms() < x->until;
+	}
+	pthread_mutex_unlock(&n->lock);
+	return is;
+}

@@ -1,0 +1,55 @@
+/*
+ * Names that aren't there, as a thread was just told.
+ *
+ * An editor looks for its swap file and its backup by several calls in a row:
+ * open(2), with O_CREAT too, lstat(2), stat(2). Only the first asks the helper.
+ * What a thread was told, or made so by unlink(2), counts for it alone, for a
+ * moment, and not once anything is added to the folder through the mount: under
+ * whichever name, for file systems may take several for one.
+ *
+ * Thread: any; nodes->lock guards it.
+ */
+#ifndef PODFS_FS_ABSENT_H
+#define PODFS_FS_ABSENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fs_node;
+struct fs_nodes;
+struct fs_op;
+
+/* Less than it takes to start a command in the container, of which whoever
+ * started it knows that it made the file. */
+#define FS_ABSENT_MS 100
+#define FS_ABSENT_SLOTS 32u
+#define FS_ABSENT_FOLDERS 64u
+
+struct fs_absent {
+	uint64_t name; /* hash of folder and name */
+	int pid;       /* thread */
+	uint32_t epoch;
+	unsigned added; /* the folder's, then */
+	int64_t until;	/* ms */
+};
+
+/* Of a tree. */
+struct fs_absents {
+	struct fs_absent slots[FS_ABSENT_SLOTS];
+	/* names that were added, or may have been, by a hash of the folder:
+	 * counted when it begins and when it ends */
+	unsigned added[FS_ABSENT_FOLDERS];
+};
+
+/* @op may add a name to @op->node or @op->other: before and after. */
+void fs_absent_adding(struct fs_op *op);
+/* @op, which asks for op->name in op->node or takes it away, is about to be
+ * sent. */
+void fs_absent_begin(struct fs_op *op);
+/* It was told that the name isn't there (any more). */
+void fs_absent_told(struct fs_op *op);
+/* Whether thread @pid was told so of @name in @folder, and it still counts. */
+bool fs_absent_is(struct fs_nodes *n, struct fs_node *folder, const char *name,
+		  int pid);
+
+#endif

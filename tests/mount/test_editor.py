@@ -1,0 +1,115 @@
+"""Editors, and what else looks at one name again and again: how often they wait
+for the link, and that they see what is there."""
+
+import os
+import subprocess
+import time
+
+import pytest
+
+from pipe_mount import mounted
+from waiting import until
+
+
+@pytest.fixture
+def options():
+    """What is known is so for longer than any test takes, but for what says
+    otherwise."""
+    return "--attr-timeout", "600"
+
+
+def takes(trace, job, expected):
+    """Of the kinds in @expected so many, on a machine that lets @job go on."""
+    def exactly():
+        seen = trace(job)
+        return all(seen.get(kind, {"calls": 0})["calls"] == n
+                   for kind, n in expected.items())
+
+    until(exactly, 60)
+
+
+# ---- names that aren't there ---------------------------------------------------------
+
+
+def test_a_name_that_is_not_there_is_asked_for_once(trace, files, root):
+    (root / "d").mkdir()
+
+    def look():
+        for _ in range(5):
+            assert not os.path.lexists(files / "d" / "none")
+
+    os.stat(files / "d")
+    takes(trace, look, {"LOOKUP": 1})
+
+
+def test_a_name_that_was_taken_away_is_not_asked_for(trace, files, root):
+    (root / "d").mkdir()
+    os.stat(files / "d")
+
+    def job():
+        (files / "d" / "f").touch()
+        os.unlink(files / "d" / "f")
+        assert not os.path.lexists(files / "d" / "f")
+        os.mkdir(files / "d" / "f")
+        os.rmdir(files / "d" / "f")
+        assert not os.path.lexists(files / "d" / "f")
+
+    takes(trace, job, {"LOOKUP": 1})
+
+
+ADDED = {
+    "file": lambda d: (d / "x").touch(),
+    "folder": lambda d: os.mkdir(d / "x"),
+    "link": lambda d: os.symlink("y", d / "x"),
+    "fifo": lambda d: os.mkfifo(d / "x"),
+    "second name": lambda d: os.link(d / "y", d / "x"),
+    "moved": lambda d: os.rename(d / "y", d / "x"),
+    "moved in": lambda d: os.rename(d.parent / "z", d / "x"),
+    "by another": lambda d: subprocess.run(["touch", d / "x"], check=True),
+}
+
+
+@pytest.mark.parametrize("how", ADDED)
+def test_what_is_added_is_there_at_once(files, root, how):
+    (root / "d").mkdir()
+    (root / "d" / "y").touch()
+    (root / "z").touch()
+    assert not os.path.lexists(files / "d" / "x")
+    ADDED[how](files / "d")
+    assert os.path.lexists(files / "d" / "x")
+
+
+def test_the_same_by_another_path(files, root):
+    """Of a folder that is mounted twice in the container."""
+    (root / "d").mkdir()
+    (root / "e").mkdir()
+    subprocess.run(["mount", "--bind", root / "d", root / "e"], check=True)
+    try:
+        assert not os.path.lexists(files / "e" / "x")
+        (files / "d" / "x").touch()
+        assert os.path.lexists(files / "e" / "x")
+    finally:
+        subprocess.run(["umount", root / "e"], check=True)
+
+
+def test_who_was_not_told_asks(files, root):
+    (root / "d").mkdir()
+    assert not os.path.lexists(files / "d" / "x")
+    (root / "d" / "x").touch()
+    subprocess.run(["test", "-e", files / "d" / "x"], check=True)
+
+
+def test_who_was_told_asks_again_soon(files, root):
+    (root / "d").mkdir()
+    assert not os.path.lexists(files / "d" / "x")
+    (root / "d" / "x").touch()
+    time.sleep(0.11)
+    assert os.path.lexists(files / "d" / "x")
+
+
+def test_nothing_is_remembered_where_nothing_is_to_be(tmp_path):
+    with mounted(tmp_path, "--attr-timeout", "0") as m:
+        (m.root / "d").mkdir()
+        assert not os.path.lexists(m.files / "d" / "x")
+        (m.root / "d" / "x").touch()
+        assert os.path.lexists(m.files / "d" / "x")
