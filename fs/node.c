@@ -148,13 +148,18 @@ void fs_nodes_done(struct fs_nodes *n)
 
 /* Two replies may come in the other order than they were made in: only what was
  * asked for last is known. */
-static void see_locked(struct fs_node *node, const struct wire_attr *attr)
+static void see_locked(struct fs_node *node, const struct wire_attr *attr,
+		       struct fs_moment when)
 {
 	fs_known_drop_locked(node);
+	if (node->attr.mode != attr->mode || node->attr.uid != attr->uid ||
+	    node->attr.gid != attr->gid)
+		node->may = 0;
 	node->attr = *attr;
 	node->attr_known = true;
 	node->removed = false;
 	node->attr_at = fs_now_ms();
+	node->attr_asked_at = when.at;
 }
 
 /* ---- finding and making ------------------------------------------------------ */
@@ -293,7 +298,7 @@ int fs_node_file(struct fs_nodes *n, struct fs_node *parent, const char *name,
 		}
 	}
 	if (node) {
-		see_locked(node, attr);
+		see_locked(node, attr, when);
 		err = bind_locked(n, parent, name, node);
 		if (!err)
 			fs_known_saw_locked(n, parent, node, when);
@@ -324,7 +329,7 @@ bool fs_node_saw(struct fs_nodes *n, struct fs_node *node,
 	else
 		same = fs_identity_same(node, attr);
 	if (same) {
-		see_locked(node, attr);
+		see_locked(node, attr, when);
 		fs_known_saw_locked(n, node->names ? node->names->parent : NULL,
 				    node, when);
 	} else {

@@ -74,7 +74,8 @@ struct fs_node {
 	struct wire_time born; /* as it was seen first */
 	bool attr_known;
 	bool removed; /* a folder: its helper told that it is no more */
-	int64_t attr_at;	 /* ms; when that was */
+	int64_t attr_at;	 /* ms; when that was ... */
+	int64_t attr_asked_at;	 /* ... and was asked for; 0: not known */
 	int64_t xattr_set_at;	 /* ms; what is said of them since is late */
 	int64_t no_capability_at; /* ms; security.capability was asked for */
 	struct wire_time seen_mtime; /* of what the page cache holds */
@@ -97,6 +98,8 @@ struct fs_node {
 	bool self_known;
 	int64_t self_at;
 	int allowed; /* access(2) bits that the helper said yes to */
+	int may;     /* the same, of what isn't watched ... */
+	int64_t may_at; /* ... and when (ms) they were asked for */
 	unsigned asked; /* look.h: questions about it since it was looked at */
 	int64_t looked_at; /* ms */
 	struct fs_made made;
@@ -174,9 +177,18 @@ bool fs_node_lacks_xattr(struct fs_nodes *n, struct fs_node *node,
  * @age_ms: so says its mode, and no access control list says otherwise. */
 bool fs_node_is_open_to_all(struct fs_nodes *n, struct fs_node *node,
 			    int64_t age_ms);
-/* One is being set or was; or that one isn't there. */
-void fs_node_xattr_set(struct fs_nodes *n, struct fs_node *node);
+/* One is being set or was, security.capability or another; or that one isn't
+ * there. */
+void fs_node_xattr_set(struct fs_nodes *n, struct fs_node *node,
+		       bool capability);
 void fs_node_no_capability(struct fs_nodes *n, struct fs_node *node);
+
+/* access(2): the helper said yes to who asked @at (ms); and whether it did within
+ * @age_ms, and nothing was done to the file since. */
+void fs_node_allowed(struct fs_nodes *n, struct fs_node *node, int mask,
+		     int64_t at);
+bool fs_node_may(struct fs_nodes *n, struct fs_node *node, int mask,
+		 int64_t age_ms);
 
 /* A link's target, as an entry had it; and as it was seen within @age_ms, or
  * NULL. Owner of the text: the caller. */

@@ -10,6 +10,13 @@
 /* A reply that was on its way when one was set says nothing of it. */
 #define LATE_MS 2000
 
+/* What was said of them since may be from before. */
+static bool was_set_locked(const struct fs_node *node, int64_t now)
+{
+	return node->xattr_set_at && now - node->xattr_set_at < LATE_MS &&
+	       node->attr_asked_at <= node->xattr_set_at;
+}
+
 bool fs_node_lacks_xattr(struct fs_nodes *n, struct fs_node *node,
 			 const char *name, int64_t age_ms)
 {
@@ -18,15 +25,12 @@ bool fs_node_lacks_xattr(struct fs_nodes *n, struct fs_node *node,
 	bool lacks;
 
 	pthread_mutex_lock(&n->lock);
-	if (node->xattr_set_at && now - node->xattr_set_at < LATE_MS)
-		lacks = false;
-	else if (node->attr_known && (node->attr.flags & WIRE_ATTR_NO_XATTR) &&
-		 (known || now - node->attr_at < age_ms))
-		lacks = true;
-	else
+	lacks = node->attr_known && (node->attr.flags & WIRE_ATTR_NO_XATTR) &&
+		(known || now - node->attr_at < age_ms) &&
+		!was_set_locked(node, now);
+	if (!lacks && strcmp(name, "security.capability") == 0)
 		lacks = node->no_capability_at &&
-			now - node->no_capability_at < age_ms &&
-			strcmp(name, "security.capability") == 0;
+			now - node->no_capability_at < age_ms;
 	pthread_mutex_unlock(&n->lock);
 	return lacks;
 }
@@ -53,12 +57,43 @@ void fs_node_gave(struct fs_nodes *n, struct fs_node *node, size_t len)
 	pthread_mutex_unlock(&n->lock);
 }
 
-void fs_node_xattr_set(struct fs_nodes *n, struct fs_node *node)
+void fs_node_xattr_set(struct fs_nodes *n, struct fs_node *node,
+		       bool capability)
+{
+	int64_t now = fs_now_ms();
+
+	pthread_mutex_lock(&n->lock);
+	if (capability)
+		node->no_capability_at = 0;
+	else if (node->attr_known &&
+		 (node->attr.flags & WIRE_ATTR_NO_XATTR) &&
+		 !was_set_locked(node, now))
+		node->no_capability_at = node->attr_at;
+	node->xattr_set_at = now;
+	pthread_mutex_unlock(&n->lock);
+}
+
+void fs_node_allowed(struct fs_nodes *n, struct fs_node *node, int mask,
+		     int64_t at)
 {
 	pthread_mutex_lock(&n->lock);
-	node->xattr_set_at = fs_now_ms();
-	node->no_capability_at = 0;
+	node->may = mask;
+	node->may_at = at;
 	pthread_mutex_unlock(&n->lock);
+}
+
+bool fs_node_may(struct fs_nodes *n, struct fs_node *node, int mask,
+		 int64_t age_ms)
+{
+	bool may;
+
+	pthread_mutex_lock(&n->lock);
+	may = (node->may & mask) == mask &&
+	      fs_now_ms() - node->may_at < age_ms &&
+	      atomic_load(&node->own_at) < node->may_at &&
+	      !(node->attr.flags & WIRE_ATTR_VOLATILE);
+	pthread_mutex_unlock(&n->lock);
+	return may;
 }
 
 void fs_node_no_capability(struct fs_nodes *n, struct fs_node *node)

@@ -335,9 +335,12 @@ void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 static void access_done(struct fs_op *op, int status, const uint8_t *body,
 			size_t len)
 {
-	if (!status)
-		fs_known_allowed(&op->fs->nodes, op->node, (int)op->size,
-				 op->when);
+	struct fs_nodes *n = &op->fs->nodes;
+
+	if (!status) {
+		fs_known_allowed(n, op->node, (int)op->size, op->when);
+		fs_node_allowed(n, op->node, (int)op->size, op->when.at);
+	}
 	fs_op_finish_plain(op, status, body, len);
 }
 
@@ -356,8 +359,11 @@ void fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
 		fs_node_put(&fs->nodes, node);
 		return;
 	}
-	/* a program that walks goes into each folder by chdir(2), which asks */
+	/* a program that walks goes into each folder by chdir(2), which asks;
+	 * vim asks three times whether it may write a file */
 	if (node && (fs_known_may(&fs->nodes, node, mask & 7) ||
+		     fs_node_may(&fs->nodes, node, mask & 7,
+				 fs_attr_timeout_ms(fs)) ||
 		     ((mask & 7) == X_OK &&
 		      fs_node_is_open_to_all(&fs->nodes, node,
 					     fs_attr_timeout_ms(fs))))) {

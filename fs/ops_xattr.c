@@ -16,6 +16,8 @@
 /* How a container's folder is reached: answered without the helper. */
 #define OWN_XATTR "user.podfs."
 
+#define CAPABILITY "security.capability"
+
 static bool is_known_to_lack(struct podfs_fs *fs, struct fs_node *node,
 			     enum wire_op what, const char *name)
 {
@@ -64,7 +66,7 @@ static struct fs_op *begin(fuse_req_t req, fuse_ino_t ino, enum wire_op what,
 static void setxattr_done(struct fs_op *op, int status, const uint8_t *body,
 			  size_t len)
 {
-	fs_node_xattr_set(&op->fs->nodes, op->node);
+	fs_node_xattr_set(&op->fs->nodes, op->node, op->flags);
 	fs_op_finish_plain(op, status, body, len);
 }
 
@@ -77,7 +79,8 @@ void fs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 
 	if (!op)
 		return;
-	fs_node_xattr_set(&op->fs->nodes, op->node);
+	op->flags = strcmp(name, CAPABILITY) == 0;
+	fs_node_xattr_set(&op->fs->nodes, op->node, op->flags);
 	FS_SEND(op, SETXATTR, .base = loc.base, .path = fs_loc_path(&loc),
 		.name = wire_str_from(name),
 		.mode = flags & XATTR_CREATE  ? WIRE_XATTR_CREATE :
@@ -105,7 +108,7 @@ static void getxattr_done(struct fs_op *op, int status, const uint8_t *body,
 {
 	struct wire_rep_GETXATTR m;
 
-	if (status == -ENODATA && strcmp(op->name, "security.capability") == 0)
+	if (status == -ENODATA && strcmp(op->name, CAPABILITY) == 0)
 		fs_node_no_capability(&op->fs->nodes, op->node);
 	if (status)
 		fs_op_error(op, status);

@@ -11,6 +11,11 @@ from pipe_mount import mounted
 from waiting import until
 
 
+# u::rw-,g::r--,o::r--, as vim and sed set it
+MODE_644 = bytes.fromhex("02000000" "01000600ffffffff" "04000400ffffffff"
+                         "20000400ffffffff")
+
+
 @pytest.fixture
 def options():
     """What is known is so for longer than any test takes, but for what says
@@ -26,6 +31,10 @@ def takes(trace, job, expected):
                    for kind, n in expected.items())
 
     until(exactly, 60)
+
+
+def count(trace, job, kind):
+    return trace(job).get(kind, {"calls": 0})["calls"]
 
 
 # ---- names that aren't there ---------------------------------------------------------
@@ -113,3 +122,63 @@ def test_nothing_is_remembered_where_nothing_is_to_be(tmp_path):
         assert not os.path.lexists(m.files / "d" / "x")
         (m.root / "d" / "x").touch()
         assert os.path.lexists(m.files / "d" / "x")
+
+
+# ---- files ---------------------------------------------------------------------------
+
+
+def test_whether_a_file_may_be_written_is_asked_once(trace, files, root):
+    (root / "f").touch()
+    os.stat(files / "f")
+
+    def look():
+        for _ in range(3):
+            assert os.access(files / "f", os.W_OK)
+
+    assert count(trace, look, "ACCESS") == 1
+    assert count(trace, look, "ACCESS") == 0
+    assert count(trace, lambda: os.access(files / "f", os.X_OK),
+                 "ACCESS") == 1  # a no isn't remembered
+    assert count(trace, lambda: os.access(files / "f", os.X_OK),
+                 "ACCESS") == 1
+
+
+@pytest.mark.parametrize("change", [
+    lambda f: os.chmod(f, 0o755), lambda f: os.chown(f, 1, 1),
+    lambda f: os.setxattr(f, "user.x", b""), lambda f: os.truncate(f, 1)])
+def test_and_again_once_it_is_changed(trace, files, root, change):
+    (root / "f").touch()
+    assert os.access(files / "f", os.W_OK)
+    time.sleep(0.01)
+    change(files / "f")
+    assert count(trace, lambda: os.access(files / "f", os.W_OK),
+                 "ACCESS") == 1
+
+
+def test_and_once_that_is_old(tmp_path):
+    with mounted(tmp_path, "--attr-timeout", "1") as m:
+        (m.root / "f").touch(0o700)
+        assert os.access(m.files / "f", os.X_OK)
+        os.chmod(m.root / "f", 0o644)
+        until(lambda: not os.access(m.files / "f", os.X_OK))
+
+
+def test_an_access_control_list_is_no_capability(trace, files, root):
+    """The kernel asks for that before it writes."""
+    (root / "f").write_text("before")
+
+    def write():
+        with open(files / "f", "r+b", buffering=0) as f:
+            os.setxattr(f.fileno(), "system.posix_acl_access", MODE_644)
+            f.write(b"AFTER")
+
+    assert count(trace, write, "GETXATTR") == 0
+
+
+def test_a_capability_is_seen_at_once(files, root):
+    (root / "f").write_bytes(b"")
+    capability = bytes.fromhex("0100000200040000000000000000000000000000")
+    with open(files / "f", "r+b", buffering=0) as f:
+        f.write(b"x")
+        os.setxattr(files / "f", "security.capability", capability)
+        assert os.getxattr(files / "f", "security.capability") == capability
