@@ -52,6 +52,14 @@ struct fs_place {
 	int64_t created;	     /* seconds since 1970; 0 unknown */
 };
 
+/* What a thread was told of it last: told.h. */
+struct fs_told {
+	int pid;       /* 0: nobody, or it counts no more */
+	int64_t at;    /* ms; it was asked for */
+	int64_t until; /* ms */
+	bool name;     /* what its one name means, too */
+};
+
 struct fs_node {
 	uint64_t id; /* the kernel's nodeid */
 	enum fs_kind kind;
@@ -98,6 +106,7 @@ struct fs_node {
 	bool self_known;
 	int64_t self_at;
 	int allowed; /* access(2) bits that the helper said yes to */
+	struct fs_told told;
 	int may;     /* the same, of what isn't watched ... */
 	int64_t may_at; /* ... and when (ms) they were asked for */
 	unsigned asked; /* look.h: questions about it since it was looked at */

@@ -50,6 +50,14 @@ bool fs_node_is_open_to_all(struct fs_nodes *n, struct fs_node *node,
 	return open;
 }
 
+bool fs_node_was_seen_locked(const struct fs_node *node,
+			     const struct wire_attr *a)
+{
+	return node->seen && node->seen_size == a->size &&
+	       wire_time_same(&node->seen_mtime, &a->mtime) &&
+	       wire_time_same(&node->seen_ctime, &a->ctime);
+}
+
 void fs_node_gave(struct fs_nodes *n, struct fs_node *node, size_t len)
 {
 	pthread_mutex_lock(&n->lock);

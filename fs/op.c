@@ -117,6 +117,13 @@ static void note_change(struct fs_op *op)
 		fs_absent_adding(op);
 }
 
+bool fs_op_was_alone(const struct fs_op *op)
+{
+	/* its own end is one */
+	return atomic_load(&op->node->tree->changes) ==
+	       op->changes_before + is_change(op);
+}
+
 void fs_op_done(struct fs_op *op, int status, const uint8_t *body, size_t len)
 {
 	note_change(op);
@@ -252,6 +259,7 @@ bool fs_op_ready(struct fs_op *op, const struct wire_writer *w)
 		return false;
 	}
 	note_change(op);
+	op->changes_before = atomic_load(&op->node->tree->changes);
 	if (is_change(op) && (op->name[0] || op->name2[0]))
 		fs_made_begin(op);
 	if (takes_away(op))

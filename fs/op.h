@@ -64,6 +64,7 @@ struct fs_op {
 	struct fs_made made; /* of where its name is, before */
 	bool asks; /* for a name: absent.h */
 	unsigned added;
+	unsigned changes_before; /* the tree's, when it was ready */
 	struct fs_handle *held; /* a reference, dropped before the answer */
 	struct fs_behind_wait behind;
 	struct fs_behind_write owed; /* where it is answered before it ends */
@@ -110,6 +111,9 @@ bool fs_op_claim_early(struct fs_op *op);
 void fs_op_let_go(struct fs_op *op);
 /* Claims and answers with an error; nothing where it is answered. */
 void fs_op_error(struct fs_op *op, int status);
+/* In its finish function: nothing else was begun or ended since it was ready that
+ * changes the container through the mount. */
+bool fs_op_was_alone(const struct fs_op *op);
 /* A finish function for replies without content. */
 void fs_op_finish_plain(struct fs_op *op, int status, const uint8_t *body,
 			size_t len);

@@ -12,6 +12,7 @@
 #include "fs/look.h"
 #include "fs/maker.h"
 #include "fs/opened.h"
+#include "fs/told.h"
 #include "fs/tree.h"
 #include "fs/virtual.h"
 
@@ -89,6 +90,7 @@ static void reply_attr(struct fs_op *op, const struct wire_attr *a,
 		fs_op_error(op, -EIO);
 		return;
 	}
+	fs_told_attr(op, op->node, false);
 	if (fs_op_claim(op))
 		fuse_reply_attr(op->req, &st, timeout);
 }
@@ -182,6 +184,7 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	if (node && !fs_behind_owes(&fs->behind, node) &&
 	    (fs_instead_getattr(req, node) || fs_known_getattr(req, node) ||
+	     fs_told_getattr(req, node) ||
 	     reply_ahead(req, fs, node))) {
 		fs_node_put(&fs->nodes, node);
 		return;

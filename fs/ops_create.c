@@ -13,6 +13,7 @@
 #include "fs/convert.h"
 #include "fs/look.h"
 #include "fs/opened.h"
+#include "fs/told.h"
 
 static void note_made(struct fs_op *op, struct fs_handle *h, bool created,
 		      const struct wire_attr *a)
@@ -84,6 +85,8 @@ static void create_done(struct fs_op *op, int status, const uint8_t *body,
 		return;
 	}
 	status = open_new(op, &m, epoch, &e, &node, &h);
+	if (!status)
+		fs_told_attr(op, node, true);
 	if (status) {
 		fuse_reply_err(op->req, fs_errno(status));
 		if (e.ino)

@@ -9,6 +9,7 @@
 #include "fs/convert.h"
 #include "fs/forward.h"
 #include "fs/opened.h"
+#include "fs/told.h"
 #include "fs/virtual.h"
 
 /* ---- read ------------------------------------------------------------------------ */
@@ -73,6 +74,7 @@ static void read_done(struct fs_op *op, int status, const uint8_t *body,
 {
 	struct wire_data d;
 
+	fs_told_read(&op->fs->nodes, op->node);
 	if (status == -ESTALE && reply_kept(op))
 		return;
 	if (!status && !data_of(body, len, &d))
@@ -116,6 +118,7 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	if (h && fs_handle_data(&fs->nodes, h, (uint64_t)off, size, age_ms,
 				&data, &len)) {
 		fs_node_gave(&fs->nodes, h->node, len);
+		fs_told_gave(&fs->nodes, h->node);
 		fuse_reply_buf(req, (const char *)data, len);
 		free(data);
 		return;
@@ -127,6 +130,7 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		size = WIRE_READ_MAX; /* more than max_read never comes */
 	op->size = size;
 	op->offset = (uint64_t)off;
+	fs_told_read(&fs->nodes, op->node);
 	op->untold = FS_UNTOLD_READ;
 	op->call.part = read_part;
 	op->call.restart = read_restart;

@@ -11,14 +11,19 @@
 #include "fs/known.h"
 #include "fs/look.h"
 #include "fs/opened.h"
+#include "fs/told.h"
 #include "fs/tree.h"
 #include "fs/virtual.h"
 
-static void asked_for(struct podfs_fs *fs, uint64_t id)
+static void told(struct fs_op *op, uint64_t id, const struct wire_attr *a)
 {
+	struct podfs_fs *fs = op->fs;
 	struct fs_node *node = fs_node_get(&fs->nodes, id);
 
-	if (node)
+	if (!node)
+		return;
+	fs_told_attr(op, node, true);
+	if (S_ISDIR(a->mode))
 		fs_look_asked(fs, node);
 	fs_node_put(&fs->nodes, node);
 }
@@ -45,8 +50,7 @@ static void lookup_done(struct fs_op *op, int status, const uint8_t *body,
 		fuse_reply_err(op->req, fs_errno(status));
 		return;
 	}
-	if (S_ISDIR(m.attr.mode))
-		asked_for(op->fs, e.ino);
+	told(op, e.ino, &m.attr);
 	if (fuse_reply_entry(op->req, &e) != 0)
 		fs_node_forget(&op->fs->nodes, e.ino, 1);
 }
@@ -116,7 +120,8 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	}
 	if (node && (fs_instead_lookup(req, node, name) ||
 		     (!fs_behind_owes(&fs->behind, node) &&
-		      fs_known_lookup(req, node, name)))) {
+		      (fs_known_lookup(req, node, name) ||
+		       fs_told_lookup(req, node, name))))) {
 		fs_node_put(&fs->nodes, node);
 		return;
 	}

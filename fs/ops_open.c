@@ -14,6 +14,7 @@
 #include "fs/known.h"
 #include "fs/listing.h"
 #include "fs/opened.h"
+#include "fs/told.h"
 #include "fs/tree.h"
 #include "fs/virtual.h"
 
@@ -22,14 +23,6 @@
 /* Of a folder's entries so many bytes do; as many as one READDIR brings, so that
  * a folder is told in one order. */
 #define ENTRIES_MAX FS_FETCH_BYTES
-
-bool fs_node_was_seen_locked(const struct fs_node *node,
-			     const struct wire_attr *a)
-{
-	return node->seen && node->seen_size == a->size &&
-	       wire_time_same(&node->seen_mtime, &a->mtime) &&
-	       wire_time_same(&node->seen_ctime, &a->ctime);
-}
 
 /* The pages are everybody's: what came with an earlier open of another state
  * must not fill them. @h: the one that opens. */
@@ -171,6 +164,7 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 		return;
 	}
 	fs_opened_keep(h, op, &m.attr, op->when.at, op->writes);
+	fs_told_opened(op, &m);
 	if (op->data && S_ISREG(m.attr.mode) && op->data_len == m.sent &&
 	    m.sent == m.attr.size)
 		fs_handle_keep_data(&fs->nodes, h, podfs_steal_ptr(&op->data),
@@ -273,6 +267,8 @@ bool fs_opened_ahead(struct fs_op *op, struct fs_ahead_item *item)
 					 h->listing->data, h->listing->len,
 					 item->when);
 	} else {
+		if (!item->known)
+			fs_told_ahead(op, item);
 		fs_handle_keep_data(&fs->nodes, h, podfs_steal_ptr(&item->data),
 				    atomic_load(&op->node->writes), item->at);
 	}
@@ -377,6 +373,7 @@ static void open_node(fuse_req_t req, struct fs_node *node,
 	wire_enc_req_OPEN(&w, &m);
 	if (!opened_instead(op, &w) && fs_op_ready(op, &w) &&
 	    !fs_behind_parked(op) && !fs_known_open(op, m.path) &&
+	    !fs_told_open(op, m.path) &&
 	    !(loc.base == WIRE_BASE_ROOT &&
 	      may_be_ahead(fs, node, op->flags, &size) &&
 	      fs_ahead_take(op, m.path, op->flags & WIRE_OPEN_DIRECTORY, size,

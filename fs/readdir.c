@@ -15,6 +15,7 @@
 #include "fs/convert.h"
 #include "fs/known.h"
 #include "fs/listing.h"
+#include "fs/told.h"
 #include "fs/tree.h"
 
 struct out {
@@ -355,6 +356,7 @@ static void fetch(fuse_req_t req, struct fuse_file_info *fi, size_t size,
 
 	if (!op)
 		return;
+	fs_told_read(&op->fs->nodes, op->node);
 	op->offset = (uint64_t)off;
 	op->size = size;
 	op->flags = plus;

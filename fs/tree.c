@@ -24,5 +24,6 @@ void fs_tree_put(struct fs_tree *t)
 	if (!t || atomic_fetch_sub(&t->refs, 1) != 1)
 		return;
 	fs_ahead_done(&t->ahead);
+	free(t->content.data);
 	free(t);
 }

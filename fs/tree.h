@@ -20,11 +20,25 @@ struct fs_space { /* nodes->lock */
 	int64_t at;	  /* ms; 0: nothing yet */
 };
 
+/* All of a small file or folder, as its open brought it to a thread: told.h. */
+struct fs_told_content { /* nodes->lock */
+	uint64_t node;
+	int pid;
+	uint32_t epoch;
+	unsigned writes; /* the node's, of a folder tree->changes, then */
+	struct wire_attr attr;
+	struct fs_moment when; /* it was asked for */
+	int64_t until;	       /* ms */
+	uint8_t *data; /* or NULL */
+	size_t len;
+};
+
 struct fs_tree {
 	atomic_uint refs;
 	atomic_uint changes; /* operations that began or ended */
 	struct fs_ahead ahead;
 	struct fs_space space;
+	struct fs_told_content content;
 	struct fs_absents absents; /* nodes->lock */
 };
 

@@ -127,6 +127,130 @@ def test_nothing_is_remembered_where_nothing_is_to_be(tmp_path):
 # ---- files ---------------------------------------------------------------------------
 
 
+def opened(path, times=2):
+    for _ in range(times):
+        os.close(os.open(path, os.O_RDONLY))
+
+
+def test_what_was_opened_and_not_read_is_opened_again_for_nothing(
+        trace, files, root):
+    (root / "d").mkdir()
+    (root / "d" / "f").write_text("text")
+    os.stat(files / "d" / "f")
+
+    def job():
+        (files / "d" / "f").write_text("text")  # else the kernel has it
+        os.stat(files / "d" / "f")
+        opened(files / "d" / "f")
+        assert (files / "d" / "f").read_text() == "text"
+
+    takes(trace, job, {"OPEN": 2, "READ": 0})  # the first is to write
+
+
+def test_a_folder_too(trace, files, root):
+    (root / "d").mkdir()
+    (root / "d" / "f").touch()
+    os.stat(files / "d")
+
+    def job():
+        opened(files / "d", 10)
+        assert os.listdir(files / "d") == ["f"]
+
+    takes(trace, job, {"OPEN": 1, "READDIR": 0})
+
+
+CHANGES = {
+    "written": lambda f: f.write_text("later"),
+    "in place": lambda f: in_place(f),
+    "cut and written": lambda f: (os.truncate(f, 0), in_place(f)),
+    "another": lambda f: ((f.parent / "g").write_text("later"),
+                          os.rename(f.parent / "g", f)),
+    "by another": lambda f: subprocess.run(["sh", "-c", f"printf later >{f}"],
+                                           check=True),
+}
+
+
+def in_place(f):
+    with open(f, "r+b", buffering=0) as o:
+        o.write(b"later")
+
+
+@pytest.mark.parametrize("how", CHANGES)
+def test_what_was_opened_and_changed_is_as_it_is(files, root, how):
+    (root / "f").write_text("first")
+    os.stat(files / "f")
+    opened(files / "f")
+    CHANGES[how](files / "f")
+    assert (files / "f").read_text() == "later"
+    assert os.stat(files / "f").st_size == 5
+
+
+def test_a_folder_that_was_opened_shows_what_was_done(files, root):
+    (root / "d").mkdir()
+    (root / "d" / "f").write_text("x")
+    opened(files / "d")
+    (files / "d" / "f").write_text("longer")
+    (files / "d" / "g").touch()
+    with os.scandir(files / "d") as entries:
+        assert {e.name: e.stat().st_size for e in entries} == {"f": 6, "g": 0}
+
+
+def test_who_has_not_opened_it_asks(files, root):
+    (root / "f").write_text("first")
+    opened(files / "f")
+    (root / "f").write_text("later")
+    assert subprocess.run(["cat", files / "f"], check=True, text=True,
+                          stdout=subprocess.PIPE).stdout == "later"
+
+
+def test_who_has_asks_again_soon(files, root):
+    (root / "f").write_text("first")
+    opened(files / "f")
+    (root / "f").write_text("later")
+    time.sleep(0.11)
+    assert (files / "f").read_text() == "later"
+
+
+def test_what_reading_made_of_a_files_times_is_known(trace, files, root):
+    (root / "f").write_text("text")
+    os.utime(root / "f", (1, 1))
+
+    def job():
+        in_place(files / "f")
+        os.stat(files / "f")
+        assert (files / "f").read_text().startswith("later")
+        assert os.stat(files / "f").st_atime_ns == \
+            os.stat(root / "f").st_atime_ns
+
+    job()
+    takes(trace, job, {"GETATTR": 1})  # the one before it was read
+
+
+def test_of_which_mode_a_new_file_is_is_known(trace, files):
+    """The kernel asks before chown(2), for what that takes away."""
+    def job():
+        with open(files / "f", "xb") as f:
+            os.fchown(f.fileno(), 0, 0)
+        os.unlink(files / "f")
+
+    takes(trace, job, {"GETATTR": 0})
+
+
+def test_what_a_rename_takes_the_name_from_is_known(trace, files, root):
+    (root / "d").mkdir()
+    os.stat(files / "d")
+    names = iter(range(1000))
+
+    def job():
+        name = str(next(names))
+        (root / "d" / name).touch()
+        os.stat(files / "d" / name)
+        (files / "d" / "new").touch()
+        os.rename(files / "d" / "new", files / "d" / name)
+
+    takes(trace, job, {"LOOKUP": 2})
+
+
 def test_whether_a_file_may_be_written_is_asked_once(trace, files, root):
     (root / "f").touch()
     os.stat(files / "f")
