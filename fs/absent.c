@@ -56,9 +56,7 @@ void fs_absent_adding(struct fs_op *op)
 	struct fs_nodes *n = &op->fs->nodes;
 
 	pthread_mutex_lock(&n->lock);
-	add_locked(op->node);
-	if (op->other)
-		add_locked(op->other);
+	add_locked(op->other ? op->other : op->node);
 	pthread_mutex_unlock(&n->lock);
 }
 
@@ -72,6 +70,16 @@ void fs_absent_begin(struct fs_op *op)
 	if (op->asks)
 		op->added = *added_locked(op->node, &key);
 	pthread_mutex_unlock(&n->lock);
+}
+
+/* A rename(2) within one folder has itself added a name to it. */
+static bool own_locked(const struct fs_op *op)
+{
+	struct folder_key key, other;
+
+	return op->other && key_locked(op->node, &key) &&
+	       key_locked(op->other, &other) &&
+	       added_locked(op->node, &key) == added_locked(op->other, &other);
 }
 
 void fs_absent_told(struct fs_op *op)
@@ -88,14 +96,14 @@ void fs_absent_told(struct fs_op *op)
 		until = now + FS_ABSENT_MS;
 	pthread_mutex_lock(&n->lock);
 	if (key_locked(op->node, &key) &&
-	    *added_locked(op->node, &key) == op->added) {
+	    *added_locked(op->node, &key) == op->added + own_locked(op)) {
 		name = hash_of(&key, op->name);
 		op->node->tree->absents.slots[name % FS_ABSENT_SLOTS] =
 			(struct fs_absent){
 				.name = name,
 				.pid = op->pid,
 				.epoch = podfs_session_epoch(op->session),
-				.added = op->added,
+				.added = *added_locked(op->node, &key),
 				.until = until,
 			};
 	}

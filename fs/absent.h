@@ -41,7 +41,7 @@ struct fs_absents {
 	unsigned added[FS_ABSENT_FOLDERS];
 };
 
-/* @op may add a name to @op->node or @op->other: before and after. */
+/* @op may add a name to op->node, of two places to op->other: before and after. */
 void fs_absent_adding(struct fs_op *op);
 /* @op, which asks for op->name in op->node or takes it away, is about to be
  * sent. */

@@ -99,7 +99,13 @@ static bool is_change(const struct fs_op *op)
 
 static bool takes_away(const struct fs_op *op)
 {
-	return op->call.op == WIRE_OP_UNLINK || op->call.op == WIRE_OP_RMDIR;
+	return op->call.op == WIRE_OP_UNLINK || op->call.op == WIRE_OP_RMDIR ||
+	       op->call.op == WIRE_OP_RENAME;
+}
+
+static bool adds(const struct fs_op *op)
+{
+	return op->name2[0] || (op->name[0] && !takes_away(op));
 }
 
 /* When it begins and when it ends: what is seen between the two may be old. */
@@ -113,7 +119,7 @@ static void note_change(struct fs_op *op)
 	fs_known_changed(n, op->node, op->name);
 	if (op->other)
 		fs_known_changed(n, op->other, op->name2);
-	if ((op->name[0] || op->name2[0]) && !takes_away(op))
+	if (adds(op))
 		fs_absent_adding(op);
 }
 

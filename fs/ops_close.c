@@ -4,7 +4,7 @@
 #include "fs/clock.h"
 #include "fs/convert.h"
 #include "fs/listing.h"
-#include "fs/op.h"
+#include "fs/told.h"
 
 static void release(fuse_req_t req, const struct fuse_file_info *fi)
 {
@@ -101,10 +101,23 @@ void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	FS_SEND(op, FLUSH, .handle = op->remote, .owner = fi->lock_owner);
 }
 
+/* The kernel asks for the attributes of what was written. */
+static void synced(struct fs_op *op, int status, const uint8_t *body, size_t len)
+{
+	struct fs_nodes *n = &op->fs->nodes;
+	struct wire_reader r = wire_reader_over(body, len);
+	struct wire_rep_FSYNC m;
+
+	if (!status && wire_dec_rep_FSYNC(&r, &m) == 0 && m.attr.mode != 0 &&
+	    fs_node_saw(n, op->node, &m.attr, FS_NEVER))
+		fs_told_attr(op, op->node, false);
+	told_done(op, status, body, len);
+}
+
 static void sync_handle(fuse_req_t req, struct fuse_file_info *fi, int datasync)
 {
 	struct fs_op *op =
-		fs_op_by_handle(req, fi, WIRE_OP_FSYNC, 0, told_done);
+		fs_op_by_handle(req, fi, WIRE_OP_FSYNC, 0, synced);
 
 	if (op)
 		FS_SEND(op, FSYNC, .handle = op->remote,

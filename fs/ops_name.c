@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -9,6 +10,7 @@
 #include "fs/convert.h"
 #include "fs/link.h"
 #include "fs/reopen.h"
+#include "fs/told.h"
 
 /* The start that all share: an op on @name in @parent and where that is. NULL:
  * the request has been answered. */
@@ -266,19 +268,54 @@ static void lower_links(struct fs_op *op)
 	fs_node_put(n, over);
 }
 
+static bool is_ascii(const char *name)
+{
+	while (*name > 0)
+		name++;
+	return *name == '\0';
+}
+
+/* Whether nothing has the old name any more: rename(2) leaves two names of one
+ * file alone, and some folders take "a" and "A" for one name. */
+static bool has_left(const struct fs_op *op, const struct wire_attr *moved)
+{
+	return !(op->flags & WIRE_RENAME_EXCHANGE) &&
+	       (S_ISDIR(moved->mode) || moved->nlink == 1) &&
+	       is_ascii(op->name) && is_ascii(op->name2) &&
+	       strcasecmp(op->name, op->name2) != 0;
+}
+
+/* The kernel asks for its ctime next. Nothing, where what became of the rename was
+ * looked for. */
+static void see_moved(struct fs_op *op, const uint8_t *body, size_t len)
+{
+	struct fs_nodes *n = &op->fs->nodes;
+	struct wire_reader r = wire_reader_over(body, len);
+	struct wire_rep_RENAME m;
+	struct fs_node *moved;
+
+	if (len == 0 || wire_dec_rep_RENAME(&r, &m) != 0 || m.attr.mode == 0)
+		return;
+	if (has_left(op, &m.attr))
+		fs_absent_told(op);
+	moved = fs_node_named(n, op->other, op->name2);
+	if (moved && fs_node_saw(n, moved, &m.attr, FS_NEVER))
+		fs_told_attr(op, moved, true);
+	fs_node_put(n, moved);
+}
+
 static void rename_done(struct fs_op *op, int status, const uint8_t *body,
 			size_t len)
 {
 	struct fs_nodes *n = &op->fs->nodes;
 
-	(void)body;
-	(void)len;
 	if (status) {
 		fs_op_error(op, status);
 	} else if (fs_op_claim(op)) {
 		lower_links(op);
 		fs_node_rename(n, op->node, op->name, op->other, op->name2,
 			       op->flags & WIRE_RENAME_EXCHANGE);
+		see_moved(op, body, len);
 		fuse_reply_err(op->req, 0);
 	} else {
 		/* given up: the kernel moved nothing, and a link may not be

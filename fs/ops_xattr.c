@@ -8,6 +8,7 @@
 #include <sys/xattr.h>
 
 #include "fs/convert.h"
+#include "fs/told.h"
 
 /* A link's target as the container has it. Not in user.*: the kernel allows
  * those for files and folders only, xattr(7). */
@@ -66,7 +67,14 @@ static struct fs_op *begin(fuse_req_t req, fuse_ino_t ino, enum wire_op what,
 static void setxattr_done(struct fs_op *op, int status, const uint8_t *body,
 			  size_t len)
 {
-	fs_node_xattr_set(&op->fs->nodes, op->node, op->flags);
+	struct fs_nodes *n = &op->fs->nodes;
+	struct wire_reader r = wire_reader_over(body, len);
+	struct wire_rep_SETXATTR m;
+
+	fs_node_xattr_set(n, op->node, op->flags);
+	if (!status && wire_dec_rep_SETXATTR(&r, &m) == 0 &&
+	    m.attr.mode != 0 && fs_node_saw(n, op->node, &m.attr, FS_NEVER))
+		fs_told_attr(op, op->node, false);
 	fs_op_finish_plain(op, status, body, len);
 }
 

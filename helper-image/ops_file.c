@@ -11,6 +11,7 @@
 
 #include "common/base/guard.h"
 #include "common/wire/limits.h"
+#include "helper-image/attr.h"
 #include "helper-image/dispatch.h"
 
 static int handle_of(struct helper_op *o, uint64_t id,
@@ -168,6 +169,7 @@ int helper_op_FLUSH(struct helper_op *o)
 int helper_op_FSYNC(struct helper_op *o)
 {
 	struct wire_req_FSYNC m;
+	struct wire_rep_FSYNC reply = { .attr.mode = 0 };
 	struct helper_handle *h;
 	int err = wire_dec_req_FSYNC(&o->body, &m);
 
@@ -178,8 +180,10 @@ int helper_op_FSYNC(struct helper_op *o)
 		return err;
 	if ((m.datasync ? fdatasync(h->fd) : fsync(h->fd)) != 0)
 		err = -errno;
+	else if (helper_attr_of(h->fd, "", &reply.attr) != 0)
+		reply.attr.mode = 0; /* it is written all the same */
 	put(o, h);
-	return err;
+	return err ? err : wire_enc_rep_FSYNC(&o->reply, &reply);
 }
 
 int helper_op_LSEEK(struct helper_op *o)

@@ -121,6 +121,7 @@ int helper_op_RMDIR(struct helper_op *o)
 int helper_op_RENAME(struct helper_op *o)
 {
 	struct wire_req_RENAME m;
+	struct wire_rep_RENAME reply = { .attr.mode = 0 };
 	struct helper_place from, to;
 	unsigned flags = 0;
 	int err = wire_dec_req_RENAME(&o->body, &m);
@@ -145,10 +146,13 @@ int helper_op_RENAME(struct helper_op *o)
 		    syscall(SYS_renameat2, from.parent.fd, from.parent.name,
 			    to.parent.fd, to.parent.name, flags) != 0)
 			err = -errno;
+		if (!err && helper_attr_of(to.parent.fd, to.parent.name,
+					   &reply.attr) != 0)
+			reply.attr.mode = 0; /* somebody took it away */
 		helper_place_done(o, &to);
 	}
 	helper_place_done(o, &from);
-	return err;
+	return err ? err : wire_enc_rep_RENAME(&o->reply, &reply);
 }
 
 int helper_op_LINK(struct helper_op *o)

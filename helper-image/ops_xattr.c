@@ -6,6 +6,7 @@
 
 #include "common/base/guard.h"
 #include "common/wire/limits.h"
+#include "helper-image/attr.h"
 #include "helper-image/dispatch.h"
 
 struct xattr_name {
@@ -26,6 +27,7 @@ static int name_of(struct wire_str s, struct xattr_name *ret)
 int helper_op_SETXATTR(struct helper_op *o)
 {
 	struct wire_req_SETXATTR m;
+	struct wire_rep_SETXATTR reply = { .attr.mode = 0 };
 	struct helper_object obj;
 	struct xattr_name name;
 	int flags = 0;
@@ -47,8 +49,10 @@ int helper_op_SETXATTR(struct helper_op *o)
 	if (setxattr(helper_fd_path(obj.fd).text, name.text, m.value.p,
 		     m.value.n, flags) != 0)
 		err = -errno;
+	else if (helper_attr_of(obj.fd, "", &reply.attr) != 0)
+		reply.attr.mode = 0; /* it is set all the same */
 	helper_object_done(o, &obj);
-	return err;
+	return err ? err : wire_enc_rep_SETXATTR(&o->reply, &reply);
 }
 
 int helper_op_GETXATTR(struct helper_op *o)

@@ -80,7 +80,8 @@
 #define WIRE_REQ_RENAME(F)                                                     \
 	F(u64, base) F(path, path) F(u64, new_base) F(path, new_path)          \
 	F(u32, flags)
-#define WIRE_REP_RENAME(F) WIRE_NO_FIELDS(F)
+/* the attributes of what has the new name; of no mode: not known */
+#define WIRE_REP_RENAME(F) F(attr, attr)
 #define WIRE_REQ_LINK(F)                                                       \
 	F(u64, base) F(path, path) F(u64, new_base) F(path, new_path)
 #define WIRE_REP_LINK(F) F(attr, attr)
@@ -89,7 +90,8 @@
 #define WIRE_REP_SYMLINK(F) F(attr, attr)
 #define WIRE_REQ_SETXATTR(F)                                                   \
 	F(u64, base) F(path, path) F(str, name) F(u32, mode) F(data, value)
-#define WIRE_REP_SETXATTR(F) WIRE_NO_FIELDS(F)
+/* the attributes afterwards; of no mode: not known */
+#define WIRE_REP_SETXATTR(F) F(attr, attr)
 /* size 0 asks how long: the reply's size, and no value */
 #define WIRE_REQ_GETXATTR(F)                                                   \
 	F(u64, base) F(path, path) F(str, name) F(u32, size)
@@ -115,7 +117,8 @@
 #define WIRE_REQ_FLUSH(F) F(u64, handle) F(u64, owner)
 #define WIRE_REP_FLUSH(F) WIRE_NO_FIELDS(F)
 #define WIRE_REQ_FSYNC(F) F(u64, handle) F(u8, datasync)
-#define WIRE_REP_FSYNC(F) WIRE_NO_FIELDS(F)
+/* the attributes afterwards; of no mode: not known */
+#define WIRE_REP_FSYNC(F) F(attr, attr)
 #define WIRE_REQ_RELEASE(F) F(u64, handle)
 #define WIRE_REP_RELEASE(F) WIRE_NO_FIELDS(F)
 /* cookie 0 is the start, else the cookie of the last entry that was taken;

@@ -66,6 +66,47 @@ def test_a_name_that_was_taken_away_is_not_asked_for(trace, files, root):
     takes(trace, job, {"LOOKUP": 1})
 
 
+def test_what_was_moved_away_is_not_asked_for(trace, files, root):
+    (root / "d").mkdir()
+    os.stat(files / "d")
+
+    def job():
+        (files / "d" / "f").touch()
+        os.rename(files / "d" / "f", files / "d" / "g")
+        assert not os.path.lexists(files / "d" / "f")
+        os.rename(files / "d" / "g", files / "h")
+        assert not os.path.lexists(files / "d" / "g")
+
+    # f, g and h before there is one
+    takes(trace, job, {"LOOKUP": 3})
+
+
+def test_two_names_of_one_file_stay(files, root):
+    """rename(2) of one to the other does nothing."""
+    (root / "f").touch()
+    os.link(files / "f", files / "g")
+    os.rename(files / "f", files / "g")
+    assert os.path.lexists(files / "f") and os.path.lexists(files / "g")
+
+
+def test_two_that_change_places_are_both_there(files, root):
+    (root / "f").write_text("f")
+    (root / "g").write_text("gg")
+    subprocess.run(["/usr/bin/python3", "-c", EXCHANGE, files / "f",
+                    files / "g"], check=True)
+    assert (files / "f").read_text() == "gg"
+    assert (files / "g").read_text() == "f"
+
+
+EXCHANGE = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+names = [os.fsencode(name) for name in sys.argv[1:]]
+assert libc.renameat2(-100, names[0], -100, names[1], 2) == 0, \
+    ctypes.get_errno()
+assert all(map(os.path.lexists, names))
+"""
+
 ADDED = {
     "file": lambda d: (d / "x").touch(),
     "folder": lambda d: os.mkdir(d / "x"),
@@ -251,6 +292,41 @@ def test_what_a_rename_takes_the_name_from_is_known(trace, files, root):
     takes(trace, job, {"LOOKUP": 2})
 
 
+def test_what_a_rename_made_of_a_file_is_known(trace, files, root):
+    def job():
+        (files / "f").touch()
+        os.rename(files / "f", files / "g")
+        assert os.stat(files / "g").st_ctime_ns == \
+            os.stat(root / "g").st_ctime_ns
+        os.unlink(files / "g")
+
+    takes(trace, job, {"GETATTR": 0})
+
+
+def test_what_was_written_and_is_safe_is_known(trace, files, root):
+    def job():
+        with open(files / "f", "wb", buffering=0) as f:
+            f.write(b"text")
+            os.fsync(f.fileno())
+            assert os.stat(files / "f").st_mtime_ns == \
+                os.stat(root / "f").st_mtime_ns
+            assert os.stat(files / "f").st_size == 4
+
+    takes(trace, job, {"GETATTR": 0})
+
+
+def test_what_an_extended_attribute_made_of_a_file_is_known(trace, files, root):
+    (root / "f").touch()
+    os.stat(files / "f")
+
+    def job():
+        os.setxattr(files / "f", "user.x", b"x")
+        assert os.stat(files / "f").st_ctime_ns == \
+            os.stat(root / "f").st_ctime_ns
+
+    takes(trace, job, {"GETATTR": 0})
+
+
 def test_whether_a_file_may_be_written_is_asked_once(trace, files, root):
     (root / "f").touch()
     os.stat(files / "f")
@@ -306,3 +382,51 @@ def test_a_capability_is_seen_at_once(files, root):
         f.write(b"x")
         os.setxattr(files / "f", "security.capability", capability)
         assert os.getxattr(files / "f", "security.capability") == capability
+
+
+# ---- editors --------------------------------------------------------------------------
+
+VIM = ["vim", "-es", "-u", "NONE", "-i", "NONE", "-N"]
+REPLACE = """
+import os, sys
+name, part = sys.argv[1], sys.argv[1] + ".part"
+mode = os.stat(name).st_mode & 0o777
+with open(part, "x") as f:
+    f.write("new text")
+    f.flush()
+    os.fsync(f.fileno())
+os.chmod(part, mode)
+os.rename(part, name)
+assert os.stat(name).st_size == 8
+"""
+# what each can't do without: docs/performance.md
+SAVES = {
+    "vim": ([*VIM, "+set backupskip=", "+normal Ax", "+wq"], 28),
+    "vim, backupcopy=yes": ([*VIM, "+set backupskip= backupcopy=yes",
+                             "+normal Ax", "+wq"], 27),
+    "vim, no swap file": ([*VIM, "-n", "+set backupskip=", "+normal Ax",
+                           "+wq"], 16),
+    "vim, in place": ([*VIM, "+set nowritebackup", "+normal Ax", "+wq"], 23),
+    "vim, in place, no swap file": ([*VIM, "-n", "+set nowritebackup",
+                                     "+normal Ax", "+wq"], 9),
+    "sed -i": (["sed", "-i", "s/a/b/"], 9),
+    "a new file in its place": (["/usr/bin/python3", "-S", "-c", REPLACE], 7),
+    "append": (["sh", "-c", "echo x >>\"$1\"", "sh"], 3),
+}
+
+
+@pytest.mark.parametrize("how", SAVES)
+def test_a_save_waits_no_more_often(trace, files, root, how):
+    argv, most = SAVES[how]
+    (root / "d").mkdir()
+    names = iter(range(1000))
+    os.stat(files / "d")
+
+    def save():
+        name = str(next(names))
+        (root / "d" / name).write_text("a line\n" * 100)
+        subprocess.run([*argv, name], cwd=files / "d", check=True)
+        assert (root / "d" / name).read_text() != "a line\n" * 100
+
+    until(lambda: sum(kind["trips"] for kind in trace(save).values()) <= most,
+          60)
