@@ -38,7 +38,7 @@ static uint64_t hash_of(const struct folder_key *key, const char *name)
 	return podfs_hash(text, sizeof(*key) + len);
 }
 
-static void add_locked(struct fs_node *folder)
+void fs_absent_doubt_locked(struct fs_node *folder)
 {
 	struct fs_absents *a = &folder->tree->absents;
 	struct folder_key key;
@@ -56,7 +56,7 @@ void fs_absent_adding(struct fs_op *op)
 	struct fs_nodes *n = &op->fs->nodes;
 
 	pthread_mutex_lock(&n->lock);
-	add_locked(op->other ? op->other : op->node);
+	fs_absent_doubt_locked(op->other ? op->other : op->node);
 	pthread_mutex_unlock(&n->lock);
 }
 

@@ -43,6 +43,8 @@ struct fs_absents {
 
 /* @op may add a name to op->node, of two places to op->other: before and after. */
 void fs_absent_adding(struct fs_op *op);
+/* The same, where the container added it. Under the lock. */
+void fs_absent_doubt_locked(struct fs_node *folder);
 /* @op, which asks for op->name in op->node or takes it away, is about to be
  * sent. */
 void fs_absent_begin(struct fs_op *op);

@@ -29,6 +29,7 @@ void fs_known_drop_locked(struct fs_node *node)
 	node->self_known = false;
 	node->allowed = 0;
 	node->told.pid = 0;
+	node->told.forgotten++;
 }
 
 void fs_known_saw_locked(struct fs_nodes *n, const struct fs_node *parent,

@@ -58,6 +58,7 @@ struct fs_told {
 	int64_t at;    /* ms; it was asked for */
 	int64_t until; /* ms */
 	bool name;     /* what its one name means, too */
+	unsigned forgotten; /* so often it was */
 };
 
 struct fs_node {

@@ -408,6 +408,7 @@ static void read_folder(fuse_req_t req, size_t size, off_t off,
 	pthread_mutex_unlock(&l->lock);
 	/* the kernel reads a folder's handle in one thread at a time, so the
 	 * buffer stays while it is sent from */
+	fs_told_gave(&fs->nodes, h->node);
 	if (here)
 		send_entries(req, h, &r, size, off, plus);
 	else if (endless)

@@ -42,6 +42,7 @@ void fs_told_attr(struct fs_op *op, struct fs_node *node, bool name)
 			.at = op->when.at,
 			.until = counts_until(op->fs, op->when.at),
 			.name = name && (S_ISDIR(a->mode) || a->nlink == 1),
+			.forgotten = node->told.forgotten,
 		};
 	pthread_mutex_unlock(&n->lock);
 }
@@ -141,6 +142,7 @@ static void keep(struct fs_op *op, const struct wire_attr *attr,
 		.pid = op->pid,
 		.epoch = podfs_session_epoch(op->session),
 		.writes = op->writes,
+		.forgotten = op->node->told.forgotten,
 		.attr = *attr,
 		.when = when,
 		.until = counts_until(op->fs, when.at),
@@ -188,6 +190,7 @@ static bool content_locked(const struct fs_op *op, bool folder,
 
 	if (!c->data || c->node != node->id || c->pid != op->pid ||
 	    fs_now_ms() >= c->until ||
+	    c->forgotten != node->told.forgotten ||
 	    c->writes != (folder ? changes : atomic_load(&node->writes)))
 		return false;
 	*ret = (struct fs_ahead_item){

@@ -25,7 +25,7 @@ void fs_told_opened(struct fs_op *op, const struct wire_rep_OPEN *m);
 void fs_told_ahead(struct fs_op *op, const struct fs_ahead_item *item);
 /* The helper is reading @node, for somebody here: its atime is another. */
 void fs_told_read(struct fs_nodes *n, struct fs_node *node);
-/* The kernel has its content by now. */
+/* The kernel is given its content. */
 void fs_told_gave(struct fs_nodes *n, const struct fs_node *node);
 
 /* Answer the request and return true; false: it must be asked for. */

@@ -26,6 +26,7 @@ struct fs_told_content { /* nodes->lock */
 	int pid;
 	uint32_t epoch;
 	unsigned writes; /* the node's, of a folder tree->changes, then */
+	unsigned forgotten; /* node->told.forgotten, too */
 	struct wire_attr attr;
 	struct fs_moment when; /* it was asked for */
 	int64_t until;	       /* ms */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 
+#include "fs/absent.h"
 #include "fs/clock.h"
 #include "fs/fs_internal.h"
 #include "fs/known.h"
@@ -202,6 +203,9 @@ static void apply_locked(struct fs_nodes *n, struct fs_watch *w, uint32_t kind,
 		folder->self_known = false;
 	if (kind & IN_DELETE_SELF)
 		folder->removed = true;
+	folder->told.pid = 0;
+	folder->told.forgotten++;
+	fs_absent_doubt_locked(folder);
 	if (child) {
 		fs_known_drop_locked(child);
 		child->seen = false;

@@ -236,6 +236,13 @@ def test_a_folder_that_was_opened_shows_what_was_done(files, root):
         assert {e.name: e.stat().st_size for e in entries} == {"f": 6, "g": 0}
 
 
+def test_a_folder_that_was_read_is_asked_for(files, root):
+    (root / "d").mkdir()
+    for i in range(5):
+        assert len(os.listdir(files / "d")) == i
+        (root / "d" / str(i)).touch()
+
+
 def test_who_has_not_opened_it_asks(files, root):
     (root / "f").write_text("first")
     opened(files / "f")
