@@ -56,7 +56,7 @@ void fs_absent_adding(struct fs_op *op)
 	struct fs_nodes *n = &op->fs->nodes;
 
 	pthread_mutex_lock(&n->lock);
-	fs_absent_doubt_locked(op->other ? op->other : op->node);
+	fs_absent_doubt_locked(op->name2[0] ? op->other : op->node);
 	pthread_mutex_unlock(&n->lock);
 }
 
@@ -77,7 +77,7 @@ static bool own_locked(const struct fs_op *op)
 {
 	struct folder_key key, other;
 
-	return op->other && key_locked(op->node, &key) &&
+	return op->name2[0] && key_locked(op->node, &key) &&
 	       key_locked(op->other, &other) &&
 	       added_locked(op->node, &key) == added_locked(op->other, &other);
 }

@@ -41,7 +41,7 @@ struct fs_absents {
 	unsigned added[FS_ABSENT_FOLDERS];
 };
 
-/* @op may add a name to op->node, of two places to op->other: before and after. */
+/* @op may add a name to op->node, of two names to op->other: before and after. */
 void fs_absent_adding(struct fs_op *op);
 /* The same, where the container added it. Under the lock. */
 void fs_absent_doubt_locked(struct fs_node *folder);

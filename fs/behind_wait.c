@@ -6,6 +6,7 @@
 #include "common/base/guard.h"
 #include "fs/op.h"
 #include "fs/reopen.h"
+#include "fs/tree.h"
 
 bool fs_behind_owes(struct fs_behind *b, const struct fs_node *node)
 {
@@ -63,6 +64,7 @@ static void go_on(struct fs_behind_wait *w)
 	}
 	if (park(op, op->other))
 		return;
+	op->changes_before = atomic_load(&op->node->tree->changes);
 	if (op->unsent)
 		end(op, 0);
 	else if (op->takes_name)

@@ -64,7 +64,7 @@ struct fs_op {
 	struct fs_made made; /* of where its name is, before */
 	bool asks; /* for a name: absent.h */
 	unsigned added;
-	unsigned changes_before; /* the tree's, when it was ready */
+	unsigned changes_before; /* the tree's, when it was ready to leave */
 	struct fs_handle *held; /* a reference, dropped before the answer */
 	struct fs_behind_wait behind;
 	struct fs_behind_write owed; /* where it is answered before it ends */

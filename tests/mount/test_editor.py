@@ -412,7 +412,7 @@ SAVES = {
     "vim, backupcopy=yes": ([*VIM, "+set backupskip= backupcopy=yes",
                              "+normal Ax", "+wq"], 27),
     "vim, no swap file": ([*VIM, "-n", "+set backupskip=", "+normal Ax",
-                           "+wq"], 16),
+                           "+wq"], 17),
     "vim, in place": ([*VIM, "+set nowritebackup", "+normal Ax", "+wq"], 23),
     "vim, in place, no swap file": ([*VIM, "-n", "+set nowritebackup",
                                      "+normal Ax", "+wq"], 9),
