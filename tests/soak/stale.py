@@ -125,7 +125,8 @@ class Remade(Slot):
             # it is there before this is noted
             self.states.append((self.done[-1], ""))
             self.done.append(now())
-            self.to(text, lambda: f.write(text.encode()))
+            # through the mount it is in the container with close(2)
+            self.to(text, lambda: (f.write(text.encode()), f.close()))
 
 
 class Mapped(Slot):
