@@ -209,6 +209,9 @@ bool podfs_session_acts_as(struct podfs_session *s, uint32_t uid,
  * older epoch are dead (-ESTALE). 0 before the first HELLO. Any thread. */
 uint32_t podfs_session_epoch(struct podfs_session *s);
 
+/* Whether a SCAN may go on where one that runs ends. Any thread. */
+bool podfs_session_follows(struct podfs_session *s);
+
 /* When the helper was heard of last (CLOCK_MONOTONIC, ms): it is asked to say
  * something every few seconds. Any thread. */
 int64_t podfs_session_heard(struct podfs_session *s);

@@ -103,6 +103,11 @@ int64_t podfs_session_heard(struct podfs_session *s)
 	return atomic_load(&s->last_received);
 }
 
+bool podfs_session_follows(struct podfs_session *s)
+{
+	return atomic_load(&s->follows);
+}
+
 uint32_t podfs_session_epoch(struct podfs_session *s)
 {
 	return atomic_load(&s->epoch);
@@ -241,7 +246,6 @@ static uint32_t timeout_ms(const struct podfs_session_config *c,
 	case WIRE_OP_FALLOCATE:
 	case WIRE_OP_COPY_FILE_RANGE:
 	case WIRE_OP_SCAN:
-	case WIRE_OP_READ_STREAM:
 		own = c->data_timeout_ms;
 		break;
 	case WIRE_OP_FLUSH:

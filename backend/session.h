@@ -44,6 +44,7 @@ struct podfs_session {
 	atomic_uint refs;
 	atomic_uint epoch;
 	atomic_bool makes; /* MAKE was agreed on */
+	atomic_bool follows; /* FOLLOW was */
 
 	/* the I/O thread only */
 	struct podfs_rpc rpc;

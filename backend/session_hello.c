@@ -80,6 +80,7 @@ static void ready(struct podfs_session *s, const struct wire_rep_HELLO *m)
 	s->rpc.packs = m->features & WIRE_FEATURE_LZ4;
 	s->rpc.orders = m->features & WIRE_FEATURE_MAKE;
 	atomic_store(&s->makes, s->rpc.orders);
+	atomic_store(&s->follows, (m->features & WIRE_FEATURE_FOLLOW) != 0);
 	podfs_session_set_state(s, PODFS_SESSION_READY);
 	s->ping_due = false;
 	podfs_timer_set(s->config->loop, &s->watchdog,
@@ -144,6 +145,7 @@ void podfs_session_hello(struct podfs_session *s)
 		.version_max = WIRE_VERSION_MAX,
 		.features = WIRE_FEATURE_RESUME | WIRE_FEATURE_SCAN |
 			    WIRE_FEATURE_LZ4 | WIRE_FEATURE_MAKE |
+			    WIRE_FEATURE_FOLLOW |
 			    (podfs_places_use(s) ? WIRE_FEATURE_WATCH : 0u),
 		.session_hi = s->id_hi,
 		.session_lo = lo,

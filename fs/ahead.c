@@ -98,9 +98,9 @@ static struct fs_ahead_scan **place_locked(struct fs_ahead *a, int pid,
 				return NULL; /* it left this out */
 			if (!s->content)
 				lesser = at;
-			else if (!s->under_way)
+			else if (!fs_ahead_scan_under_way(s))
 				past = older(past, at);
-		} else if (!s->under_way) {
+		} else if (!fs_ahead_scan_under_way(s)) {
 			other = older(other, at);
 		}
 	}
@@ -118,8 +118,8 @@ static struct fs_ahead_scan *start_locked(struct fs_ahead *a, struct fs_op *op,
 	struct fs_ahead_scan *old = at ? *at : NULL;
 	struct fs_ahead_scan *s;
 
-	if (!at ||
-	    (old && old->under_way && now - a->given_up_at < GIVEN_UP_MS))
+	if (!at || (old && fs_ahead_scan_under_way(old) &&
+		    now - a->given_up_at < GIVEN_UP_MS))
 		return NULL;
 	/* of the files in one folder some may come later that are before */
 	s = fs_ahead_scan_new(op, root, folder ? path : fs_ahead_parent_of(path),
@@ -130,8 +130,8 @@ static struct fs_ahead_scan *start_locked(struct fs_ahead *a, struct fs_op *op,
 	*at = s;
 	if (old)
 		*ret_left = podfs_steal_ptr(&old->waiting);
-	if (old && old->under_way) {
-		old->replaced = true;
+	if (old && fs_ahead_scan_under_way(old)) {
+		old->given_up = true;
 		a->given_up_at = now;
 	} else {
 		fs_ahead_scan_free(old);
@@ -193,7 +193,8 @@ static struct fs_ahead_scan *bringing_locked(const struct fs_ahead *a, int pid,
 
 		/* for who doesn't walk it may be stuck on a dead disk */
 		if (s && s->pid == pid &&
-		    (!s->under_way || folder || size <= s->file_max) &&
+		    (!fs_ahead_scan_under_way(s) || folder ||
+		     size <= s->coming->file_max) &&
 		    fs_ahead_scan_brings(s, path, folder) &&
 		    (!found || fs_ahead_scan_is_behind(found, s)))
 			found = s;
@@ -245,6 +246,7 @@ bool fs_ahead_find(struct fs_op *op, struct wire_str path,
 {
 	struct fs_ahead *a = &op->node->tree->ahead;
 	struct fs_ahead_scan *s, *send = NULL;
+	struct fs_ahead_piece *piece = NULL;
 	struct fs_op *left = NULL;
 	struct fs_ahead_item item;
 	int64_t now = fs_now_ms();
@@ -264,8 +266,8 @@ bool fs_ahead_find(struct fs_op *op, struct wire_str path,
 					    op->walker, now);
 			send = used_locked(a, s, now);
 		}
-	} else if (s && (quiet || s->under_way)) {
-		if (!s->under_way)
+	} else if (s && (quiet || fs_ahead_scan_under_way(s))) {
+		if (!fs_ahead_scan_under_way(s))
 			send = s;
 		fs_ahead_see_locked(a, fs_ahead_parent_of(path), op->walker,
 				    now);
@@ -278,11 +280,10 @@ bool fs_ahead_find(struct fs_op *op, struct wire_str path,
 		taken = send && wait_locked(send, op, path, wish, now);
 	}
 	if (send)
-		fs_ahead_scan_next(send, taken, now);
+		piece = fs_ahead_scan_next(send, taken, now);
 	pthread_mutex_unlock(&a->lock);
 	submit_all(left);
-	if (send)
-		fs_ahead_scan_send(send);
+	fs_ahead_piece_send(piece);
 	if (there) {
 		taken = fs_found_ahead(op, &item);
 		free(item.data);
@@ -324,10 +325,13 @@ static void end_locked(struct fs_ahead *a, struct wire_str path)
 	for (unsigned i = 0; i < FS_AHEAD_SCANS; i++) {
 		struct fs_ahead_scan **at = &a->scans[i];
 
-		if (*at && fs_ahead_scan_is_over(*at, path)) {
+		if (!*at || !fs_ahead_scan_is_over(*at, path))
+			continue;
+		if (fs_ahead_scan_under_way(*at))
+			(*at)->given_up = true; /* a piece that brings nothing */
+		else
 			fs_ahead_scan_free(*at);
-			*at = NULL;
-		}
+		*at = NULL;
 	}
 }
 
@@ -337,6 +341,7 @@ bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
 	struct fs_ahead *a = &op->node->tree->ahead;
 	struct fs_ahead_item *item;
 	struct fs_ahead_scan *s, *send = NULL;
+	struct fs_ahead_piece *piece = NULL;
 	struct fs_op *left = NULL;
 	int64_t now = fs_now_ms();
 	bool walks, listed = false, taken = false;
@@ -365,7 +370,7 @@ bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
 	if (item && s) {
 		send = used_locked(a, s, now);
 	} else if (!item && walks && size <= max && now >= a->off_until) {
-		if (!s || !s->under_way)
+		if (!s || !fs_ahead_scan_under_way(s))
 			send = s ? s :
 				   start_locked(a, op, path, root, folder, now,
 						&left);
@@ -378,11 +383,10 @@ bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
 		if (a->scans[i] && a->scans[i]->pid == op->walker)
 			a->scans[i]->file_max_next = max;
 	if (send)
-		fs_ahead_scan_next(send, taken, now);
+		piece = fs_ahead_scan_next(send, taken, now);
 	pthread_mutex_unlock(&a->lock);
 	submit_all(left);
-	if (send)
-		fs_ahead_scan_send(send);
+	fs_ahead_piece_send(piece);
 	if (item && !taken)
 		taken = fs_opened_ahead(op, item);
 	fs_ahead_item_free(item);

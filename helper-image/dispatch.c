@@ -133,8 +133,8 @@ int helper_dispatch(struct helper_request *r, uint8_t *frame)
 	helper_user_enter(&r->session->user);
 	err = helper_session_cancelled(r) ? -EINTR : run(&o, r->header.op);
 	helper_user_leave(&r->session->user);
-	if (err == HELPER_AGAIN)
-		return HELPER_AGAIN;
+	if (err == HELPER_AGAIN || err == HELPER_LATER)
+		return err;
 	if (!err)
 		err = wire_writer_done(&o.reply, &len);
 	if (err == -EBADMSG)

@@ -12,8 +12,10 @@
 #include "common/wire/msg.h"
 #include "helper-image/session.h"
 
-/* A handler's verdict besides 0 and -errno: run it again in a while. */
+/* A handler's verdicts besides 0 and -errno: run it again in a while; when the
+ * request that it follows has ended (follow.h). */
 #define HELPER_AGAIN 1
+#define HELPER_LATER 2
 
 struct helper_op {
 	struct helper_request *request;
@@ -25,7 +27,7 @@ struct helper_op {
 	bool changes; /* WIRE_F_W */
 };
 
-/* 0: answered and freed. HELPER_AGAIN: @r is the caller's again. */
+/* 0: answered and freed. HELPER_AGAIN, HELPER_LATER: @r is the caller's again. */
 int helper_dispatch(struct helper_request *r, uint8_t *frame);
 
 /* Sends what @o->reply holds as one frame of several and empties it. */

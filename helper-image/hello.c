@@ -15,7 +15,7 @@
 
 #define FEATURES                                                               \
 	(WIRE_FEATURE_RESUME | WIRE_FEATURE_SCAN | WIRE_FEATURE_WATCH |        \
-	 WIRE_FEATURE_LZ4 | WIRE_FEATURE_MAKE)
+	 WIRE_FEATURE_LZ4 | WIRE_FEATURE_MAKE | WIRE_FEATURE_FOLLOW)
 
 static bool same(struct wire_str got, const char *want)
 {

@@ -1,6 +1,7 @@
 /*
  * SCAN: a folder and all below it in one exchange, in the order of
- * wire_walk_cmp(). Stateless: the next request says how far the last one came.
+ * wire_walk_cmp(). The next request says how far the last one came, or which one
+ * it follows.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -45,8 +46,10 @@ struct names {
 
 struct scan {
 	struct helper_op *o;
-	uint8_t resume; /* enum wire_resume */
+	uint8_t resume; /* enum wire_resume; never FOLLOW */
 	struct wire_str after;
+	char followed[WIRE_PATH_MAX]; /* after, where that is another's end */
+	bool all; /* that left nothing */
 	uint32_t inline_max;
 	uint32_t left; /* bytes that may still be sent */
 	bool full;     /* they are used up, or the client gave up */
@@ -332,10 +335,29 @@ static int run(struct scan *s, struct wire_str path, int base)
 	err = open_top(s, path, base, &fd);
 	if (err)
 		return err;
-	walk(s, fd, 0);
+	if (s->all)
+		close(fd);
+	else
+		walk(s, fd, 0);
 	stop.path = (struct wire_str){ .p = s->done, .n = s->done_len };
 	stop.end = !s->full;
+	if (!helper_session_cancelled(s->o->request))
+		helper_follow_ended(s->o->request, stop.path, stop.end);
 	return wire_enc_rep_SCAN(&s->o->reply, &stop);
+}
+
+/* Begins where the SCAN @id ended. One that sent nothing ended where it began. */
+static int follow(struct scan *s, uint64_t id)
+{
+	int err = helper_follow(s->o->request, id, s->followed, &s->done_len,
+				&s->all);
+
+	if (err)
+		return err;
+	memcpy(s->done, s->followed, s->done_len);
+	s->resume = WIRE_RESUME_BEHIND;
+	s->after = (struct wire_str){ .p = s->followed, .n = s->done_len };
+	return 0;
 }
 
 int helper_op_SCAN(struct helper_op *o)
@@ -356,6 +378,14 @@ int helper_op_SCAN(struct helper_op *o)
 	s->after = m.after;
 	s->inline_max = m.inline_max < INLINE_MAX ? m.inline_max : INLINE_MAX;
 	s->left = m.budget < BUDGET_MAX ? m.budget : BUDGET_MAX;
+	if (m.resume == WIRE_RESUME_FOLLOW) {
+		err = follow(s, m.base);
+		m.base = WIRE_BASE_ROOT;
+	}
+	if (err) {
+		free(s);
+		return err;
+	}
 	running = m.budget > 1 ? &scans : &single;
 	max = m.budget > 1 ? SCANS_MAX : SINGLE_MAX;
 	if (__atomic_add_fetch(running, 1, __ATOMIC_RELAXED) > max)

@@ -146,6 +146,24 @@ static struct helper_request *next_request(struct order *mine)
 	return r;
 }
 
+void helper_pool_push(struct helper_request *r)
+{
+	pthread_mutex_lock(&lock);
+	append_locked(r);
+	pthread_cond_signal(&wake);
+	pthread_mutex_unlock(&lock);
+}
+
+static void delay(struct helper_request *r)
+{
+	pthread_mutex_lock(&lock);
+	r->retry_at = helper_now_ms() + RETRY_MS;
+	r->next = delayed;
+	delayed = r;
+	pthread_cond_signal(&wake);
+	pthread_mutex_unlock(&lock);
+}
+
 struct worker {
 	struct order *mine;
 	uint8_t frame[WIRE_FRAME_MAX];
@@ -158,26 +176,16 @@ static void *work(void *arg)
 
 	for (;;) {
 		struct helper_request *r = next_request(w->mine);
+		int verdict;
 
 		r->room = w->room;
-		if (helper_dispatch(r, w->frame) == HELPER_AGAIN) {
-			pthread_mutex_lock(&lock);
-			r->retry_at = helper_now_ms() + RETRY_MS;
-			r->next = delayed;
-			delayed = r;
-			pthread_cond_signal(&wake);
-			pthread_mutex_unlock(&lock);
-		}
+		verdict = helper_dispatch(r, w->frame);
+		if (verdict == HELPER_AGAIN)
+			delay(r);
+		else if (verdict == HELPER_LATER && !helper_follow_wait(r))
+			helper_pool_push(r);
 	}
 	return NULL;
-}
-
-void helper_pool_push(struct helper_request *r)
-{
-	pthread_mutex_lock(&lock);
-	append_locked(r);
-	pthread_cond_signal(&wake);
-	pthread_mutex_unlock(&lock);
 }
 
 int helper_pool_start(void)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/wire/op.h"
+#include "helper-image/pool.h"
 #include "helper-image/session.h"
 #include "helper-image/stream.h"
 
@@ -253,6 +254,7 @@ void helper_session_reply(struct helper_request *r, uint8_t *frame, size_t len,
 void helper_session_finish(struct helper_request *r)
 {
 	struct helper_session *s = r->session;
+	struct helper_request *woken;
 	struct helper_request **q;
 
 	pthread_mutex_lock(&s->lock);
@@ -260,7 +262,14 @@ void helper_session_finish(struct helper_request *r)
 		;
 	if (*q)
 		*q = r->running;
+	woken = helper_follow_woken_locked(s->running, r->header.id);
 	pthread_mutex_unlock(&s->lock);
 	helper_request_free(r);
+	while (woken) {
+		struct helper_request *next = woken->next;
+
+		helper_pool_push(woken);
+		woken = next;
+	}
 	helper_session_put(s);
 }

@@ -67,6 +67,7 @@ static void session_free(struct helper_session *s)
 		free(r);
 		r = next;
 	}
+	helper_ends_done(&s->ends);
 	helper_locks_done(&s->locks);
 	helper_watches_reset(&s->watches, -1);
 	pthread_mutex_destroy(&s->watches.lock);

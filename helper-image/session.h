@@ -15,6 +15,7 @@
 
 #include "common/wire/frame.h"
 #include "common/wire/pack.h"
+#include "helper-image/follow.h"
 #include "helper-image/handle.h"
 #include "helper-image/lock.h"
 #include "helper-image/root.h"
@@ -40,6 +41,8 @@ struct helper_request {
 	int64_t retry_at;   /* ms */
 	bool cancelled;	  /* session->lock */
 	bool whole;	  /* has room for any body */
+	uint64_t follows; /* a SCAN: it begins where that of this id ends ... */
+	bool waits;	  /* ... for which it waits; session->lock */
 	uint64_t takeover; /* the session's when it came */
 	uint8_t *room; /* WIRE_FRAME_MAX bytes of who runs it, where replies are
 			* packed; NULL: they aren't */
@@ -66,6 +69,7 @@ struct helper_session {
 					  * be changed */
 	uint64_t takeovers;		 /* how many streams it has had */
 	struct helper_request *running;
+	struct helper_ends ends;	 /* of SCANs */
 	struct helper_reply *replies;	 /* oldest first */
 	size_t reply_bytes;
 	int64_t idle_since;		 /* ms; while stream is NULL */

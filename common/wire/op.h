@@ -34,7 +34,6 @@
 	X(HELLO,           1,  WIRE_F_I,                        1)             \
 	X(PING,            2,  WIRE_F_I,                        1)             \
 	X(CANCEL,          3,  WIRE_F_I | WIRE_F_O,             1)             \
-	X(CREDIT,          4,  WIRE_F_I | WIRE_F_O,             1)             \
 	X(BYE,             5,  WIRE_F_I,                        1)             \
 	/* names and attributes */                                             \
 	X(LOOKUP,          16, WIRE_F_I,                        1)             \
@@ -75,7 +74,6 @@
 	/* bulk work and pushed events */                                      \
 	X(COMPOUND,        80, WIRE_F_W | WIRE_F_M | WIRE_F_F,  1)             \
 	X(SCAN,            81, WIRE_F_I | WIRE_F_M | WIRE_F_F,  1)             \
-	X(READ_STREAM,     82, WIRE_F_I | WIRE_F_M | WIRE_F_H | WIRE_F_F, 1)   \
 	X(WATCH,           83, WIRE_F_I | WIRE_F_O | WIRE_F_F,  1)             \
 	X(UNWATCH,         84, WIRE_F_I | WIRE_F_O | WIRE_F_F,  1)             \
 	X(EVENT,           85, WIRE_F_I | WIRE_F_O | WIRE_F_F,  1)
@@ -100,7 +98,7 @@ enum wire_feature {
 	WIRE_FEATURE_RESUME = 1u << 0,	 /* a new stream may take up a session */
 	WIRE_FEATURE_COMPOUND = 1u << 1,
 	WIRE_FEATURE_SCAN = 1u << 2,
-	WIRE_FEATURE_STREAM = 1u << 3,	 /* READ_STREAM and CREDIT */
+	WIRE_FEATURE_FOLLOW = 1u << 3,	 /* WIRE_RESUME_FOLLOW */
 	WIRE_FEATURE_WATCH = 1u << 4,	 /* WIRE_ATTR_WATCHED, WATCH, UNWATCH, EVENT */
 	WIRE_FEATURE_LZ4 = 1u << 5,	 /* WIRE_FLAG_LZ4 in either direction */
 	WIRE_FEATURE_MAKE = 1u << 6,	 /* RESERVE, NAME, WIRE_FLAG_ORDERED */

@@ -42,8 +42,6 @@
 #define WIRE_REP_PING(F) F(u64, stamp)
 #define WIRE_REQ_CANCEL(F) F(u64, id)
 #define WIRE_REP_CANCEL(F) WIRE_NO_FIELDS(F)
-#define WIRE_REQ_CREDIT(F) F(u64, id) F(u32, bytes)
-#define WIRE_REP_CREDIT(F) WIRE_NO_FIELDS(F)
 #define WIRE_REQ_BYE(F) F(u8, forget)
 #define WIRE_REP_BYE(F) WIRE_NO_FIELDS(F)
 
@@ -165,9 +163,6 @@
 	F(u32, inline_max) F(u32, budget)
 #define WIRE_REP_SCAN(F)                                                       \
 	F(u8, kind) F(path, path) F(attr, attr) F(u8, end) F(data, data)
-#define WIRE_REQ_READ_STREAM(F)                                                \
-	F(u64, handle) F(u64, offset) F(u64, length) F(u32, credit)
-#define WIRE_REP_READ_STREAM(F) F(u64, offset) F(data, data)
 /* whether folders are, from now on */
 #define WIRE_REQ_WATCH(F) F(u8, on)
 #define WIRE_REP_WATCH(F) WIRE_NO_FIELDS(F)

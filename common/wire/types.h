@@ -130,6 +130,7 @@ enum wire_resume { /* where a SCAN begins */
 	WIRE_RESUME_NOT = 0,
 	WIRE_RESUME_BEHIND = 1, /* @after */
 	WIRE_RESUME_AT = 2,
+	WIRE_RESUME_FOLLOW = 3, /* behind the end of the SCAN whose id is @base */
 };
 
 enum wire_scan { /* what a frame of SCAN's reply holds */

@@ -95,6 +95,55 @@ def test_it_goes_on_where_it_stopped(helper, tree, budget):
     assert budget or rounds >= len(WALK)
 
 
+def follow(helper, ident, budget=MANY, path=""):
+    return helper.send("SCAN", base=ident, path=path, resume=3, after="",
+                       inline_max=100, budget=budget)
+
+
+def status(helper, ident):
+    """With which its reply ends."""
+    while True:
+        _, flags, got, code, _ = helper.frame()
+        assert got == ident
+        if not flags & wire.MORE:
+            return code
+
+
+def test_one_follows_another(helper, tree):
+    """All were sent before the first has ended; nothing is missing between them,
+    nor told twice."""
+    for budget in 0, 300, 1000:
+        idents = [helper.send("SCAN", path="", resume=0, after="",
+                              inline_max=100, budget=budget)]
+        for _ in range(len(WALK)):
+            idents.append(follow(helper, idents[-1], budget))
+        paths, ended = [], []
+        while len(ended) < len(idents):
+            _, flags, ident, status, body = helper.frame()
+            m = wire.decode("REP", "SCAN", body)
+            assert status == 0 and ident == idents[len(ended)]
+            if flags & wire.MORE:
+                paths.append((m["kind"], m["path"].decode()))
+            else:
+                ended.append(m["end"])
+        assert paths == [(kind, path) for kind, path, _ in WALK]
+        assert ended[-1] == 1
+
+
+@pytest.mark.parametrize("which, code", [
+    ("itself", errno.EINVAL), ("unknown", errno.ESTALE),
+    ("failed", errno.ESTALE), ("long ago", errno.ESTALE)])
+def test_one_that_can_not_be_followed(helper, tree, which, code):
+    first = helper.send("SCAN", path="none" if which == "failed" else "",
+                        resume=0, after="", inline_max=0, budget=MANY)
+    assert status(helper, first) == (errno.ENOENT if which == "failed" else 0)
+    if which == "long ago":
+        for _ in range(20):
+            scan(helper)
+    ident = {"itself": 1 << 40, "unknown": 0}.get(which, first)
+    assert status(helper, follow(helper, ident)) == code
+
+
 def test_behind_a_place_that_is_gone(helper, tree):
     found, _, _ = scan(helper, after="a/nothing/here", inline_max=100)
     assert found == WALK[5:]

@@ -3,9 +3,13 @@ through two trees in step, by several threads."""
 
 import concurrent.futures
 import os
+import shlex
 import shutil
+import sys
+from pathlib import Path
 
-from test_ahead import listed, output, patient, read, trips  # noqa: F401
+from pipe_mount import HELPER, mounted
+from test_ahead import listed, output, patient, read, trips, walk  # noqa: F401
 
 
 def test_files_by_a_list(patient):  # noqa: F811
@@ -15,6 +19,33 @@ def test_files_by_a_list(patient):  # noqa: F811
     n, got = trips(patient, lambda: [read(patient.files / p) for p in paths])
     assert got == [read(patient.root / p) for p in paths]
     assert n <= 120  # of 600
+
+
+def scans(mount):
+    return next((k for k in mount.session()["trace"] if k["kind"] == "SCAN"),
+                {"trips": 0, "calls": 0})
+
+
+def test_nobody_waits_between_two_pieces(tmp_path):
+    """However much faster than the link a program is: the helper was told to go
+    on before it came to the end."""
+    relay = shlex.join([sys.executable,
+                        str(Path(__file__).with_name("trickle.py")),
+                        "65536", "0.01"])
+    with mounted(tmp_path, "--attr-timeout", "60",
+                 helper=f"{relay} {HELPER} serve --inline --root "
+                        f"{tmp_path}/root") as mount:
+        for i in range(400):
+            path = mount.root / "tree" / f"d{i // 20:02}" / f"f{i % 20:02}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(os.urandom(30_000))
+        os.listdir(mount.files)
+        before = scans(mount)
+        walk(mount.files / "tree", read)
+        after = scans(mount)
+        assert after["calls"] - before["calls"] >= 6  # of 12 MB
+        # the folders, and from the first file on its contents too
+        assert after["trips"] - before["trips"] <= 2
 
 
 def test_two_trees_in_step(patient):  # noqa: F811

@@ -101,6 +101,10 @@ def main():
     out = os.fdopen(1, "wb")
     for this, flags, ident, head, body in frames(helper.stdout):
         lied = what != "tells" and this == op and pathlib.Path("LIE").exists()
+        if lied and flags & wire.LZ4:  # it lies about what is in there
+            body, flags = wire.unpacked(body), flags & ~wire.LZ4
+            head = wire.HEADER.pack(wire.HEADER.size + len(body), this, flags,
+                                    ident, wire.HEADER.unpack(head)[4])
         if lied and what == "twist" and flags & wire.MORE:
             body = body[:3] + bytes(b ^ 1 for b in body[3:9]) + body[9:]
         elif lied and what == "twice" and flags & wire.MORE:
