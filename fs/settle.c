@@ -250,7 +250,7 @@ static bool is_settled(enum wire_op op)
 	wire_op_flags((uint16_t)op, &flags);
 	/* CREATE_ONLY's and the like would fail the second time */
 	return !(flags & WIRE_F_H) && op != WIRE_OP_SETXATTR &&
-	       op != WIRE_OP_REMOVEXATTR && op != WIRE_OP_COMPOUND;
+	       op != WIRE_OP_REMOVEXATTR;
 }
 
 bool fs_settle(struct fs_op *op)

@@ -97,7 +97,7 @@ static int run(struct helper_op *o, uint16_t op)
 	case WIRE_OP_HELLO:
 		return -EPROTO; /* once a stream, and that was earlier */
 	default:
-		return -ENOTSUP; /* needs a feature that HELLO didn't offer */
+		return -ENOTSUP; /* only a helper sends it */
 	}
 }
 

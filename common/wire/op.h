@@ -72,7 +72,6 @@
 	X(RESERVE,         62, WIRE_F_W | WIRE_F_F,             1)             \
 	X(NAME,            63, WIRE_F_W | WIRE_F_H | WIRE_F_F,  1)             \
 	/* bulk work and pushed events */                                      \
-	X(COMPOUND,        80, WIRE_F_W | WIRE_F_M | WIRE_F_F,  1)             \
 	X(SCAN,            81, WIRE_F_I | WIRE_F_M | WIRE_F_F,  1)             \
 	X(WATCH,           83, WIRE_F_I | WIRE_F_O | WIRE_F_F,  1)             \
 	X(UNWATCH,         84, WIRE_F_I | WIRE_F_O | WIRE_F_F,  1)             \
@@ -96,7 +95,6 @@ uint16_t wire_op_at(unsigned i);
  * operation or flag whose bit was not agreed on is answered with ENOTSUP. */
 enum wire_feature {
 	WIRE_FEATURE_RESUME = 1u << 0,	 /* a new stream may take up a session */
-	WIRE_FEATURE_COMPOUND = 1u << 1,
 	WIRE_FEATURE_SCAN = 1u << 2,
 	WIRE_FEATURE_FOLLOW = 1u << 3,	 /* WIRE_RESUME_FOLLOW */
 	WIRE_FEATURE_WATCH = 1u << 4,	 /* WIRE_ATTR_WATCHED, WATCH, UNWATCH, EVENT */

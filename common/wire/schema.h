@@ -153,10 +153,6 @@
 #define WIRE_REQ_NAME(F) F(u64, handle) F(name, name) F(u32, mode) F(time, time)
 #define WIRE_REP_NAME(F) F(attr, attr)
 
-/* requests: (op[2] n[4] body)*, stops at the first that fails; a base of
- * WIRE_BASE_RESULT means the handle or location of the request before */
-#define WIRE_REQ_COMPOUND(F) F(u8, count) F(data, requests)
-#define WIRE_REP_COMPOUND(F) F(u8, index) F(u32, status) F(data, reply)
 /* below @path, behind @after (both from base): docs/protocol.md */
 #define WIRE_REQ_SCAN(F)                                                       \
 	F(u64, base) F(path, path) F(u8, resume) F(path, after)                \

@@ -148,8 +148,6 @@ enum wire_lock { /* fcntl(2) F_*LCK, flock(2) */
 
 /* base of a location: the container's root. Any other base is a handle. */
 #define WIRE_BASE_ROOT 0ull
-/* in COMPOUND: what the request before gave (its handle, else its location) */
-#define WIRE_BASE_RESULT UINT64_MAX
 /* the offset of a WRITE: where the file ends then */
 #define WIRE_OFFSET_END UINT64_MAX
 
