@@ -79,11 +79,12 @@ static void ended(struct write *w)
 			break;
 	}
 	note_change(w->op->node);
+	/* what was told while it was under way may be from before */
+	fs_known_changed(&fs->nodes, w->op->node, NULL);
 	fs_audit_wrote(w->op->handle->audit, done, status);
 	if (!status && done < w->behind.size)
 		status = -EIO;
 	if (w->is_behind) {
-		fs_known_changed(&fs->nodes, w->op->node, NULL);
 		fs_behind_ended(&fs->behind, &w->behind, status, free_behind);
 		return;
 	}

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from pipe_mount import mounted
+from pipe_mount import liar, mounted
+from test_behind import Call
 from waiting import until
 
 
@@ -332,6 +333,23 @@ def test_what_an_extended_attribute_made_of_a_file_is_known(trace, files, root):
             os.stat(root / "f").st_ctime_ns
 
     takes(trace, job, {"GETATTR": 0})
+
+
+@pytest.mark.parametrize("flags", [os.O_APPEND, 0])
+def test_what_was_told_while_a_write_was_under_way_is_old(tmp_path, flags):
+    with liar(tmp_path, "WRITE", "held", "--attr-timeout", "0.3") as m:
+        f = m.files / "f"
+        (m.root / "f").write_text("x")
+        fd = os.open(f, os.O_WRONLY | flags)
+        (tmp_path / "LIE").touch()
+        write = Call(os.write, fd, b"longer")
+        assert write.waits()
+        time.sleep(0.3)  # the kernel asks again
+        assert os.stat(f).st_size == 1
+        (tmp_path / "LIE").unlink()
+        assert write.get() == 6
+        assert os.stat(f).st_size == (m.root / "f").stat().st_size > 1
+        os.close(fd)
 
 
 def test_whether_a_file_may_be_written_is_asked_once(trace, files, root):
