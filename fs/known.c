@@ -207,7 +207,8 @@ static void find_locked(struct fs_nodes *n, struct fs_node *parent,
 	ret->listed = false;
 	if (w && attr && name_known_locked(n, e->node, w, now))
 		give_locked(e->node, ret);
-	else if (w && w->entries && is_young(n, w->when.at, now))
+	else if (w && w->entries && is_young(n, w->when.at, now) &&
+		 fs_watch_same_locked(w, name))
 		find_listed_locked(w, name, folder ? e->node : NULL, ret);
 }
 
@@ -321,7 +322,7 @@ static bool folder_locked(const struct fs_nodes *n, const struct fs_node *node,
 {
 	const struct fs_watch *w = node->watch;
 
-	if (!w || !w->entries || !is_young(n, w->when.at, now))
+	if (!w || !fs_watch_whole_locked(w) || !is_young(n, w->when.at, now))
 		return false;
 	ret->data = malloc(w->len + 1);
 	if (!ret->data)

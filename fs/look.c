@@ -13,7 +13,9 @@
 
 #define ASKED_MIN 3u
 /* What changes all the time is looked at so often. */
-#define AGAIN_MS 10000
+#define AGAIN_MS 2000
+/* What changed while it was looked at, so soon again. */
+#define MISSED_MS 1000
 #define ENTRIES_MAX ((size_t)1 << 20)
 
 struct look {
@@ -60,11 +62,22 @@ static void on_restart(struct podfs_call *c)
 	l->whole = false;
 }
 
-static void forget_look(struct fs_nodes *n, struct fs_node *node)
+/* Who asks about it in so long sets off the next look. */
+static void look_in(struct fs_nodes *n, struct fs_node *node, int64_t ms)
 {
 	pthread_mutex_lock(&n->lock);
-	node->looked_at = FS_LONG_AGO;
+	node->looked_at = fs_now_ms() - AGAIN_MS + ms;
 	pthread_mutex_unlock(&n->lock);
+}
+
+static bool missed(const struct look *l)
+{
+	bool known;
+
+	pthread_mutex_lock(&l->nodes->lock);
+	known = l->node->watch && fs_watch_whole_locked(l->node->watch);
+	pthread_mutex_unlock(&l->nodes->lock);
+	return (l->attr.flags & WIRE_ATTR_WATCHED) && !known;
 }
 
 static void on_done(struct podfs_call *c, int status, const uint8_t *body,
@@ -74,8 +87,8 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 
 	(void)body;
 	(void)len;
-	if (status == -EBUSY) /* with another: when it is asked for again */
-		forget_look(l->nodes, l->node);
+	if (status == -EBUSY) /* with another */
+		look_in(l->nodes, l->node, 0);
 	if (!status && l->whole && l->renews &&
 	    fs_listing_ok(l->entries, l->len, 0))
 		fs_made_listed(l->nodes, l->node, l->entries, l->len,
@@ -86,6 +99,8 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 		    fs_listing_ok(l->entries, l->len, 0))
 			fs_watch_entries(l->nodes, l->node, l->entries, l->len,
 					 l->when);
+		if (missed(l))
+			look_in(l->nodes, l->node, MISSED_MS);
 	}
 	fs_node_put(l->nodes, l->node);
 	podfs_session_put(l->session);
@@ -143,7 +158,7 @@ void fs_look_asked(struct podfs_fs *fs, struct fs_node *node)
 	now_is_the_time = (node->kind == FS_CONTAINER ||
 			   S_ISDIR(node->attr.mode)) &&
 			  !(node->attr.flags & WIRE_ATTR_VOLATILE) &&
-			  !(node->watch && node->watch->entries) &&
+			  !(node->watch && fs_watch_whole_locked(node->watch)) &&
 			  ++node->asked >= ASKED_MIN &&
 			  now - node->looked_at > AGAIN_MS;
 	if (now_is_the_time) {

@@ -141,6 +141,14 @@ void fs_op_done(struct fs_op *op, int status, const uint8_t *body, size_t len)
 	fs_op_put(op);
 }
 
+/* What it found nothing of is a name in its folder: that the folder itself went
+ * would have been told before. */
+static bool lacks_a_name(struct fs_op *op)
+{
+	return op->call.op == WIRE_OP_LOOKUP &&
+	       fs_watch_is_alive(&op->fs->nodes, op->node);
+}
+
 static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 		    size_t len)
 {
@@ -153,7 +161,7 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 	if ((status == -ESTALE && fs_reopen(op)) ||
 	    (status == FS_UNSETTLED && fs_settle(op)))
 		return;
-	if (status == -ESTALE || status == -ENOENT)
+	if (status == -ESTALE || (status == -ENOENT && !lacks_a_name(op)))
 		fs_known_doubt(&op->fs->nodes, op->node);
 	fs_op_done(op, status, body, len);
 }

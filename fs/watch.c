@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 
+#include "common/base/hash.h"
 #include "fs/absent.h"
 #include "fs/clock.h"
 #include "fs/fs_internal.h"
@@ -76,6 +77,35 @@ static void drop_entries_locked(struct fs_watches *all, struct fs_watch *w)
 	all->held -= w->len;
 	free(w->entries);
 	w->entries = NULL;
+	w->changes = 0;
+}
+
+static uint64_t hash_of_name(const char *name)
+{
+	return podfs_hash(name, strlen(name));
+}
+
+bool fs_watch_same_locked(const struct fs_watch *w, const char *name)
+{
+	uint64_t hash = hash_of_name(name);
+
+	for (unsigned i = 0; i < w->changes; i++)
+		if (w->changed[i] == hash)
+			return false;
+	return true;
+}
+
+/* One name of the folder, or what has it, changed: git makes and removes one in
+ * a folder that it then looks through. "": the folder itself. */
+static void change_entry_locked(struct fs_watches *all, struct fs_watch *w,
+				const char *name)
+{
+	if (!w->entries || (name[0] && !fs_watch_same_locked(w, name)))
+		return;
+	if (name[0] && w->changes < FS_WATCH_CHANGED)
+		w->changed[w->changes++] = hash_of_name(name);
+	else
+		drop_entries_locked(all, w);
 }
 
 void fs_watch_forget_entries_locked(struct fs_nodes *n, struct fs_node *node)
@@ -180,6 +210,16 @@ void fs_watch_folder(struct fs_nodes *n, struct fs_node *node,
 	pthread_mutex_unlock(&n->lock);
 }
 
+bool fs_watch_is_alive(struct fs_nodes *n, const struct fs_node *node)
+{
+	bool alive;
+
+	pthread_mutex_lock(&n->lock);
+	alive = node->watch && node->watch->alive;
+	pthread_mutex_unlock(&n->lock);
+	return alive;
+}
+
 /* ---- events ---------------------------------------------------------------------- */
 
 /* Whether the mount did that: told all the same, but the kernel needs no word
@@ -198,7 +238,7 @@ static void apply_locked(struct fs_nodes *n, struct fs_watch *w, uint32_t kind,
 	struct fs_node *child = name[0] && e ? e->node : NULL;
 	bool self = (kind & NAMES) || !name[0];
 
-	drop_entries_locked(&n->watches, w);
+	change_entry_locked(&n->watches, w, name);
 	if (self)
 		folder->self_known = false;
 	if (kind & IN_DELETE_SELF)

@@ -31,6 +31,9 @@ struct fs_moment {
 	int64_t at;
 };
 
+/* So many names of a folder may change until nothing is known of its entries. */
+#define FS_WATCH_CHANGED 8u
+
 struct fs_watch {
 	unsigned refs;
 	bool alive;
@@ -38,10 +41,13 @@ struct fs_watch {
 	struct fs_node *folder;		     /* while it is alive */
 	uint64_t dev, ino;
 	struct fs_watch *next; /* of the same bucket */
-	/* all of the folder's entries, or NULL */
+	/* all of the folder's entries, or NULL; but for those whose names have
+	 * changed since: hashes of these */
 	uint8_t *entries;
 	size_t len;
 	struct fs_moment when;
+	uint64_t changed[FS_WATCH_CHANGED];
+	unsigned changes;
 	struct fs_watch *newer, *older; /* of those that have entries */
 };
 
@@ -71,6 +77,15 @@ void fs_watch_folder(struct fs_nodes *n, struct fs_node *node,
 void fs_watch_entries(struct fs_nodes *n, struct fs_node *node,
 		      const uint8_t *entries, size_t len,
 		      struct fs_moment when);
+
+/* Whether the folder @node is watched. Takes the lock. */
+bool fs_watch_is_alive(struct fs_nodes *n, const struct fs_node *node);
+/* Whether all of a folder's entries, or this one, are still as they were then. */
+static inline bool fs_watch_whole_locked(const struct fs_watch *w)
+{
+	return w->entries && w->changes == 0;
+}
+bool fs_watch_same_locked(const struct fs_watch *w, const char *name);
 
 /* @node's are not known any more. Under the lock. */
 void fs_watch_forget_entries_locked(struct fs_nodes *n, struct fs_node *node);

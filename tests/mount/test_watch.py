@@ -286,6 +286,47 @@ def test_what_was_not_read_is_opened_at_the_helper(tmp_path):
             assert os.pread(f.fileno(), 1, size - 1) == b"x"
 
 
+def test_one_name_that_changes_leaves_the_others_known(still):
+    """As git's index.lock, which it makes and removes in a folder that it then
+    looks through."""
+    inside, folder = still.root / "d", still.files / "d"
+    inside.mkdir()
+    for name in ("a", "b"):
+        (inside / name).write_text(name)
+
+    # its own attributes change with each name
+    at = os.open(folder, os.O_PATH)
+
+    def others():
+        os.stat("a", dir_fd=at)
+        with pytest.raises(FileNotFoundError):
+            os.stat("none", dir_fd=at)
+
+    def known():
+        os.listdir(folder)
+        return spent(still, others) == {}
+
+    soon(known)
+    (inside / "lock").touch()
+    soon((folder / "lock").exists)
+    assert spent(still, others) == {}
+    assert sorted(os.listdir(folder)) == ["a", "b", "lock"]
+    soon(known)
+    os.close(os.open(folder / "own", os.O_CREAT | os.O_EXCL))
+    (folder / "own").unlink()
+    (folder / "b").rename(folder / "c")
+    assert spent(still, others) == {}
+    assert (folder / "c").read_text() == "b"
+    assert not (folder / "b").exists() and not (folder / "own").exists()
+    assert sorted(os.listdir(folder)) == ["a", "c", "lock"]
+    soon(known)
+    for i in range(30):
+        (inside / f"more{i}").touch()
+    soon((folder / "more29").exists)
+    assert all((folder / f"more{i}").exists() for i in range(30))
+    os.close(at)
+
+
 def test_a_name_that_is_too_long_is_no_absent_one(still):
     os.listdir(still.files)
     with pytest.raises(OSError) as e:
@@ -438,6 +479,15 @@ def test_git_status(mount, files, root):
         time.sleep(AGE)
     soon(lambda: spent(mount, lambda: git(
         "status", at=files / "work")) == {})
+    del env["GIT_OPTIONAL_LOCKS"]
+
+    def waits():
+        before = trips(mount)
+        git("status", at=files / "work")
+        return trips(mount) - before
+
+    # index.lock is looked for, made and removed, and .git isn't as it was
+    soon(lambda: waits() <= 4)
     (top / "tree" / "new").write_text("x")
     soon(lambda: "?? tree/new" in git("status", "--porcelain",
                                       at=files / "work"))
