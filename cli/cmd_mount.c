@@ -193,26 +193,30 @@ static int way_up(struct running *run, struct mount_options *o,
 }
 
 /* By now another podfs may have been mounted there, after an umount(8) of
- * ours: then name and run file are its own. */
-static bool still_ours(const struct running *run)
+ * ours: then name, run file and the folder below are its own. */
+enum whose { NOBODYS, OURS, ANOTHERS };
+
+static enum whose whose_is(const struct running *run)
 {
 	struct runfile file;
 
-	return run->at.path && runfile_read(run->at.path, &file) == 0 &&
-	       file.pid == getpid();
+	if (!run->at.path || runfile_read(run->at.path, &file) != 0)
+		return NOBODYS;
+	return file.pid == getpid() ? OURS : ANOTHERS;
 }
 
 static void way_down(struct running *run)
 {
-	bool ours = still_ours(run);
-
-	if (ours && mounts_find(run->at.path, NULL) > 0)
+	if (whose_is(run) == OURS && mounts_find(run->at.path, NULL) > 0)
 		mounts_detach(run->at.path);
 	atomic_store(&serving, NULL);
 	podfs_backend_stop(run->backend);
 	podfs_fs_free(run->fs);
-	if (ours)
-		runfile_remove(run->at.path);
+	/* once more: to end may have taken seconds */
+	if (whose_is(run) == ANOTHERS)
+		run->at.closed = false;
+	else if (run->at.path)
+		runfile_remove(run->at.path, getpid());
 	mountpoint_done(&run->at);
 	free(run->audit);
 }

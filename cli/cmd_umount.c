@@ -116,10 +116,9 @@ static int unmount(const struct podfs_mount *m, bool force)
 		signal_daemon(pidfd, SIGKILL);
 		wait_gone(pidfd, start + TOTAL_MS + 100);
 	}
-	if (known && mounts_find(m->path, NULL) == 0) {
-		mountpoint_reopen(m->path, run.mode);
-		runfile_remove(m->path);
-	}
+	if (known && mounts_find(m->path, NULL) == 0 &&
+	    mountpoint_reopen(m->path, run.mode))
+		runfile_remove(m->path, run.pid);
 	return CLI_OK;
 }
 
@@ -131,15 +130,17 @@ static int umount_at(const char *path, bool force)
 
 	if (!full)
 		return cli_fail("'%s': %m", path);
-	mountpoint_tidy();
 	r = mounts_find(full, &m);
 	if (r < 0)
 		return cli_fail("/proc/self/mountinfo: %s", strerror(-r));
 	if (r == 0)
-		return cli_fail("nothing of podfs is mounted at '%s': 'podfs status' lists what is",
-				path);
-	r = unmount(&m, force);
+		r = cli_fail("nothing of podfs is mounted at '%s': 'podfs status' lists what is",
+			     path);
+	else
+		r = unmount(&m, force);
 	mounts_done(&m);
+	/* last: others' folders may be on disks that hang */
+	mountpoint_tidy();
 	return r;
 }
 

@@ -151,7 +151,7 @@ void mountpoint_done(struct mountpoint *m)
 	*m = (struct mountpoint)MOUNTPOINT_INIT;
 }
 
-void mountpoint_reopen(const char *path, mode_t mode)
+bool mountpoint_reopen(const char *path, mode_t mode)
 {
 	/* whoever may write to a folder on the way may have put a link there,
 	 * to a folder that somebody else closed */
@@ -161,16 +161,18 @@ void mountpoint_reopen(const char *path, mode_t mode)
 					       &how, sizeof(how));
 	struct stat st;
 
-	if (fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & 07777) == 0)
-		chmod_below(fd, mode ? mode : 0755);
+	if (fd < 0) /* no such folder, or not the one any more */
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
+	if (fstat(fd, &st) < 0)
+		return false;
+	return (st.st_mode & 07777) != 0 ||
+	       chmod_below(fd, mode ? mode : 0755) == 0;
 }
 
 static bool is_left_over(const char *path, mode_t mode)
 {
-	if (mounts_find(path, NULL) != 0)
-		return false; /* podfs umount will want to know */
-	mountpoint_reopen(path, mode);
-	return true;
+	/* podfs umount will want to know of what is still there */
+	return mounts_find(path, NULL) == 0 && mountpoint_reopen(path, mode);
 }
 
 void mountpoint_tidy(void)

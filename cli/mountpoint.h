@@ -30,8 +30,9 @@ void mountpoint_close(struct mountpoint *m);
 /* Gives the folder its mode back and frees. Unmounts nothing. */
 void mountpoint_done(struct mountpoint *m);
 
-/* After another process's end: opens the folder again if it is closed. */
-void mountpoint_reopen(const char *path, mode_t mode);
+/* After another process's end: opens the folder again if it is closed. False: it
+ * may still be. */
+bool mountpoint_reopen(const char *path, mode_t mode);
 
 /* What daemons that were killed left of mounts that were taken off since: their
  * folders are opened again, and their run files go. */

@@ -184,11 +184,14 @@ int runfile_read(const char *mountpoint, struct runfile *ret)
 	return 0;
 }
 
-void runfile_remove(const char *mountpoint)
+void runfile_remove(const char *mountpoint, pid_t pid)
 {
+	PODFS_CLEANUP_FD int lock = lock_folder(LOCK_EX);
 	char path[PATH_MAX];
+	struct runfile now;
 
-	if (name(mountpoint, false, path, sizeof(path)) == 0)
+	if (lock >= 0 && runfile_read(mountpoint, &now) == 0 &&
+	    now.pid == pid && name(mountpoint, false, path, sizeof(path)) == 0)
 		unlink(path);
 }
 

@@ -22,7 +22,8 @@ struct runfile {
 int runfile_write(const char *mountpoint, mode_t mode);
 /* 0, -ENOENT (none), -EBADMSG or another -errno. */
 int runfile_read(const char *mountpoint, struct runfile *ret);
-void runfile_remove(const char *mountpoint);
+/* If @pid wrote it: another may be mounted there by now. */
+void runfile_remove(const char *mountpoint, pid_t pid);
 
 /* Asks @fn about each whose process is gone, and removes it where that says
  * true. */

@@ -131,6 +131,29 @@ def test_what_a_daemon_noted_stays_while_it_lives(podfs, point, pid):
     assert len(records(point)) == 1
 
 
+def test_who_goes_leaves_the_next_one_alone(podfs, mount, point, pid, root):
+    """It takes its time, since its helper says nothing."""
+    os.listdir(mount)
+    found = subprocess.run(["pgrep", "-f", f"serve --inline --root {root}"],
+                           capture_output=True, text=True, check=True)
+    helpers = {int(p) for p in found.stdout.split()} - {pid}
+    for helper in helpers:
+        os.kill(helper, signal.SIGSTOP)
+    try:
+        subprocess.run(["umount", "-l", point], check=True)
+        assert podfs.mount(point, root).returncode == 0
+        until(lambda: not alive(pid))
+    finally:
+        for helper in helpers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(helper, signal.SIGKILL)
+    (record,) = records(point)
+    next_one = podfs.document(point)["pid"]
+    assert open(record).read().split()[0] == str(next_one)
+    umount_in_time(podfs, point)
+    assert not alive(next_one)
+
+
 def test_no_link_leads_to_a_folder_that_is_opened(podfs, point, pid, tmp_path):
     os.kill(pid, signal.SIGKILL)
     until(lambda: not alive(pid))
