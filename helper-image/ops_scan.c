@@ -49,7 +49,7 @@ struct scan {
 	uint8_t resume; /* enum wire_resume; never FOLLOW */
 	struct wire_str after;
 	char followed[WIRE_PATH_MAX]; /* after, where that is another's end */
-	bool all; /* that left nothing */
+	bool single; /* one folder */
 	uint32_t inline_max;
 	uint32_t left; /* bytes that may still be sent */
 	bool full;     /* they are used up, or the client gave up */
@@ -324,9 +324,22 @@ static int open_top(struct scan *s, struct wire_str path, int base,
 	return err;
 }
 
+static int stop(struct scan *s)
+{
+	struct wire_rep_SCAN m = {
+		.kind = WIRE_SCAN_STOP,
+		.path = { .p = s->done, .n = s->done_len },
+		.end = !s->full,
+	};
+
+	/* what is of one folder isn't followed, and would take others' place */
+	if (!s->single && !helper_session_cancelled(s->o->request))
+		helper_follow_ended(s->o->request, m.path, m.end);
+	return wire_enc_rep_SCAN(&s->o->reply, &m);
+}
+
 static int run(struct scan *s, struct wire_str path, int base)
 {
-	struct wire_rep_SCAN stop = { .kind = WIRE_SCAN_STOP };
 	int fd;
 	int err;
 
@@ -335,22 +348,15 @@ static int run(struct scan *s, struct wire_str path, int base)
 	err = open_top(s, path, base, &fd);
 	if (err)
 		return err;
-	if (s->all)
-		close(fd);
-	else
-		walk(s, fd, 0);
-	stop.path = (struct wire_str){ .p = s->done, .n = s->done_len };
-	stop.end = !s->full;
-	if (!helper_session_cancelled(s->o->request))
-		helper_follow_ended(s->o->request, stop.path, stop.end);
-	return wire_enc_rep_SCAN(&s->o->reply, &stop);
+	walk(s, fd, 0);
+	return stop(s);
 }
 
 /* Begins where the SCAN @id ended. One that sent nothing ended where it began. */
-static int follow(struct scan *s, uint64_t id)
+static int follow(struct scan *s, uint64_t id, bool *ret_all)
 {
 	int err = helper_follow(s->o->request, id, s->followed, &s->done_len,
-				&s->all);
+				ret_all);
 
 	if (err)
 		return err;
@@ -366,6 +372,7 @@ int helper_op_SCAN(struct helper_op *o)
 	struct helper_object at;
 	struct scan *s;
 	int *running, max;
+	bool all = false; /* the one before left nothing */
 	int err = wire_dec_req_SCAN(&o->body, &m);
 
 	if (err)
@@ -377,17 +384,20 @@ int helper_op_SCAN(struct helper_op *o)
 	s->resume = m.resume;
 	s->after = m.after;
 	s->inline_max = m.inline_max < INLINE_MAX ? m.inline_max : INLINE_MAX;
+	s->single = m.budget <= 1;
 	s->left = m.budget < BUDGET_MAX ? m.budget : BUDGET_MAX;
 	if (m.resume == WIRE_RESUME_FOLLOW) {
-		err = follow(s, m.base);
+		err = follow(s, m.base, &all);
 		m.base = WIRE_BASE_ROOT;
 	}
-	if (err) {
+	if (!err && all)
+		err = stop(s);
+	if (err || all) {
 		free(s);
 		return err;
 	}
-	running = m.budget > 1 ? &scans : &single;
-	max = m.budget > 1 ? SCANS_MAX : SINGLE_MAX;
+	running = s->single ? &single : &scans;
+	max = s->single ? SINGLE_MAX : SCANS_MAX;
 	if (__atomic_add_fetch(running, 1, __ATOMIC_RELAXED) > max)
 		err = -EBUSY;
 	if (!err)

@@ -112,7 +112,7 @@ def status(helper, ident):
 def test_one_follows_another(helper, tree):
     """All were sent before the first has ended; nothing is missing between them,
     nor told twice."""
-    for budget in 0, 300, 1000:
+    for budget in 2, 300, 1000:
         idents = [helper.send("SCAN", path="", resume=0, after="",
                               inline_max=100, budget=budget)]
         for _ in range(len(WALK)):
@@ -142,6 +142,29 @@ def test_one_that_can_not_be_followed(helper, tree, which, code):
             scan(helper)
     ident = {"itself": 1 << 40, "unknown": 0}.get(which, first)
     assert status(helper, follow(helper, ident)) == code
+
+
+def test_a_look_is_no_end_to_remember(helper, tree):
+    """Many looks at single folders don't push out where a walk came to."""
+    first = helper.send("SCAN", path="", resume=0, after="", inline_max=100,
+                        budget=300)
+    assert status(helper, first) == 0
+    for _ in range(20):
+        scan(helper, budget=1)
+    assert status(helper, follow(helper, first)) == 0
+
+
+def test_what_has_nothing_left_takes_no_place(helper, root):
+    """Nor does it need the folder to be there still."""
+    (root / "gone").mkdir()
+    first = helper.send("SCAN", path="gone", resume=0, after="", inline_max=0,
+                        budget=MANY)
+    assert status(helper, first) == 0
+    (root / "gone").rmdir()
+    helper.send("SCAN", base=first, path="gone", resume=3, after="",
+                inline_max=0, budget=MANY)
+    _, _, _, code, body = helper.frame()
+    assert (code, wire.decode("REP", "SCAN", body)["end"]) == (0, 1)
 
 
 def test_behind_a_place_that_is_gone(helper, tree):
