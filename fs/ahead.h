@@ -5,8 +5,9 @@
  * A walk is seen when the process that opened a folder opens something in it, or
  * asks for several names in one that it didn't open, as git does by its index, or
  * opens files by a list that is in order, as rsync does.
- * Then the tree below the topmost such folder is scanned, a piece at a time,
- * each once most of the one before was used, the first small. What is asked for
+ * Then the tree below the topmost such folder is scanned, a piece at a time, the
+ * first small, each once most of the one before was used, or behind it where the
+ * walk keeps up. What is asked for
  * and is yet to come in the piece under way waits for it; all else is asked for
  * as ever. What was fetched serves one open of that process, while it is younger
  * than the attributes may be, and while nothing was changed through this mount since it

@@ -224,10 +224,14 @@ void fs_ahead_restart(struct podfs_call *c)
 	struct fs_ahead_piece *p = podfs_container_of(c, struct fs_ahead_piece,
 						      call);
 
+	struct fs_ahead *a = &p->scan->tree->ahead;
+
 	/* parts that came before break the order now, which ends it: cheaper
 	 * than to remember where the piece began */
+	pthread_mutex_lock(&a->lock);
 	p->scan->entries_len = 0;
 	p->received = 0;
+	pthread_mutex_unlock(&a->lock);
 }
 
 /* ---- the end of a piece ---------------------------------------------------------- */
@@ -299,6 +303,11 @@ void fs_ahead_piece_done(struct podfs_call *c, int status, const uint8_t *body,
 			m.kind != WIRE_SCAN_STOP || p != s->coming))
 		status = -EIO;
 	pthread_mutex_lock(&a->lock);
+	if (status && s->ended) { /* it would have brought nothing */
+		m = (struct wire_rep_SCAN){ .path = wire_str_from(""),
+					    .end = true };
+		status = 0;
+	}
 	p->under_way = false;
 	s->entries_len = 0;
 	if (status && !s->given_up)
