@@ -34,6 +34,7 @@ static struct own_call *own_new(enum wire_op op)
 		return NULL;
 	o->call.op = op;
 	o->call.prio = WIRE_PRIO_INTERACTIVE;
+	o->call.unawaited = true;
 	o->call.frame = o->frame;
 	o->call.done = own_done;
 	return o;
