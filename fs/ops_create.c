@@ -18,8 +18,9 @@
 static void note_made(struct fs_op *op, struct fs_handle *h, bool created,
 		      const struct wire_attr *a)
 {
-	if (created && h->regular && h->local && a->size == 0 &&
-	    podfs_session_makes(op->session))
+	/* closing what was only read tells nothing: such wait for all */
+	if (created && h->regular && h->local && !h->read_only &&
+	    a->size == 0 && podfs_session_makes(op->session))
 		fs_behind_made(&op->fs->behind, h, a->flags & WIRE_ATTR_ROOMY);
 }
 
@@ -234,10 +235,11 @@ static void hand_out(struct fs_op *op, const struct fs_reserved *r,
 	not_taken(fs, h, e.ino);
 }
 
-/* Whatever else is opened so is for CREATE itself. */
+/* Whatever else is opened so is for CREATE itself; and what is only read, whose
+ * close(2) tells nothing. */
 static bool is_plain(uint32_t flags, mode_t mode)
 {
-	return !(mode & (S_ISUID | S_ISGID)) &&
+	return !(mode & (S_ISUID | S_ISGID)) && (flags & WIRE_OPEN_WRITE) &&
 	       (flags & ~(uint32_t)(WIRE_OPEN_READ | WIRE_OPEN_WRITE |
 				    WIRE_OPEN_EXCL | WIRE_OPEN_TRUNC |
 				    WIRE_OPEN_APPEND)) == 0;

@@ -11,6 +11,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -205,6 +206,18 @@ def test_who_isnt_alone_waits(mount, files, root, made):
     assert os.stat(root / "f").st_mode & 0o777 == 0o640
 
 
+def test_who_only_reads_waits(mount, files, root):
+    """Its close(2) tells nothing."""
+    os.listdir(files)
+    fd = os.open(files / "f", os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with frozen(mount):
+        call = Call(os.fchmod, fd, 0o640)
+        assert call.waits()
+    assert call.get() is None
+    os.close(fd)
+    assert os.stat(root / "f").st_mode & 0o777 == 0o640
+
+
 def test_a_file_that_was_there_waits(mount, files, root):
     (root / "f").touch()
     fd = os.open(files / "f", os.O_RDWR | os.O_CREAT)
@@ -388,6 +401,18 @@ def test_a_name_that_was_taken_is_told(mount, root, folder, told):
         os.close(fd)
     assert (folder / "f").read_text() == "another's"
     assert sorted(os.listdir(folder)) == ["f", "first"]
+
+
+def test_who_only_reads_is_told_by_open(mount, root, folder):
+    with frozen(mount) as helper:
+        (root / "d/f").write_text("another's")
+        thaw = threading.Timer(0.3, os.kill, (helper, signal.SIGCONT))
+        thaw.start()
+        with pytest.raises(FileExistsError):
+            os.close(os.open(folder / "f",
+                             os.O_RDONLY | os.O_CREAT | os.O_EXCL))
+        thaw.join()
+    assert (folder / "f").read_text() == "another's"
 
 
 def test_a_helper_that_is_lost_before_it_is_told(mount, root, folder):
