@@ -150,10 +150,12 @@ void fs_behind_name(struct fs_behind *b, struct fs_behind_write *w,
 	pthread_mutex_unlock(&b->lock);
 }
 
-void fs_behind_named(struct fs_behind *b, struct fs_node *node)
+void fs_behind_named(struct fs_behind *b, const struct fs_behind_write *w,
+		     int status)
 {
 	pthread_mutex_lock(&b->lock);
-	node->behind.unnamed = false;
+	w->node->behind.unnamed = false;
+	w->op->handle->unnamed = status;
 	pthread_mutex_unlock(&b->lock);
 }
 
@@ -316,6 +318,8 @@ int fs_behind_error(struct fs_behind *b, struct fs_handle *h)
 		h->next_write = 0;
 		err = f->error;
 	}
+	if (h->unnamed)
+		err = h->unnamed;
 	pthread_mutex_unlock(&b->lock);
 	return err;
 }

@@ -14,7 +14,8 @@
  * of these in their order.
  *
  * A write that failed after its answer is told once to each open file there was,
- * at its next write(2), fsync(2) or close(2).
+ * at its next write(2), fsync(2) or close(2). That a file got no name is told by
+ * each of these: a child that closes its copy may be the first.
  *
  * Thread: any; behind->lock guards all of it, and each node's part. What waits
  * goes on on the I/O thread, where writes end.
@@ -103,11 +104,12 @@ enum fs_behind_how fs_behind_write(struct fs_behind *b,
 bool fs_behind_set(struct fs_behind *b, struct fs_behind_write *w,
 		   uint64_t *ret_size);
 /* A file that the helper has no name for gets one: @w of the file, @folder of
- * where. Whatever asks of either waits. Both end by fs_behind_ended(), @folder
- * with status 0. */
+ * where. Whatever asks of either waits. Then fs_behind_named(), and both end by
+ * fs_behind_ended(), @folder with status 0. */
 void fs_behind_name(struct fs_behind *b, struct fs_behind_write *w,
 		    struct fs_behind_write *folder);
-void fs_behind_named(struct fs_behind *b, struct fs_node *node);
+void fs_behind_named(struct fs_behind *b, const struct fs_behind_write *w,
+		     int status);
 /* Whether somebody waits until nothing is owed: he comes first. */
 bool fs_behind_is_awaited(struct fs_behind *b, const struct fs_node *node);
 /* Whether nothing was answered after what ends now: its attributes are the last. */
@@ -123,7 +125,8 @@ void fs_behind_wrote(struct fs_behind *b, const struct fs_behind_write *w,
 void fs_behind_ended(struct fs_behind *b, struct fs_behind_write *w, int status,
 		     void (*free_write)(struct fs_behind_write *w));
 
-/* The error that this open file wasn't told yet, and now is; or 0. */
+/* The error that this open file wasn't told yet, and now is; or 0. One that says
+ * that the file has no name is told each time: whatever is written is lost. */
 int fs_behind_error(struct fs_behind *b, struct fs_handle *h);
 /* It is told nothing of what was before. */
 void fs_behind_opened(struct fs_behind *b, struct fs_handle *h);

@@ -56,6 +56,7 @@ struct fs_handle {
 	uint64_t next_write;
 	bool first_free; /* the first one needn't wait either */
 	unsigned errors_told;
+	int unnamed; /* -errno: its file got no name, nor will */
 	struct fs_audit_line *audit; /* what is written to it; or NULL */
 	struct fs_listing *listing;    /* of a folder; readdir.c's */
 };

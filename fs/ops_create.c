@@ -144,7 +144,7 @@ static void name_done(struct fs_op *op, int status, const uint8_t *body,
 		not_named(op, file);
 	else if (fs_behind_is_last(b, file))
 		fs_node_saw(&op->fs->nodes, file, &m.attr, FS_NEVER);
-	fs_behind_named(b, file);
+	fs_behind_named(b, &op->owed, status);
 	fs_behind_ended(b, &op->owed_folder, 0, keep_folder);
 	fs_behind_ended(b, &op->owed, status, let_go);
 }

@@ -398,9 +398,22 @@ def test_a_name_that_was_taken_is_told(mount, root, folder, told):
         told(fd)
     assert e.value.errno == errno.EEXIST
     if told is not os.close:
-        os.close(fd)
+        with pytest.raises(FileExistsError):
+            os.close(fd)
     assert (folder / "f").read_text() == "another's"
     assert sorted(os.listdir(folder)) == ["f", "first"]
+
+
+def test_a_name_that_was_taken_is_told_to_each(mount, root, folder):
+    with frozen(mount):
+        fd = os.open(folder / "f", MADE, 0o600)
+        (root / "d/f").write_text("another's")
+    for told in (lambda: os.close(os.dup(fd)), lambda: os.write(fd, b"text"),
+                 lambda: os.fsync(fd), lambda: os.close(os.dup(fd)),
+                 lambda: os.close(fd)):
+        with pytest.raises(FileExistsError):
+            told()
+    assert (root / "d/f").read_text() == "another's"
 
 
 def test_who_only_reads_is_told_by_open(mount, root, folder):
