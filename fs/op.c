@@ -133,6 +133,7 @@ bool fs_op_was_alone(const struct fs_op *op)
 void fs_op_done(struct fs_op *op, int status, const uint8_t *body, size_t len)
 {
 	note_change(op);
+	fs_reserve_changing(op, false);
 	if (op->audit && !status &&
 	    (op->call.op == WIRE_OP_OPEN || op->call.op == WIRE_OP_CREATE))
 		op->audit_file = fs_audit_file(op->audit);
@@ -273,6 +274,7 @@ bool fs_op_ready(struct fs_op *op, const struct wire_writer *w)
 		return false;
 	}
 	note_change(op);
+	fs_reserve_changing(op, true);
 	op->changes_before = atomic_load(&op->node->tree->changes);
 	if (is_change(op) && (op->name[0] || op->name2[0]))
 		fs_made_begin(op);

@@ -288,6 +288,7 @@ static bool set_instead(struct fs_op *op, const struct wire_writer *w)
 	if (!i)
 		return false;
 	note_set(op);
+	fs_reserve_changing(op, false);
 	reply_attr(op, &i->attr, 0, FS_NEVER);
 	fs_instead_free(op->fs, i);
 	fs_op_put(op);

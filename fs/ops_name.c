@@ -315,6 +315,8 @@ static void rename_done(struct fs_op *op, int status, const uint8_t *body,
 		lower_links(op);
 		fs_node_rename(n, op->node, op->name, op->other, op->name2,
 			       op->flags & WIRE_RENAME_EXCHANGE);
+		/* what was asked for by the old path */
+		fs_reserve_changing(op, false);
 		see_moved(op, body, len);
 		fuse_reply_err(op->req, 0);
 	} else {

@@ -2,9 +2,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/base/guard.h"
 #include "fs/clock.h"
+#include "fs/names.h"
 #include "fs/op.h"
 
 #define FEW 4	/* left: more are asked for */
@@ -105,7 +107,9 @@ static struct fs_reserve *begin_locked(struct podfs_fs *fs,
 			x = &fs->reserves.of[i];
 	if (x->folder)
 		end_locked(fs, x, d);
-	*x = (struct fs_reserve){ .folder = folder, .owner = *owner };
+	*x = (struct fs_reserve){ .folder = folder,
+				  .owner = *owner,
+				  .round = ++fs->reserves.rounds };
 	folder->refs++;
 	return x;
 }
@@ -144,21 +148,32 @@ struct asking {
 	struct fs_node *folder; /* a reference */
 	struct podfs_session *session;
 	struct fs_reserve_owner owner;
-	unsigned count;
+	unsigned count, round;
 	int64_t at; /* ms */
 	uint8_t frame[];
 };
+
+static struct fs_reserve *asked_by_locked(struct fs_reserves *r,
+					  const struct fs_node *folder,
+					  const struct fs_reserve_owner *owner,
+					  unsigned round)
+{
+	struct fs_reserve *x = find_locked(r, folder, owner);
+
+	return x && x->round == round ? x : NULL;
+}
 
 static void keep_locked(struct asking *a, int status, const uint8_t *body,
 			size_t len, struct dropped *d)
 {
 	struct fs_reserves *r = &a->fs->reserves;
-	struct fs_reserve *x = find_locked(r, a->folder, &a->owner);
+	struct fs_reserve *x =
+		asked_by_locked(r, a->folder, &a->owner, a->round);
 	struct wire_reader reader = wire_reader_over(body, len);
 	struct wire_rep_RESERVE m;
 
 	if (x) {
-		x->asked -= x->asked < a->count ? x->asked : a->count;
+		x->asked -= a->count;
 		x->refused = status != 0;
 	}
 	if (status || wire_dec_rep_RESERVE(&reader, &m) != 0)
@@ -200,7 +215,8 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 }
 
 static bool ask(struct podfs_fs *fs, struct fs_node *folder,
-		const struct fs_reserve_owner *owner, unsigned count)
+		const struct fs_reserve_owner *owner, unsigned count,
+		unsigned round)
 {
 	const size_t room = WIRE_PATH_MAX + 64;
 	struct wire_req_RESERVE m = { .count = (uint8_t)count,
@@ -229,6 +245,7 @@ static bool ask(struct podfs_fs *fs, struct fs_node *folder,
 	a->session = podfs_session_ref(folder->session);
 	a->owner = *owner;
 	a->count = count;
+	a->round = round;
 	a->at = fs_now_ms();
 	a->call.op = WIRE_OP_RESERVE;
 	a->call.prio = WIRE_PRIO_INTERACTIVE;
@@ -244,7 +261,7 @@ void fs_reserve_more(struct podfs_fs *fs, struct fs_node *folder,
 {
 	struct dropped d = { .n_files = 0 };
 	struct fs_reserve *x;
-	unsigned count = 0;
+	unsigned count = 0, round = 0;
 
 	pthread_mutex_lock(&fs->nodes.lock);
 	x = find_locked(&fs->reserves, folder, owner);
@@ -257,16 +274,20 @@ void fs_reserve_more(struct podfs_fs *fs, struct fs_node *folder,
 	if (x) {
 		x->asked += count;
 		x->used_at = fs_now_ms();
+		round = x->round;
 	}
 	pthread_mutex_unlock(&fs->nodes.lock);
 	give_back(fs, &d);
-	if (count > 0 && !ask(fs, folder, owner, count)) {
-		pthread_mutex_lock(&fs->nodes.lock);
-		x = find_locked(&fs->reserves, folder, owner);
-		if (x)
-			x->refused = true;
-		pthread_mutex_unlock(&fs->nodes.lock);
+	if (count == 0 || ask(fs, folder, owner, count, round))
+		return;
+	pthread_mutex_lock(&fs->nodes.lock);
+	x = asked_by_locked(&fs->reserves, folder, owner, round);
+	if (x) {
+		x->asked -= count;
+		x->refused = true;
 	}
+	pthread_mutex_unlock(&fs->nodes.lock);
+	fs_parking_tick(&fs->parking);
 }
 
 void fs_reserve_for(struct podfs_fs *fs, struct fs_node *folder, pid_t pid)
@@ -281,6 +302,78 @@ void fs_reserve_for(struct podfs_fs *fs, struct fs_node *folder, pid_t pid)
 	pthread_mutex_unlock(&fs->nodes.lock);
 	if (again)
 		fs_reserve_more(fs, folder, &owner);
+}
+
+/* ---- changes of a folder --------------------------------------------------------- */
+
+static bool is_folder(const struct fs_name *name)
+{
+	return name && S_ISDIR(name->node->attr.mode);
+}
+
+static bool is_below(const struct fs_node *folder, const struct fs_name *top)
+{
+	while (folder != top->node && folder->names)
+		folder = folder->names->parent;
+	return folder == top->node;
+}
+
+static bool moves_locked(const struct fs_op *op, const struct fs_node *folder)
+{
+	struct fs_nodes *n = &op->fs->nodes;
+	const struct fs_name *from = fs_names_find(n, op->node, op->name);
+	const struct fs_name *to = fs_names_find(n, op->other, op->name2);
+
+	return (is_folder(from) && is_below(folder, from)) ||
+	       (is_folder(to) && is_below(folder, to));
+}
+
+static bool concerns_locked(const struct fs_op *op,
+			    const struct fs_node *folder)
+{
+	return op->call.op == WIRE_OP_RENAME ? moves_locked(op, folder) :
+					       op->node == folder;
+}
+
+static bool may_concern(const struct fs_op *op)
+{
+	switch (op->call.op) {
+	case WIRE_OP_SETATTR:
+		return op->flags & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID |
+				    FUSE_SET_ATTR_GID);
+	case WIRE_OP_SETXATTR:
+	case WIRE_OP_REMOVEXATTR:
+	case WIRE_OP_RENAME:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void change(struct podfs_fs *fs, struct fs_reserve *x,
+		   const struct fs_op *op, bool begins)
+{
+	struct dropped d = { .n_files = 0 };
+
+	pthread_mutex_lock(&fs->nodes.lock);
+	if (x->folder && concerns_locked(op, x->folder)) {
+		drop_locked(fs, x, true, &d);
+		x->round = ++fs->reserves.rounds;
+		x->asked = 0;
+		x->refused = begins;
+	}
+	pthread_mutex_unlock(&fs->nodes.lock);
+	give_back(fs, &d);
+}
+
+void fs_reserve_changing(struct fs_op *op, bool begins)
+{
+	struct podfs_fs *fs = op->fs;
+
+	if (!may_concern(op))
+		return;
+	for (unsigned i = 0; i < FS_RESERVE_FOLDERS; i++)
+		change(fs, &fs->reserves.of[i], op, begins);
 }
 
 /* ---- the end --------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 nobody on this side can tell."""
 
 import contextlib
+import ctypes
 import errno
 import json
 import os
@@ -9,6 +10,7 @@ import pathlib
 import shlex
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import threading
@@ -469,6 +471,67 @@ def test_where_the_container_decides(mount, files, root):
         assert "system.posix_acl_access" in os.listxattr(acl)
         assert (group.stat().st_gid, group.stat().st_mode & 0o7777) == (
             4321, 0o644)
+
+
+def acl_by_default(folder):
+    entries = ((1, 7, -1), (2, 6, 1234), (4, 5, -1), (16, 6, -1), (32, 5, -1))
+    os.setxattr(folder, "system.posix_acl_default", struct.pack("<I", 2) +
+                b"".join(struct.pack("<HHi", *e) for e in entries))
+
+
+def own_group(folder):
+    os.chown(folder, 0, 4321)
+    os.chmod(folder, 0o2775)
+
+
+def exchange(a, b):
+    libc = ctypes.CDLL(None, use_errno=True)
+    here, both = -100, 2
+    if libc.renameat2(here, os.fsencode(a), here, os.fsencode(b), both) != 0:
+        raise OSError(ctypes.get_errno(), "renameat2")
+
+
+def is_as_decided(decide, path):
+    if decide is acl_by_default:
+        return "system.posix_acl_access" in os.listxattr(path)
+    return os.stat(path).st_gid == 4321
+
+
+@pytest.mark.parametrize("decide", [acl_by_default, own_group])
+def test_what_is_decided_later(root, folder, decide):
+    decide(folder)
+    for i in range(20):
+        (folder / f"f{i}").write_text("text")
+        assert is_as_decided(decide, root / f"d/f{i}"), i
+
+
+@pytest.mark.parametrize("decide", [acl_by_default, own_group])
+def test_what_is_decided_while_some_are_made(mount, root, folder, decide):
+    with frozen(mount):
+        fd = os.open(folder / "f", MADE, 0o600)  # so that more are asked for
+        call = Call(decide, folder)
+        assert call.waits()
+    call.get()
+    os.close(fd)
+    for i in range(20):
+        (folder / f"f{i}").write_text("text")
+        assert is_as_decided(decide, root / f"d/f{i}"), i
+
+
+def test_a_folder_that_is_moved_while_some_are_made(mount, root, folder):
+    """And another comes where it was."""
+    e = folder.parent / "e"
+    os.mkdir(e)
+    with frozen(mount):
+        fd = os.open(folder / "f", MADE, 0o600)
+        call = Call(exchange, folder, e)
+        assert call.waits()
+    call.get()
+    os.close(fd)
+    for i in range(20):
+        (e / f"f{i}").write_text("text")
+    assert len(os.listdir(root / "e")) == 22
+    assert os.listdir(root / "d") == []
 
 
 @pytest.mark.parametrize("options", [("--attr-timeout", "1")])
