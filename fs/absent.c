@@ -38,17 +38,20 @@ static uint64_t hash_of(const struct folder_key *key, const char *name)
 	return podfs_hash(text, sizeof(*key) + len);
 }
 
+void fs_absent_doubt_all_locked(struct fs_tree *t)
+{
+	for (unsigned i = 0; i < FS_ABSENT_FOLDERS; i++)
+		t->absents.added[i]++;
+}
+
 void fs_absent_doubt_locked(struct fs_node *folder)
 {
-	struct fs_absents *a = &folder->tree->absents;
 	struct folder_key key;
 
-	if (key_locked(folder, &key)) {
+	if (key_locked(folder, &key))
 		++*added_locked(folder, &key);
-		return;
-	}
-	for (unsigned i = 0; i < FS_ABSENT_FOLDERS; i++)
-		a->added[i]++;
+	else
+		fs_absent_doubt_all_locked(folder->tree);
 }
 
 void fs_absent_adding(struct fs_op *op)

@@ -18,6 +18,7 @@
 struct fs_node;
 struct fs_nodes;
 struct fs_op;
+struct fs_tree;
 
 /* Less than it takes to start a command in the container, of which whoever
  * started it knows that it made the file. */
@@ -45,8 +46,11 @@ struct fs_absents {
 void fs_absent_adding(struct fs_op *op);
 /* The same, where the container added it. Under the lock. */
 void fs_absent_doubt_locked(struct fs_node *folder);
-/* @op, which asks for op->name in op->node or takes it away, is about to be
- * sent. */
+/* A folder has another path, or may have: who asks by the one that it had learns
+ * nothing of it. With the path, under the lock. */
+void fs_absent_doubt_all_locked(struct fs_tree *t);
+/* @op asks for op->name in op->node, and its path isn't looked for yet; or it
+ * takes it away, and is about to be sent. */
 void fs_absent_begin(struct fs_op *op);
 /* It was told that the name isn't there (any more). */
 void fs_absent_told(struct fs_op *op);

@@ -382,6 +382,11 @@ void fs_node_unname(struct fs_nodes *n, struct fs_node *parent,
 	pthread_mutex_unlock(&n->lock);
 }
 
+static bool may_be_folder(const struct fs_node *node)
+{
+	return !node || S_ISDIR(node->attr.mode);
+}
+
 void fs_node_rename(struct fs_nodes *n, struct fs_node *from,
 		    const char *old_name, struct fs_node *to,
 		    const char *new_name, bool exchange)
@@ -397,6 +402,8 @@ void fs_node_rename(struct fs_nodes *n, struct fs_node *from,
 		bind_locked(n, to, new_name, a);
 	if (b && exchange)
 		bind_locked(n, from, old_name, b);
+	if (may_be_folder(a) || (exchange && may_be_folder(b)))
+		fs_absent_doubt_all_locked(from->tree);
 	pthread_mutex_unlock(&n->lock);
 	fs_node_put(n, a);
 	fs_node_put(n, b);

@@ -135,10 +135,10 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	op = fs_op_new(req, node, WIRE_OP_LOOKUP, 0, lookup_done);
 	if (!op)
 		return;
+	fs_absent_begin(op);
 	if (!fs_op_at(op, fs_node_loc(&fs->nodes, node, name, &loc), &loc))
 		return;
 	memcpy(op->name, name, strlen(name) + 1);
-	fs_absent_begin(op);
 	m.base = loc.base;
 	m.path = fs_loc_path(&loc);
 	w = fs_op_body(op);

@@ -275,12 +275,12 @@ static bool is_ascii(const char *name)
 	return *name == '\0';
 }
 
-/* Whether nothing has the old name any more: rename(2) leaves two names of one
- * file alone, and some folders take "a" and "A" for one name. */
+/* Whether nothing has the old name any more, of a file (of folders nothing is
+ * remembered: fs_absent_doubt_all_locked()): rename(2) leaves two names of one
+ * alone, and some folders take "a" and "A" for one name. */
 static bool has_left(const struct fs_op *op, const struct wire_attr *moved)
 {
-	return !(op->flags & WIRE_RENAME_EXCHANGE) &&
-	       (S_ISDIR(moved->mode) || moved->nlink == 1) &&
+	return !(op->flags & WIRE_RENAME_EXCHANGE) && moved->nlink == 1 &&
 	       is_ascii(op->name) && is_ascii(op->name2) &&
 	       strcasecmp(op->name, op->name2) != 0;
 }
@@ -324,6 +324,9 @@ static void rename_done(struct fs_op *op, int status, const uint8_t *body,
 		 * shown for another depth than the kernel is at */
 		fs_node_unname(n, op->node, op->name);
 		fs_node_unname(n, op->other, op->name2);
+		pthread_mutex_lock(&n->lock);
+		fs_absent_doubt_all_locked(op->node->tree);
+		pthread_mutex_unlock(&n->lock);
 	}
 }
 

@@ -143,6 +143,26 @@ def test_the_same_by_another_path(files, root):
         subprocess.run(["umount", root / "e"], check=True)
 
 
+def test_what_is_in_a_folder_that_is_moved_is_there(tmp_path):
+    """Who asks for it meanwhile does so by the path that the folder had."""
+    with liar(tmp_path, "LOOKUP", "held") as m:
+        (m.root / "p" / "d").mkdir(parents=True)
+        (m.root / "p" / "d" / "x").touch()
+        os.stat(m.files / "p" / "d")
+        (tmp_path / "LIE").touch()
+
+        def look():
+            return [os.path.lexists(m.files / "p" / d / "x") for d in "de"]
+
+        seen = Call(look)
+        assert seen.waits()
+        moved = Call(os.rename, m.files / "p" / "d", m.files / "p" / "e")
+        moved.waits()  # it does on a kernel that locks the folder
+        (tmp_path / "LIE").unlink()
+        assert seen.get()[1]
+        moved.get()
+
+
 def test_who_was_not_told_asks(files, root):
     (root / "d").mkdir()
     assert not os.path.lexists(files / "d" / "x")
