@@ -187,11 +187,12 @@ bool fs_node_lacks_xattr(struct fs_nodes *n, struct fs_node *node,
  * @age_ms: so says its mode, and no access control list says otherwise. */
 bool fs_node_is_open_to_all(struct fs_nodes *n, struct fs_node *node,
 			    int64_t age_ms);
-/* One is being set or was, security.capability or another; or that one isn't
- * there. */
+/* One is being set or was, security.capability or another; or that one wasn't
+ * there for who asked @at (ms). */
 void fs_node_xattr_set(struct fs_nodes *n, struct fs_node *node,
 		       bool capability);
-void fs_node_no_capability(struct fs_nodes *n, struct fs_node *node);
+void fs_node_no_capability(struct fs_nodes *n, struct fs_node *node,
+			   int64_t at);
 
 /* access(2): the helper said yes to who asked @at (ms); and whether it did within
  * @age_ms, and nothing was done to the file since. */

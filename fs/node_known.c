@@ -104,10 +104,11 @@ bool fs_node_may(struct fs_nodes *n, struct fs_node *node, int mask,
 	return may;
 }
 
-void fs_node_no_capability(struct fs_nodes *n, struct fs_node *node)
+void fs_node_no_capability(struct fs_nodes *n, struct fs_node *node, int64_t at)
 {
 	pthread_mutex_lock(&n->lock);
-	node->no_capability_at = fs_now_ms();
+	if (at > node->xattr_set_at)
+		node->no_capability_at = at;
 	pthread_mutex_unlock(&n->lock);
 }
 

@@ -117,7 +117,7 @@ static void getxattr_done(struct fs_op *op, int status, const uint8_t *body,
 	struct wire_rep_GETXATTR m;
 
 	if (status == -ENODATA && strcmp(op->name, CAPABILITY) == 0)
-		fs_node_no_capability(&op->fs->nodes, op->node);
+		fs_node_no_capability(&op->fs->nodes, op->node, op->when.at);
 	if (status)
 		fs_op_error(op, status);
 	else if (FS_DECODE(op, GETXATTR, body, len, &m))

@@ -1,6 +1,7 @@
 """Editors, and what else looks at one name again and again: how often they wait
 for the link, and that they see what is there."""
 
+import errno
 import os
 import subprocess
 import time
@@ -420,13 +421,30 @@ def test_an_access_control_list_is_no_capability(trace, files, root):
     assert count(trace, write, "GETXATTR") == 0
 
 
+CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")
+
+
 def test_a_capability_is_seen_at_once(files, root):
     (root / "f").write_bytes(b"")
-    capability = bytes.fromhex("0100000200040000000000000000000000000000")
     with open(files / "f", "r+b", buffering=0) as f:
         f.write(b"x")
-        os.setxattr(files / "f", "security.capability", capability)
-        assert os.getxattr(files / "f", "security.capability") == capability
+        os.setxattr(files / "f", "security.capability", CAPABILITY)
+        assert os.getxattr(files / "f", "security.capability") == CAPABILITY
+
+
+def test_that_there_was_none_is_said_too_late(tmp_path):
+    with liar(tmp_path, "GETXATTR", "kept", "--attr-timeout", "600") as m:
+        f = m.files / "f"
+        (m.root / "f").touch()
+        os.setxattr(m.root / "f", "user.x", b"")  # else nobody need ask
+        os.stat(f)
+        (tmp_path / "LIE").touch()
+        asked = Call(os.getxattr, f, "security.capability")
+        assert asked.waits()
+        os.setxattr(f, "security.capability", CAPABILITY)
+        (tmp_path / "LIE").unlink()
+        assert asked.get() == errno.ENODATA
+        assert os.getxattr(f, "security.capability") == CAPABILITY
 
 
 # ---- editors --------------------------------------------------------------------------

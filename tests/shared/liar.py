@@ -7,6 +7,7 @@ liar.py OP twist COMMAND...: bytes of every part of its reply are changed.
 liar.py OP twice COMMAND...: every part of its reply comes twice.
 liar.py OP late COMMAND...: while it stands, every request of OP takes longer
 than what was sent after it; with "held" the first, as long as it stands.
+liar.py OP kept COMMAND...: as long as it stands, no reply to OP comes.
 liar.py any tells COMMAND...: while it stands, what it holds: "OP LIE", a lie of
 lies.py; OP is "any" for all but the handshake.
 liar.py any replaces COMMAND...: while it stands, what a request of the
@@ -99,7 +100,23 @@ def main():
         helper.stdin, slow, what == "held", what == "replaces"),
         daemon=True).start()
     out = os.fdopen(1, "wb")
+    busy = threading.Lock()
+
+    def send(frame):
+        with busy:
+            out.write(frame)
+            out.flush()
+
+    def kept(frame):
+        if pathlib.Path("LIE").exists():
+            threading.Timer(LATE, kept, (frame,)).start()
+        else:
+            send(frame)
+
     for this, flags, ident, head, body in frames(helper.stdout):
+        if what == "kept" and this == op:
+            kept(head + body)
+            continue
         lied = what != "tells" and this == op and pathlib.Path("LIE").exists()
         if lied and flags & wire.LZ4:  # it lies about what is in there
             body, flags = wire.unpacked(body), flags & ~wire.LZ4
@@ -108,7 +125,7 @@ def main():
         if lied and what == "twist" and flags & wire.MORE:
             body = body[:3] + bytes(b ^ 1 for b in body[3:9]) + body[9:]
         elif lied and what == "twice" and flags & wire.MORE:
-            out.write(head + body)
+            send(head + body)
         elif what == "tells":
             status = wire.HEADER.unpack(head)[4]
             other = told(this, flags, ident, status, body)
@@ -117,8 +134,7 @@ def main():
             head = wire.HEADER.pack(wire.HEADER.size, this,
                                     flags & ~wire.MORE, ident, int(what))
             body = b""
-        out.write(head + body)
-        out.flush()
+        send(head + body)
 
 
 main()
