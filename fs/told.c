@@ -31,8 +31,10 @@ void fs_told_attr(struct fs_op *op, struct fs_node *node, bool name)
 	struct fs_nodes *n = &op->fs->nodes;
 	const struct wire_attr *a = &node->attr;
 
-	/* what was done meanwhile may have been before or after it was seen */
-	if (op->pid == 0 || !fs_op_was_alone(op))
+	/* what was done meanwhile may have been before or after it was seen, and
+	 * what is still owed comes after */
+	if (op->pid == 0 || !fs_op_was_alone(op) ||
+	    fs_behind_owes(&op->fs->behind, node))
 		return;
 	pthread_mutex_lock(&n->lock);
 	if (node->attr_known && !(a->flags & WIRE_ATTR_VOLATILE) &&
