@@ -7,14 +7,16 @@
 #include "fs/clock.h"
 #include "fs/known.h"
 
-/* A reply that was on its way when one was set says nothing of it. */
+/* A reply that was on its way when one was set says nothing of it; where it isn't
+ * known when it was asked for, it has come by then. */
 #define LATE_MS 2000
 
 /* What was said of them since may be from before. */
 static bool was_set_locked(const struct fs_node *node, int64_t now)
 {
-	return node->xattr_set_at && now - node->xattr_set_at < LATE_MS &&
-	       node->attr_asked_at <= node->xattr_set_at;
+	return node->xattr_set_at &&
+	       node->attr_asked_at <= node->xattr_set_at &&
+	       (node->attr_asked_at || now - node->xattr_set_at < LATE_MS);
 }
 
 bool fs_node_lacks_xattr(struct fs_nodes *n, struct fs_node *node,
@@ -77,6 +79,7 @@ void fs_node_xattr_set(struct fs_nodes *n, struct fs_node *node,
 		 (node->attr.flags & WIRE_ATTR_NO_XATTR) &&
 		 !was_set_locked(node, now))
 		node->no_capability_at = node->attr_at;
+	node->attr.flags &= ~(uint32_t)WIRE_ATTR_NO_XATTR;
 	node->xattr_set_at = now;
 	pthread_mutex_unlock(&n->lock);
 }

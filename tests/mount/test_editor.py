@@ -447,6 +447,21 @@ def test_that_there_was_none_is_said_too_late(tmp_path):
         assert os.getxattr(f, "security.capability") == CAPABILITY
 
 
+def test_one_that_was_set_after_all_is_seen(tmp_path):
+    """Though nobody was told: that there was none is from before."""
+    with liar(tmp_path, "SETXATTR", errno.EIO, "--attr-timeout", "600") as m:
+        f = m.files / "f"
+        (m.root / "f").touch()
+        assert os.listxattr(f) == []
+        (tmp_path / "LIE").touch()
+        with pytest.raises(OSError):
+            os.setxattr(f, "user.x", b"x")
+        assert os.getxattr(m.root / "f", "user.x") == b"x"
+        assert os.listxattr(f) == ["user.x"]
+        time.sleep(2.1)  # what was on its way by then has come
+        assert os.listxattr(f) == ["user.x"]
+
+
 # ---- editors --------------------------------------------------------------------------
 
 VIM = ["vim", "-es", "-u", "NONE", "-i", "NONE", "-N"]
