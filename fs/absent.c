@@ -93,7 +93,8 @@ void fs_absent_told(struct fs_op *op)
 	struct folder_key key;
 	uint64_t name;
 
-	if (!op->asks || op->pid == 0)
+	/* settled: it was done, and another may have the name by now */
+	if (!op->asks || op->pid == 0 || op->sent > 0)
 		return;
 	if (until > now + FS_ABSENT_MS)
 		until = now + FS_ABSENT_MS;

@@ -113,6 +113,8 @@ def test_others_were_there_meanwhile(tmp_path, op, call, meanwhile, code):
         else:
             call(mount.files)
         assert not (tmp_path / "QUIT").exists()
+        for name in os.listdir(mount.root):
+            assert os.path.lexists(mount.files / name)
         assert sorted(os.listdir(mount.files)) == \
             sorted(os.listdir(mount.root))
 
