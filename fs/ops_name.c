@@ -270,7 +270,7 @@ static void lower_links(struct fs_op *op)
 
 static bool is_ascii(const char *name)
 {
-	while (*name > 0)
+	while (*name && !(*name & 0x80)) /* char has a sign, or not */
 		name++;
 	return *name == '\0';
 }
