@@ -20,12 +20,10 @@ static bool key_locked(const struct fs_node *folder, struct folder_key *ret)
 	return true;
 }
 
-static unsigned *added_locked(const struct fs_node *folder,
-			      const struct folder_key *key)
+static unsigned *added_locked(struct fs_nodes *n, const struct folder_key *key)
 {
-	return &folder->tree->absents
-			.added[podfs_hash(key, sizeof(*key)) %
-			       FS_ABSENT_FOLDERS];
+	return &n->added.folders[podfs_hash(key, sizeof(*key)) %
+				 FS_ABSENT_FOLDERS];
 }
 
 static uint64_t hash_of(const struct folder_key *key, const char *name)
@@ -38,20 +36,20 @@ static uint64_t hash_of(const struct folder_key *key, const char *name)
 	return podfs_hash(text, sizeof(*key) + len);
 }
 
-void fs_absent_doubt_all_locked(struct fs_tree *t)
+void fs_absent_doubt_all_locked(struct fs_nodes *n)
 {
 	for (unsigned i = 0; i < FS_ABSENT_FOLDERS; i++)
-		t->absents.added[i]++;
+		n->added.folders[i]++;
 }
 
-void fs_absent_doubt_locked(struct fs_node *folder)
+void fs_absent_doubt_locked(struct fs_nodes *n, const struct fs_node *folder)
 {
 	struct folder_key key;
 
 	if (key_locked(folder, &key))
-		++*added_locked(folder, &key);
+		++*added_locked(n, &key);
 	else
-		fs_absent_doubt_all_locked(folder->tree);
+		fs_absent_doubt_all_locked(n);
 }
 
 void fs_absent_adding(struct fs_op *op)
@@ -59,7 +57,7 @@ void fs_absent_adding(struct fs_op *op)
 	struct fs_nodes *n = &op->fs->nodes;
 
 	pthread_mutex_lock(&n->lock);
-	fs_absent_doubt_locked(op->name2[0] ? op->other : op->node);
+	fs_absent_doubt_locked(n, op->name2[0] ? op->other : op->node);
 	pthread_mutex_unlock(&n->lock);
 }
 
@@ -71,18 +69,19 @@ void fs_absent_begin(struct fs_op *op)
 	pthread_mutex_lock(&n->lock);
 	op->asks = key_locked(op->node, &key);
 	if (op->asks)
-		op->added = *added_locked(op->node, &key);
+		op->added = *added_locked(n, &key);
 	pthread_mutex_unlock(&n->lock);
 }
 
 /* A rename(2) within one folder has itself added a name to it. */
 static bool own_locked(const struct fs_op *op)
 {
+	struct fs_nodes *n = &op->fs->nodes;
 	struct folder_key key, other;
 
 	return op->name2[0] && key_locked(op->node, &key) &&
 	       key_locked(op->other, &other) &&
-	       added_locked(op->node, &key) == added_locked(op->other, &other);
+	       added_locked(n, &key) == added_locked(n, &other);
 }
 
 void fs_absent_told(struct fs_op *op)
@@ -100,14 +99,14 @@ void fs_absent_told(struct fs_op *op)
 		until = now + FS_ABSENT_MS;
 	pthread_mutex_lock(&n->lock);
 	if (key_locked(op->node, &key) &&
-	    *added_locked(op->node, &key) == op->added + own_locked(op)) {
+	    *added_locked(n, &key) == op->added + own_locked(op)) {
 		name = hash_of(&key, op->name);
-		op->node->tree->absents.slots[name % FS_ABSENT_SLOTS] =
+		op->node->tree->absents[name % FS_ABSENT_SLOTS] =
 			(struct fs_absent){
 				.name = name,
 				.pid = op->pid,
 				.epoch = podfs_session_epoch(op->session),
-				.added = *added_locked(op->node, &key),
+				.added = *added_locked(n, &key),
 				.until = until,
 			};
 	}
@@ -128,9 +127,9 @@ bool fs_absent_is(struct fs_nodes *n, struct fs_node *folder, const char *name,
 	pthread_mutex_lock(&n->lock);
 	if (key_locked(folder, &key)) {
 		hash = hash_of(&key, name);
-		x = &folder->tree->absents.slots[hash % FS_ABSENT_SLOTS];
+		x = &folder->tree->absents[hash % FS_ABSENT_SLOTS];
 		is = x->name == hash && x->pid == pid && x->epoch == epoch &&
-		     x->added == *added_locked(folder, &key) &&
+		     x->added == *added_locked(n, &key) &&
 		     fs_now_ms() < x->until;
 	}
 	pthread_mutex_unlock(&n->lock);

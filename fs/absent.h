@@ -18,13 +18,12 @@
 struct fs_node;
 struct fs_nodes;
 struct fs_op;
-struct fs_tree;
 
 /* Less than it takes to start a command in the container, of which whoever
  * started it knows that it made the file. */
 #define FS_ABSENT_MS 100
 #define FS_ABSENT_SLOTS 32u
-#define FS_ABSENT_FOLDERS 64u
+#define FS_ABSENT_FOLDERS 256u
 
 struct fs_absent {
 	uint64_t name; /* hash of folder and name */
@@ -34,21 +33,19 @@ struct fs_absent {
 	int64_t until;	/* ms */
 };
 
-/* Of a tree. */
-struct fs_absents {
-	struct fs_absent slots[FS_ABSENT_SLOTS];
-	/* names that were added, or may have been, by a hash of the folder:
-	 * counted when it begins and when it ends */
-	unsigned added[FS_ABSENT_FOLDERS];
+/* Names that were added, or may have been, by a hash of the folder: counted when
+ * it begins and when it ends. Of all containers, which may share folders. */
+struct fs_added {
+	unsigned folders[FS_ABSENT_FOLDERS];
 };
 
 /* @op may add a name to op->node, of two names to op->other: before and after. */
 void fs_absent_adding(struct fs_op *op);
 /* The same, where the container added it. Under the lock. */
-void fs_absent_doubt_locked(struct fs_node *folder);
+void fs_absent_doubt_locked(struct fs_nodes *n, const struct fs_node *folder);
 /* A folder has another path, or may have: who asks by the one that it had learns
  * nothing of it. With the path, under the lock. */
-void fs_absent_doubt_all_locked(struct fs_tree *t);
+void fs_absent_doubt_all_locked(struct fs_nodes *n);
 /* @op asks for op->name in op->node, and its path isn't looked for yet; or it
  * takes it away, and is about to be sent. */
 void fs_absent_begin(struct fs_op *op);

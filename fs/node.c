@@ -403,7 +403,7 @@ void fs_node_rename(struct fs_nodes *n, struct fs_node *from,
 	if (b && exchange)
 		bind_locked(n, from, old_name, b);
 	if (may_be_folder(a) || (exchange && may_be_folder(b)))
-		fs_absent_doubt_all_locked(from->tree);
+		fs_absent_doubt_all_locked(n);
 	pthread_mutex_unlock(&n->lock);
 	fs_node_put(n, a);
 	fs_node_put(n, b);

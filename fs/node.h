@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "backend/backend.h"
+#include "fs/absent.h"
 #include "fs/behind.h"
 #include "fs/made.h"
 #include "fs/slots.h"
@@ -126,6 +127,7 @@ struct fs_nodes {
 	uint32_t identity_buckets;
 	uint32_t files;
 	struct fs_watches watches;
+	struct fs_added added;
 };
 
 int fs_nodes_init(struct fs_nodes *n);

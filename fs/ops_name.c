@@ -325,7 +325,7 @@ static void rename_done(struct fs_op *op, int status, const uint8_t *body,
 		fs_node_unname(n, op->node, op->name);
 		fs_node_unname(n, op->other, op->name2);
 		pthread_mutex_lock(&n->lock);
-		fs_absent_doubt_all_locked(op->node->tree);
+		fs_absent_doubt_all_locked(n);
 		pthread_mutex_unlock(&n->lock);
 	}
 }

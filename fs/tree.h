@@ -40,7 +40,7 @@ struct fs_tree {
 	struct fs_ahead ahead;
 	struct fs_space space;
 	struct fs_told_content content;
-	struct fs_absents absents; /* nodes->lock */
+	struct fs_absent absents[FS_ABSENT_SLOTS]; /* nodes->lock */
 };
 
 /* NULL: no memory. Owner: the caller, until fs_tree_put(). */

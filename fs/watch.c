@@ -245,7 +245,7 @@ static void apply_locked(struct fs_nodes *n, struct fs_watch *w, uint32_t kind,
 		folder->removed = true;
 	folder->told.pid = 0;
 	folder->told.forgotten++;
-	fs_absent_doubt_locked(folder);
+	fs_absent_doubt_locked(n, folder);
 	if (child) {
 		fs_known_drop_locked(child);
 		child->seen = false;
