@@ -1,15 +1,13 @@
 """Editors, and what else looks at one name again and again: how often they wait
 for the link, and that they see what is there."""
 
-import errno
 import os
 import subprocess
 import time
 
 import pytest
 
-from pipe_mount import liar, mounted
-from test_behind import Call
+from pipe_mount import mounted
 from waiting import until
 
 
@@ -142,26 +140,6 @@ def test_the_same_by_another_path(files, root):
         assert os.path.lexists(files / "e" / "x")
     finally:
         subprocess.run(["umount", root / "e"], check=True)
-
-
-def test_what_is_in_a_folder_that_is_moved_is_there(tmp_path):
-    """Who asks for it meanwhile does so by the path that the folder had."""
-    with liar(tmp_path, "LOOKUP", "held") as m:
-        (m.root / "p" / "d").mkdir(parents=True)
-        (m.root / "p" / "d" / "x").touch()
-        os.stat(m.files / "p" / "d")
-        (tmp_path / "LIE").touch()
-
-        def look():
-            return [os.path.lexists(m.files / "p" / d / "x") for d in "de"]
-
-        seen = Call(look)
-        assert seen.waits()
-        moved = Call(os.rename, m.files / "p" / "d", m.files / "p" / "e")
-        moved.waits()  # it does on a kernel that locks the folder
-        (tmp_path / "LIE").unlink()
-        assert seen.get()[1]
-        moved.get()
 
 
 def test_who_was_not_told_asks(files, root):
@@ -356,23 +334,6 @@ def test_what_an_extended_attribute_made_of_a_file_is_known(trace, files, root):
     takes(trace, job, {"GETATTR": 0})
 
 
-@pytest.mark.parametrize("flags", [os.O_APPEND, 0])
-def test_what_was_told_while_a_write_was_under_way_is_old(tmp_path, flags):
-    with liar(tmp_path, "WRITE", "held", "--attr-timeout", "0.3") as m:
-        f = m.files / "f"
-        (m.root / "f").write_text("x")
-        fd = os.open(f, os.O_WRONLY | flags)
-        (tmp_path / "LIE").touch()
-        write = Call(os.write, fd, b"longer")
-        assert write.waits()
-        time.sleep(0.3)  # the kernel asks again
-        assert os.stat(f).st_size == 1
-        (tmp_path / "LIE").unlink()
-        assert write.get() == 6
-        assert os.stat(f).st_size == (m.root / "f").stat().st_size > 1
-        os.close(fd)
-
-
 def test_whether_a_file_may_be_written_is_asked_once(trace, files, root):
     (root / "f").touch()
     os.stat(files / "f")
@@ -421,45 +382,13 @@ def test_an_access_control_list_is_no_capability(trace, files, root):
     assert count(trace, write, "GETXATTR") == 0
 
 
-CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")
-
-
 def test_a_capability_is_seen_at_once(files, root):
     (root / "f").write_bytes(b"")
+    capability = bytes.fromhex("0100000200040000000000000000000000000000")
     with open(files / "f", "r+b", buffering=0) as f:
         f.write(b"x")
-        os.setxattr(files / "f", "security.capability", CAPABILITY)
-        assert os.getxattr(files / "f", "security.capability") == CAPABILITY
-
-
-def test_that_there_was_none_is_said_too_late(tmp_path):
-    with liar(tmp_path, "GETXATTR", "kept", "--attr-timeout", "600") as m:
-        f = m.files / "f"
-        (m.root / "f").touch()
-        os.setxattr(m.root / "f", "user.x", b"")  # else nobody need ask
-        os.stat(f)
-        (tmp_path / "LIE").touch()
-        asked = Call(os.getxattr, f, "security.capability")
-        assert asked.waits()
-        os.setxattr(f, "security.capability", CAPABILITY)
-        (tmp_path / "LIE").unlink()
-        assert asked.get() == errno.ENODATA
-        assert os.getxattr(f, "security.capability") == CAPABILITY
-
-
-def test_one_that_was_set_after_all_is_seen(tmp_path):
-    """Though nobody was told: that there was none is from before."""
-    with liar(tmp_path, "SETXATTR", errno.EIO, "--attr-timeout", "600") as m:
-        f = m.files / "f"
-        (m.root / "f").touch()
-        assert os.listxattr(f) == []
-        (tmp_path / "LIE").touch()
-        with pytest.raises(OSError):
-            os.setxattr(f, "user.x", b"x")
-        assert os.getxattr(m.root / "f", "user.x") == b"x"
-        assert os.listxattr(f) == ["user.x"]
-        time.sleep(2.1)  # what was on its way by then has come
-        assert os.listxattr(f) == ["user.x"]
+        os.setxattr(files / "f", "security.capability", capability)
+        assert os.getxattr(files / "f", "security.capability") == capability
 
 
 # ---- editors --------------------------------------------------------------------------
