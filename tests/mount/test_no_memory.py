@@ -10,6 +10,7 @@ import mmap
 import os
 import pathlib
 import struct
+import time
 
 import pytest
 
@@ -264,6 +265,34 @@ def test_done_or_refused(mount, memory, call):
         os.listdir(mount.files)
         turn += 1 + (turn // 16 if call is long_listing else 0)
     pytest.fail("it needs memory without an end")
+
+
+def switches(daemon):
+    """So often its threads have waited for something."""
+    return sum(int(line.split()[1])
+               for task in pathlib.Path(f"/proc/{daemon.pid}/task").iterdir()
+               for line in (task / "status").read_text().splitlines()
+               if line.startswith("voluntary_ctxt_switches"))
+
+
+def is_quiet(daemon):
+    before = switches(daemon)
+    time.sleep(1)
+    return switches(daemon) - before < 20
+
+
+@pytest.mark.parametrize("mount", [("--attr-timeout", "1")], indirect=True)
+def test_nobody_looks_for_ever_after_what_wasnt_asked_for(mount, memory):
+    """Files are asked for ahead, and looked after until they are given back."""
+    for turn in range(ENOUGH):
+        os.mkdir(mount.files / f"d{turn}")
+        memory.fail(turn)
+        with contextlib.suppress(OSError):
+            (mount.files / f"d{turn}" / "f").touch()
+        memory.stop()
+        if not memory.failed():
+            break
+    until(lambda: is_quiet(mount.daemon))
 
 
 def test_no_change_without_a_line(memory, tmp_path):
