@@ -65,39 +65,50 @@ static void send_cancel(struct podfs_rpc *r, uint64_t id)
 	own_submit(r, o, &w);
 }
 
-static bool opened(uint16_t op, const uint8_t *body, size_t len,
-		   uint64_t *ret_handle)
+static void release(struct podfs_rpc *r, uint64_t handle)
 {
-	struct wire_reader r = wire_reader_over(body, len);
-	struct wire_rep_CREATE create;
-	struct wire_rep_OPEN open;
-
-	if (op == WIRE_OP_OPEN && wire_dec_rep_OPEN(&r, &open) == 0) {
-		*ret_handle = open.handle;
-		return true;
-	}
-	if (op == WIRE_OP_CREATE && wire_dec_rep_CREATE(&r, &create) == 0) {
-		*ret_handle = create.handle;
-		return true;
-	}
-	return false;
-}
-
-static void release_late(struct podfs_rpc *r, uint16_t op,
-			 const uint8_t *body, size_t len)
-{
-	struct wire_req_RELEASE m = { 0 };
+	struct wire_req_RELEASE m = { .handle = handle };
+	struct own_call *o = own_new(WIRE_OP_RELEASE);
 	struct wire_writer w;
-	struct own_call *o;
 
-	if (!opened(op, body, len, &m.handle))
-		return;
-	o = own_new(WIRE_OP_RELEASE);
 	if (!o)
 		return;
 	w = body_of(o);
 	wire_enc_req_RELEASE(&w, &m);
 	own_submit(r, o, &w);
+}
+
+static void release_reserved(struct podfs_rpc *r, struct wire_data files)
+{
+	struct wire_reader reader = wire_reader_over(files.p, files.n);
+
+	for (unsigned i = 0; i < WIRE_RESERVE_MAX; i++) {
+		uint64_t handle = wire_get_u64(&reader);
+
+		wire_get_attr(&reader);
+		if (reader.bad)
+			return;
+		release(r, handle);
+	}
+}
+
+/* What it opened, though nobody waits for it any more. */
+static void release_late(struct podfs_rpc *r, uint16_t op,
+			 const uint8_t *body, size_t len)
+{
+	struct wire_reader reader = wire_reader_over(body, len);
+	struct wire_rep_RESERVE reserve;
+	struct wire_rep_CREATE create;
+	struct wire_rep_OPEN open;
+
+	if (op == WIRE_OP_OPEN && wire_dec_rep_OPEN(&reader, &open) == 0)
+		release(r, open.handle);
+	else if (op == WIRE_OP_CREATE &&
+		 wire_dec_rep_CREATE(&reader, &create) == 0)
+		release(r, create.handle);
+	else if (op == WIRE_OP_RESERVE &&
+		 wire_dec_rep_RESERVE(&reader, &reserve) == 0)
+		release_reserved(r, reserve.files);
 }
 
 void podfs_rpc_abandon(struct podfs_rpc *r, struct podfs_call *c)

@@ -336,6 +336,50 @@ static void test_what_is_done_late_is_undone(void **state)
 	}
 }
 
+/* Each of the files that were made ahead for nobody. */
+static void test_what_is_reserved_late_is_given_back(void **state)
+{
+	enum { FILES = 3 };
+	uint8_t files[1024], frame[1024];
+	struct wire_writer w = wire_writer_over(files, sizeof(files));
+	struct podfs_rpc *r = *state;
+	struct one *o = submit(r, WIRE_OP_RESERVE, 1, 50);
+	struct wire_header h = { .op = WIRE_OP_RESERVE,
+				 .flags = WIRE_FLAG_REPLY };
+	struct wire_rep_RESERVE m;
+
+	pump(r);
+	h.id = sent[0].h.id;
+	podfs_rpc_expire(r, 100, -ETIMEDOUT);
+	assert_int_equal(o->status, -ETIMEDOUT);
+	pump(r);
+	for (uint64_t i = 0; i < FILES; i++) {
+		wire_put_u64(&w, 70 + i);
+		wire_put_attr(&w, (struct wire_attr){ .mode = 0100600 });
+	}
+	m.files = (struct wire_data){ files, (uint32_t)(w.p - w.start) };
+	w = wire_writer_over(frame + WIRE_HEADER_SIZE,
+			     sizeof(frame) - WIRE_HEADER_SIZE);
+	wire_enc_rep_RESERVE(&w, &m);
+	h.size = (uint32_t)(WIRE_HEADER_SIZE + (size_t)(w.p - w.start));
+	wire_header_put(frame, &h);
+	n_sent = 0;
+	assert_int_equal(podfs_rpc_bytes(r, frame, h.size), 0);
+	pump(r);
+	assert_int_equal(n_sent, FILES);
+	for (uint64_t i = 0; i < FILES; i++) {
+		struct wire_reader body = wire_reader_over(
+			sent[i].body, sent[i].h.size - WIRE_HEADER_SIZE);
+		struct wire_req_RELEASE release;
+
+		assert_int_equal(sent[i].h.op, WIRE_OP_RELEASE);
+		assert_int_equal(wire_dec_req_RELEASE(&body, &release), 0);
+		assert_int_equal(release.handle, 70 + i);
+	}
+	podfs_rpc_fail_all(r, -ENOTCONN);
+	free(o);
+}
+
 /* Everything at once, for a long time. */
 static void test_storm(void **state)
 {
@@ -391,6 +435,7 @@ int main(void)
 		T(test_given_up_while_lost),
 		T(test_order_after_two_losses),
 		T(test_what_is_done_late_is_undone),
+		T(test_what_is_reserved_late_is_given_back),
 		T(test_storm),
 	};
 
