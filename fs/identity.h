@@ -1,7 +1,7 @@
 /*
  * Which file it is: device, inode and birth time, as the helper says them; a
- * file of several names is one node by it. Only node.c and
- * settle.c.
+ * file of several names is one node by it. Only node.c,
+ * settle.c and reserve.c.
  *
  * Thread: under nodes->lock.
  */

@@ -6,12 +6,14 @@
 
 #include "common/base/guard.h"
 #include "fs/clock.h"
+#include "fs/identity.h"
 #include "fs/names.h"
 #include "fs/op.h"
 
 #define FEW 4	/* left: more are asked for */
 #define FIRST 4 /* for a folder that may get no more files */
 #define MORE 8
+#define SECONDS_MAX (INT64_C(1) << 40) /* as good as a year may be */
 
 /* What is dropped under the lock and given back without; of one folder, and of
  * one reply. */
@@ -114,6 +116,23 @@ static struct fs_reserve *begin_locked(struct podfs_fs *fs,
 	return x;
 }
 
+/* The next; not what a helper says to have made that is another's already. */
+static bool pop_new_locked(struct podfs_fs *fs, struct fs_reserve *x,
+			   struct fs_reserved *ret, struct dropped *d)
+{
+	struct podfs_session *s = x->folder->session;
+	bool is_new = false;
+
+	while (x->n > 0 && !is_new) {
+		*ret = x->files[0];
+		memmove(x->files, x->files + 1, --x->n * sizeof(x->files[0]));
+		is_new = !fs_identity_find(&fs->nodes, s, &ret->attr);
+		if (!is_new)
+			add_dropped(d, s, ret);
+	}
+	return is_new;
+}
+
 bool fs_reserve_take(struct podfs_fs *fs, const struct fs_node *folder,
 		     const struct fs_reserve_owner *owner, pid_t pid,
 		     struct fs_reserved *ret)
@@ -127,10 +146,8 @@ bool fs_reserve_take(struct podfs_fs *fs, const struct fs_node *folder,
 	x = find_locked(r, folder, owner);
 	if (x)
 		drop_locked(fs, x, false, &d);
-	found = x && x->n > 0;
+	found = x && pop_new_locked(fs, x, ret, &d);
 	if (found) {
-		*ret = x->files[0];
-		memmove(x->files, x->files + 1, --x->n * sizeof(x->files[0]));
 		r->pid = pid;
 		r->at = fs_now_ms();
 		r->owner = *owner;
@@ -163,6 +180,15 @@ static struct fs_reserve *asked_by_locked(struct fs_reserves *r,
 	return x && x->round == round ? x : NULL;
 }
 
+/* What was just made is so; a false helper may say anything. */
+static bool is_made(const struct wire_attr *a)
+{
+	const struct wire_time *t = &a->mtime;
+
+	return S_ISREG(a->mode) && a->size == 0 && t->sec > -SECONDS_MAX &&
+	       t->sec < SECONDS_MAX && t->nsec < 1000000000;
+}
+
 static void keep_locked(struct asking *a, int status, const uint8_t *body,
 			size_t len, struct dropped *d)
 {
@@ -182,15 +208,17 @@ static void keep_locked(struct asking *a, int status, const uint8_t *body,
 	for (unsigned i = 0; i < a->count && reader.p != reader.end; i++) {
 		struct fs_reserved f = {
 			.handle = wire_get_u64(&reader),
-			.attr = wire_get_attr(&reader),
 			.epoch = podfs_session_epoch(a->session),
 			.at = a->at,
 			.seen_at = fs_now_ms(),
 		};
 
+		f.attr = wire_get_attr(&reader);
 		if (reader.bad)
 			break;
-		if (x && x->n < FS_RESERVE_FILES && !r->ended)
+		if (x && !is_made(&f.attr))
+			x->refused = true;
+		if (x && !x->refused && x->n < FS_RESERVE_FILES && !r->ended)
 			x->files[x->n++] = f;
 		else
 			add_dropped(d, a->session, &f);
@@ -337,17 +365,13 @@ static bool concerns_locked(const struct fs_op *op,
 
 static bool may_concern(const struct fs_op *op)
 {
-	switch (op->call.op) {
-	case WIRE_OP_SETATTR:
+	const enum wire_op what = op->call.op;
+
+	if (what == WIRE_OP_SETATTR)
 		return op->flags & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID |
 				    FUSE_SET_ATTR_GID);
-	case WIRE_OP_SETXATTR:
-	case WIRE_OP_REMOVEXATTR:
-	case WIRE_OP_RENAME:
-		return true;
-	default:
-		return false;
-	}
+	return what == WIRE_OP_SETXATTR || what == WIRE_OP_REMOVEXATTR ||
+	       what == WIRE_OP_RENAME;
 }
 
 static void change(struct podfs_fs *fs, struct fs_reserve *x,

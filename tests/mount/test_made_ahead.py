@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from pipe_mount import mounted
+from pipe_mount import liar, mounted
 from test_behind import Call, frozen
 from test_making import MADE, as_tar
 
@@ -309,3 +309,24 @@ def test_the_log_says_who_made_it(tmp_path, options):
             if line["path"] != "/d/first"]
     assert said == [("mkdir", "/d", "ok"), ("create", "/d/f", "ok"),
                     ("write", "/d/f", "ok"), ("create", "/d/taken", "EEXIST")]
+
+
+@pytest.mark.parametrize("lie", ["type-folder", "size-absurd", "times-after",
+                                 "times-before", "times-broken",
+                                 "identity-same"])
+def test_what_a_helper_says_it_has_made(tmp_path, options, lie):
+    with liar(tmp_path, "RESERVE", "tells", *options) as mount:
+        (tmp_path / "LIE").write_text(f"RESERVE {lie}")
+        os.mkdir(mount.files / "d")
+        (mount.files / "d" / "first").touch(0o600)
+        time.sleep(0.5)  # until they may have come
+        seen = set()
+        for i in range(6):
+            fd = os.open(mount.files / f"d/f{i}", MADE, 0o600)
+            st = os.fstat(fd)
+            assert (st.st_mode, st.st_size) == (stat.S_IFREG | 0o600, 0)
+            assert abs(st.st_mtime - time.time()) < 1000
+            seen.add(st.st_ino)
+            os.close(fd)
+        assert len(seen) == 6
+        assert len(os.listdir(mount.root / "d")) == 7

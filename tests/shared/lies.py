@@ -80,8 +80,16 @@ def attrs(**values):
             return data
         return b"".join(pack_entry({**e, "attr": one(e["attr"])})
                         if e["plus"] else pack_entry(e) for e in found)
+
+    def made(data):
+        r, out = wire.Reader(data), b""
+        while r.at != len(data):
+            out += wire.put("u64", r.get("u64"))
+            out += wire.put("attr", one(r.get("attr")))
+        return out
     return lambda f: fields(f, {"attr": one, ("data", "entries"): of,
-                                ("data", "data"): of})
+                                ("data", "data"): of,
+                                ("data", "files"): made})
 
 
 def named(name):
