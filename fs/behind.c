@@ -74,7 +74,8 @@ static enum fs_behind_how begin_locked(struct fs_behind *b,
 		f->end = end;
 	owe_locked(b, w);
 	w->op->handle->next_write = end;
-	w->ordered = f->maker == w->op->handle;
+	w->ordered = f->ordered || f->maker == w->op->handle;
+	f->ordered = w->ordered;
 	if (has_room_locked(b, f))
 		return FS_BEHIND_GOES;
 	w->full = true;
@@ -134,6 +135,7 @@ bool fs_behind_set(struct fs_behind *b, struct fs_behind_write *w,
 	may = f->maker == h && !f->waits && has_room_locked(b, f);
 	if (may) {
 		owe_locked(b, w);
+		f->ordered = true;
 		*ret_size = f->size;
 	}
 	pthread_mutex_unlock(&b->lock);
@@ -147,6 +149,7 @@ void fs_behind_name(struct fs_behind *b, struct fs_behind_write *w,
 	owe_locked(b, w);
 	owe_locked(b, folder);
 	w->node->behind.unnamed = true;
+	w->node->behind.ordered = true;
 	pthread_mutex_unlock(&b->lock);
 }
 
@@ -264,7 +267,10 @@ static struct fs_behind_wait *end_locked(struct fs_behind *b,
 		f->maker = NULL;
 		w->op->handle->next_write = 0;
 	}
-	return --f->writes == 0 ? podfs_steal_ptr(&f->waits) : NULL;
+	if (--f->writes > 0)
+		return NULL;
+	f->ordered = false;
+	return podfs_steal_ptr(&f->waits);
 }
 
 /* The kernel has what was not written. */

@@ -53,6 +53,7 @@ struct fs_behind_file {
 	unsigned writes;  /* under way; and changes of attributes, names (of a
 			   * folder: new ones in it) */
 	bool unnamed;	  /* it has no name yet at the helper */
+	bool ordered;	  /* some of these have an order: what follows, too */
 	size_t bytes;	  /* of these, with their cost */
 	const struct fs_handle *by; /* all of them are this one's */
 	const struct fs_handle *maker; /* nothing else changed it since it was
@@ -79,7 +80,7 @@ struct fs_behind_write {
 	uint64_t offset;
 	size_t size; /* bytes */
 	bool full;   /* listed: it isn't answered yet */
-	bool ordered; /* the maker's: to be sent so */
+	bool ordered; /* the maker's, or after such: to be sent so */
 	struct fs_behind_write *next;
 };
 
