@@ -121,8 +121,8 @@ bool fs_behind_making(struct fs_behind *b, const struct fs_node *node,
 /* A write that was not behind ended; @good: all of it was written. */
 void fs_behind_wrote(struct fs_behind *b, const struct fs_behind_write *w,
 		     bool good);
-/* One that was ended with @status. I/O thread; drops w->op, of which the caller
- * touches nothing any more, nor of *w, which @free_write frees. */
+/* One that was ended with @status. I/O thread. @free_write gets *w once nothing here
+ * needs it, or w->op, any more: it may free both. */
 void fs_behind_ended(struct fs_behind *b, struct fs_behind_write *w, int status,
 		     void (*free_write)(struct fs_behind_write *w));
 

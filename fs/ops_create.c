@@ -170,8 +170,9 @@ static struct wire_rep_CREATE created(const struct fs_reserved *r,
 
 /* @op, a CREATE that is ready, becomes the NAME of what was answered. Takes over
  * the reference to @file. */
-static void name(struct fs_op *op, const struct wire_rep_CREATE *m,
-		 uint32_t epoch, struct fs_node *file, struct fs_handle *h)
+static void send_name(struct fs_op *op, const struct wire_rep_CREATE *m,
+		      uint32_t epoch, struct fs_node *file,
+		      struct fs_handle *h)
 {
 	struct wire_req_NAME req = { .handle = m->handle,
 				     .name = wire_str_from(op->name),
@@ -228,7 +229,7 @@ static void hand_out(struct fs_op *op, const struct fs_reserved *r,
 		return;
 	}
 	fi = op->fi;
-	name(op, &m, r->epoch, file, h); /* first: what comes next is behind it */
+	send_name(op, &m, r->epoch, file, h); /* first: what comes next is behind it */
 	if (fuse_reply_create(req, &e, &fi) == 0)
 		return;
 	h->close_remote = true;

@@ -18,7 +18,8 @@ struct helper_handle {
 	bool readable;
 	bool writable;
 	int folder; /* where a reserved file is to have its name; or -1 */
-	/* a folder's offset: READDIR seeks it; a file's O_APPEND */
+	/* a folder's offset: READDIR seeks it; a file's O_APPEND; a reserved
+	 * file's folder, and what NAME opens in place of fd */
 	pthread_mutex_t position;
 	unsigned refs;		  /* the table's mutex */
 };

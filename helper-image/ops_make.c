@@ -85,16 +85,21 @@ int helper_op_RESERVE(struct helper_op *o)
 
 /* inotify(7) tells what is done by a descriptor under the name that the file was
  * opened by, and a reserved one has none: who watches the folder would hear of
- * the new file, and never of what is written to it. Best effort. */
+ * the new file, and never of what is written to it. Best effort. By a look first:
+ * to open what has the name by now, a device or a FIFO, may do something. */
 static void open_by_name(struct helper_handle *h, const char *name)
 {
-	PODFS_CLEANUP_FD int fd =
-		openat(h->folder, name,
-		       O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	PODFS_CLEANUP_FD int found =
+		openat(h->folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	PODFS_CLEANUP_FD int fd = -1;
 	struct stat is, was;
 
-	if (fd >= 0 && fstat(fd, &is) == 0 && fstat(h->fd, &was) == 0 &&
-	    is.st_ino == was.st_ino && is.st_dev == was.st_dev)
+	if (found < 0 || fstat(found, &is) != 0 || fstat(h->fd, &was) != 0 ||
+	    is.st_ino != was.st_ino || is.st_dev != was.st_dev)
+		return;
+	fd = open(helper_fd_path(found).text,
+		  O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0)
 		dup3(fd, h->fd, O_CLOEXEC);
 }
 
