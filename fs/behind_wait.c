@@ -54,12 +54,62 @@ static bool park(struct fs_op *op, struct fs_node *node)
 	return parked;
 }
 
+/* What it does to a name, with a reference; or NULL. */
+static struct fs_node *file_of(const struct fs_op *op)
+{
+	struct fs_nodes *n = &op->fs->nodes;
+
+	if (op->call.op == WIRE_OP_UNLINK || op->call.op == WIRE_OP_RENAME)
+		return fs_node_named(n, op->node, op->name);
+	if (op->call.op != WIRE_OP_LINK)
+		return NULL;
+	fs_node_ref(n, op->node);
+	return op->node;
+}
+
+static void note_unnamed(struct fs_op *op)
+{
+	struct fs_behind *b = &op->fs->behind;
+	struct fs_node *file;
+	bool unnamed = false;
+
+	if (op->unnamed || atomic_load(&b->writes) == 0)
+		return;
+	file = file_of(op);
+	if (file) {
+		pthread_mutex_lock(&b->lock);
+		unnamed = file->behind.unnamed;
+		pthread_mutex_unlock(&b->lock);
+	}
+	if (unnamed)
+		op->unnamed = podfs_steal_ptr(&file);
+	fs_node_put(&op->fs->nodes, file);
+}
+
+/* It got none: who has it is somebody else's. */
+static bool is_anothers(const struct fs_op *op)
+{
+	struct fs_nodes *n = &op->fs->nodes;
+	bool named;
+
+	if (!op->unnamed)
+		return false;
+	pthread_mutex_lock(&n->lock);
+	named = op->unnamed->names;
+	pthread_mutex_unlock(&n->lock);
+	return !named;
+}
+
 static void go_on(struct fs_behind_wait *w)
 {
 	struct fs_op *op = podfs_container_of(w, struct fs_op, behind);
 
 	if (atomic_load(&op->answered)) {
 		end(op, -EINTR);
+		return;
+	}
+	if (is_anothers(op)) {
+		end(op, -ENOENT);
 		return;
 	}
 	if (park(op, op->other))
@@ -76,6 +126,7 @@ static void go_on(struct fs_behind_wait *w)
 bool fs_behind_parked(struct fs_op *op)
 {
 	op->behind.go = go_on;
+	note_unnamed(op);
 	return park(op, op->node) || park(op, op->other);
 }
 

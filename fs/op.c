@@ -45,6 +45,7 @@ void fs_op_put(struct fs_op *op)
 	fs_op_let_go(op);
 	fs_node_put(&op->fs->nodes, op->node);
 	fs_node_put(&op->fs->nodes, op->other);
+	fs_node_put(&op->fs->nodes, op->unnamed);
 	podfs_session_put(op->session);
 	fs_audit_end(op->audit, -ECANCELED); /* never sent */
 	fs_audit_closed(op->audit_file);

@@ -67,6 +67,8 @@ struct fs_op {
 	unsigned changes_before; /* the tree's, when it was ready to leave */
 	struct fs_handle *held; /* a reference, dropped before the answer */
 	struct fs_behind_wait behind;
+	struct fs_node *unnamed; /* what it is about had no name yet, when it
+				  * began to wait; a reference, or NULL */
 	struct fs_behind_write owed; /* where it is answered before it ends */
 	struct fs_behind_write owed_folder; /* of a NAME */
 	bool takes_name; /* fs_open_and_submit()'s */

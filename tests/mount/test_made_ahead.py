@@ -154,15 +154,39 @@ def test_a_name_that_was_taken_is_told_to_each(mount, root, folder):
     assert (root / "d/f").read_text() == "another's"
 
 
+@contextlib.contextmanager
+def thaws(helper):
+    """While the maker itself waits: another is told less."""
+    later = threading.Timer(0.3, os.kill, (helper, signal.SIGCONT))
+    later.start()
+    try:
+        yield
+    finally:
+        later.join()
+
+
+@pytest.mark.parametrize("change", [
+    lambda d: os.unlink(d / "f"), lambda d: os.link(d / "f", d / "g"),
+    lambda d: os.rename(d / "f", d / "g")])
+def test_what_was_meant_for_it_isnt_done_to_anothers(mount, root, folder,
+                                                     change):
+    with frozen(mount) as helper:
+        fd = os.open(folder / "f", MADE, 0o600)
+        (root / "d/f").write_text("another's")
+        with thaws(helper), pytest.raises(FileNotFoundError):
+            change(folder)
+    with pytest.raises(FileExistsError):
+        os.close(fd)
+    assert sorted(os.listdir(root / "d")) == ["f", "first"]
+    assert (folder / "f").read_text() == "another's"
+
+
 def test_who_only_reads_is_told_by_open(mount, root, folder):
     with frozen(mount) as helper:
         (root / "d/f").write_text("another's")
-        thaw = threading.Timer(0.3, os.kill, (helper, signal.SIGCONT))
-        thaw.start()
-        with pytest.raises(FileExistsError):
+        with thaws(helper), pytest.raises(FileExistsError):
             os.close(os.open(folder / "f",
                              os.O_RDONLY | os.O_CREAT | os.O_EXCL))
-        thaw.join()
     assert (folder / "f").read_text() == "another's"
 
 
