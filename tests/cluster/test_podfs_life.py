@@ -194,11 +194,12 @@ def test_the_target_restarts(target, tmp_path):
 
 def test_what_is_open_on_a_volume_when_the_target_restarts(
         helper_image, pod, tmp_path):  # noqa: F811
-    """It is the same file: read on where nobody wrote to it meanwhile."""
+    """It is the same file: read on where nobody wrote to it meanwhile. Of more
+    than a walk fetches ahead."""
     where = pod("podfs-reopen", container(
         volumeMounts=[{"name": "v", "mountPath": "/data"}]),
         volumes=[{"name": "v", "emptyDir": {}}])
-    inside(where, "sh", "-c", "head -c 1000000 /dev/urandom >/data/kept; "
+    inside(where, "sh", "-c", "head -c 3000000 /dev/urandom >/data/kept; "
            "cp /data/kept /data/changed; cp /data/kept /data/replaced")
     data = inside(where, "cat", "/data/kept")
     with Mount(tmp_path) as mount, contextlib.ExitStack() as stack:
@@ -214,11 +215,11 @@ def test_what_is_open_on_a_volume_when_the_target_restarts(
         until(lambda: "kept" in os.listdir(mount.at(where, "data")) and
               len(helpers(where)) == 2, 40)
         until(lambda: mount.log.read_text().count(": ready (helper") == 2, 40)
-        assert os.pread(files["kept"].fileno(), 4096, 800_000) == \
-            data[800_000:804_096]
+        assert os.pread(files["kept"].fileno(), 4096, 2_800_000) == \
+            data[2_800_000:2_804_096]
         for name in ("changed", "replaced"):
             with pytest.raises(OSError) as e:
-                os.pread(files[name].fileno(), 4096, 800_000)
+                os.pread(files[name].fileno(), 4096, 2_800_000)
             assert e.value.errno == errno.ESTALE
     assert len(helpers(where)) == 2
 
