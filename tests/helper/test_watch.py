@@ -3,7 +3,6 @@
 import os
 import pathlib
 import re
-import subprocess
 
 import client
 import pytest
@@ -187,20 +186,10 @@ def test_the_last_instances_are_left_to_others(root, tmp_path, limit, watched):
 
 def test_not_without_the_feature(root):
     process, c = client.inline(root)
-    ident = c.session[0]
     assert c.hello["features"] & wire.constant("WIRE_FEATURE_WATCH")
     client.end(process)
-    process = subprocess.Popen(
-        [*client.HELPER.split(), "serve", "--inline", "--root", str(root)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    plain = object.__new__(client.Client)
-    plain.to, plain.frm = process.stdin, process.stdout
-    plain.ids, plain.ack, plain.events = iter(range(1, 1000)), 0, []
-    hello = plain.call("HELLO", version_min=1, version_max=1, features=5,
-                       session_hi=ident, session_lo=1,
-                       frame_max=wire.constant("WIRE_DATA_MAX"),
-                       inflight_max=1 << 20)
-    assert hello["features"] == 5
+    process, plain = client.inline(root, features=5)
+    assert plain.hello["features"] == 5
     assert not read_folder(plain)["flags"] & WATCHED
     (root / "f").touch()
     assert told(plain) == {}
