@@ -84,19 +84,23 @@ static bool own_locked(const struct fs_op *op)
 	       added_locked(n, &key) == added_locked(n, &other);
 }
 
+int64_t fs_absent_until(const struct podfs_fs *fs, int64_t at)
+{
+	int64_t old = at + fs_attr_timeout_ms(fs);
+	int64_t soon = fs_now_ms() + FS_ABSENT_MS;
+
+	return old < soon ? old : soon;
+}
+
 void fs_absent_told(struct fs_op *op)
 {
 	struct fs_nodes *n = &op->fs->nodes;
-	int64_t until = op->when.at + fs_attr_timeout_ms(op->fs);
-	int64_t now = fs_now_ms();
 	struct folder_key key;
 	uint64_t name;
 
 	/* settled: it was done, and another may have the name by now */
 	if (!op->asks || op->pid == 0 || op->sent > 0)
 		return;
-	if (until > now + FS_ABSENT_MS)
-		until = now + FS_ABSENT_MS;
 	pthread_mutex_lock(&n->lock);
 	if (key_locked(op->node, &key) &&
 	    *added_locked(n, &key) == op->added + own_locked(op)) {
@@ -107,7 +111,7 @@ void fs_absent_told(struct fs_op *op)
 				.pid = op->pid,
 				.epoch = podfs_session_epoch(op->session),
 				.added = *added_locked(n, &key),
-				.until = until,
+				.until = fs_absent_until(op->fs, op->when.at),
 			};
 	}
 	pthread_mutex_unlock(&n->lock);

@@ -18,6 +18,7 @@
 struct fs_node;
 struct fs_nodes;
 struct fs_op;
+struct podfs_fs;
 
 /* Less than it takes to start a command in the container, of which whoever
  * started it knows that it made the file. */
@@ -49,6 +50,9 @@ void fs_absent_doubt_all_locked(struct fs_nodes *n);
 /* @op asks for op->name in op->node, and its path isn't looked for yet; or it
  * takes it away, and is about to be sent. */
 void fs_absent_begin(struct fs_op *op);
+/* Until when (ms) what is told now, and was asked for @at, counts: told.h's too.
+ * Without the lock. */
+int64_t fs_absent_until(const struct podfs_fs *fs, int64_t at);
 /* It was told that the name isn't there (any more). */
 void fs_absent_told(struct fs_op *op);
 /* Whether thread @pid was told so of @name in @folder, and it still counts. */

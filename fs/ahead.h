@@ -7,11 +7,10 @@
  * opens files by a list that is in order, as rsync does.
  * Then the tree below the topmost such folder is scanned, a piece at a time, the
  * first small, each once most of the one before was used, or behind it where the
- * walk keeps up. What is asked for
- * and is yet to come in the piece under way waits for it; all else is asked for
- * as ever. What was fetched serves one open of that process, while it is younger
- * than the attributes may be, and while nothing was changed through this mount since it
- * was asked for.
+ * walk keeps up. What is asked for and is yet to come in the piece under way waits
+ * for it; all else is asked for as ever. What was fetched serves one open of that
+ * process, while it is younger than the attributes may be, and while nothing was
+ * changed through this mount since it was asked for.
  *
  * Thread: any; tree->ahead.lock guards it and stands alone: none of it is held
  * over a reply, a call or a callback.

@@ -74,8 +74,8 @@ void fs_ahead_scan_came(struct fs_ahead_scan *s, struct wire_str path);
 void fs_ahead_scan_begin_at(struct fs_ahead_scan *s, struct wire_str path);
 void fs_ahead_scan_free(struct fs_ahead_scan *s);
 bool fs_ahead_scan_covers(const struct fs_ahead_scan *s, struct wire_str path);
-/* Whether it has ended or is idle, and another walk of its tree, or of what is above, comes to
- * the folder @path where it, or before it, began. */
+/* Whether it has ended or is idle, and another walk of its tree, or of what is
+ * above, comes to the folder @path where it, or before it, began. */
 bool fs_ahead_scan_is_over(const struct fs_ahead_scan *s, struct wire_str path);
 /* Whether @path may be in what is yet to come. */
 bool fs_ahead_scan_brings(const struct fs_ahead_scan *s, struct wire_str path,

@@ -311,6 +311,11 @@ void fs_behind_ended(struct fs_behind *b, struct fs_behind_write *w, int status,
 	}
 }
 
+void fs_behind_let_go(struct fs_behind_write *w)
+{
+	fs_op_let_go(w->op);
+}
+
 /* ---- errors ---------------------------------------------------------------------- */
 
 int fs_behind_error(struct fs_behind *b, struct fs_handle *h)

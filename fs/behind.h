@@ -125,6 +125,8 @@ void fs_behind_wrote(struct fs_behind *b, const struct fs_behind_write *w,
  * needs it, or w->op, any more: it may free both. */
 void fs_behind_ended(struct fs_behind *b, struct fs_behind_write *w, int status,
 		     void (*free_write)(struct fs_behind_write *w));
+/* The same of what is w->op itself: fs_op_let_go(). */
+void fs_behind_let_go(struct fs_behind_write *w);
 
 /* The error that this open file wasn't told yet, and now is; or 0. One that says
  * that the file has no name is told each time: whatever is written is lost. */

@@ -45,11 +45,6 @@ static void set(struct wire_attr *a, const struct wire_req_SETATTR *m)
 		a->mtime = m->mtime;
 }
 
-static void let_go(struct fs_behind_write *w)
-{
-	fs_op_let_go(w->op);
-}
-
 static void set_done(struct fs_op *op, int status, const uint8_t *body,
 		     size_t len)
 {
@@ -66,7 +61,8 @@ static void set_done(struct fs_op *op, int status, const uint8_t *body,
 		op->node->attr_known = false;
 		pthread_mutex_unlock(&n->lock);
 	}
-	fs_behind_ended(&op->fs->behind, &op->owed, status, let_go);
+	fs_behind_ended(&op->fs->behind, &op->owed, status,
+			fs_behind_let_go);
 }
 
 bool fs_maker_set(struct fs_op *op, const struct wire_req_SETATTR *m)
@@ -125,7 +121,8 @@ bool fs_maker_getattr(fuse_req_t req, struct fs_node *node)
 	a = node->attr;
 	pthread_mutex_unlock(&fs->nodes.lock);
 	if (!h || !fs_behind_making(&fs->behind, node, h, &a.size) ||
-	    !is_process_of(pid, opener) || !fs_is_in_chown(pid) || fs_stat_of(fs, node, &a, &st) != 0)
+	    !is_process_of(pid, opener) || !fs_is_in_chown(pid) ||
+	    fs_stat_of(fs, node, &a, &st) != 0)
 		return false;
 	fuse_reply_attr(req, &st, 0);
 	return true;

@@ -103,11 +103,6 @@ static void create_done(struct fs_op *op, int status, const uint8_t *body,
 
 /* ---- made ahead ------------------------------------------------------------------ */
 
-static void let_go(struct fs_behind_write *w)
-{
-	fs_op_let_go(w->op);
-}
-
 static void keep_folder(struct fs_behind_write *w)
 {
 	(void)w;
@@ -146,7 +141,7 @@ static void name_done(struct fs_op *op, int status, const uint8_t *body,
 		fs_node_saw(&op->fs->nodes, file, &m.attr, FS_NEVER);
 	fs_behind_named(b, &op->owed, status);
 	fs_behind_ended(b, &op->owed_folder, 0, keep_folder);
-	fs_behind_ended(b, &op->owed, status, let_go);
+	fs_behind_ended(b, &op->owed, status, fs_behind_let_go);
 }
 
 /* What CREATE would have answered. It is from now on that the file is old; by the

@@ -15,15 +15,6 @@
 /* Bytes of it; more is rarely opened and not read. */
 #define CONTENT_MAX (64u << 10)
 
-/* ms; what is told now to who asked @at */
-static int64_t counts_until(const struct podfs_fs *fs, int64_t at)
-{
-	int64_t old = at + fs_attr_timeout_ms(fs);
-	int64_t soon = fs_now_ms() + FS_ABSENT_MS;
-
-	return old < soon ? old : soon;
-}
-
 /* ---- attributes and names --------------------------------------------------------- */
 
 void fs_told_attr(struct fs_op *op, struct fs_node *node, bool name)
@@ -42,7 +33,7 @@ void fs_told_attr(struct fs_op *op, struct fs_node *node, bool name)
 		node->told = (struct fs_told){
 			.pid = op->pid,
 			.at = op->when.at,
-			.until = counts_until(op->fs, op->when.at),
+			.until = fs_absent_until(op->fs, op->when.at),
 			.name = name && (S_ISDIR(a->mode) || a->nlink == 1),
 			.forgotten = node->told.forgotten,
 		};
@@ -147,7 +138,7 @@ static void keep(struct fs_op *op, const struct wire_attr *attr,
 		.forgotten = op->node->told.forgotten,
 		.attr = *attr,
 		.when = when,
-		.until = counts_until(op->fs, when.at),
+		.until = fs_absent_until(op->fs, when.at),
 		.data = copy,
 		.len = len,
 	};
