@@ -112,14 +112,21 @@ def kinds(mount, function):
     return {k: n - before.get(k, 0) for k, n in count().items()}
 
 
-def test_a_file_that_is_coming_is_waited_for(tmp_path):
-    """Of several frames, opened when the first is there."""
+@contextlib.contextmanager
+def trickling(tmp_path, pause):
+    """A mount over a link of 64 KiB each @pause seconds; nothing grows old."""
     relay = shlex.join([sys.executable,
                         str(Path(__file__).with_name("trickle.py")),
-                        "65536", "0.03"])
+                        "65536", str(pause)])
     with mounted(tmp_path, "--attr-timeout", "60",
                  helper=f"{relay} {HELPER} serve --inline --root "
                         f"{tmp_path}/root") as mount:
+        yield mount
+
+
+def test_a_file_that_is_coming_is_waited_for(tmp_path):
+    """Of several frames, opened when the first is there."""
+    with trickling(tmp_path, 0.03) as mount:
         (mount.root / "l").mkdir()
         for i in range(40):
             (mount.root / "l" / f"f{i:02}").write_bytes(os.urandom(30000))

@@ -3,13 +3,10 @@ through two trees in step, by several threads."""
 
 import concurrent.futures
 import os
-import shlex
 import shutil
-import sys
-from pathlib import Path
 
-from pipe_mount import HELPER, mounted
-from test_ahead import listed, output, patient, read, trips, walk  # noqa: F401
+from test_ahead import (listed, output, patient, read, trickling,  # noqa: F401
+                        trips, walk)
 
 
 def test_files_by_a_list(patient):  # noqa: F811
@@ -29,12 +26,7 @@ def scans(mount):
 def test_nobody_waits_between_two_pieces(tmp_path):
     """However much faster than the link a program is: the helper was told to go
     on before it came to the end."""
-    relay = shlex.join([sys.executable,
-                        str(Path(__file__).with_name("trickle.py")),
-                        "65536", "0.01"])
-    with mounted(tmp_path, "--attr-timeout", "60",
-                 helper=f"{relay} {HELPER} serve --inline --root "
-                        f"{tmp_path}/root") as mount:
+    with trickling(tmp_path, 0.01) as mount:
         for i in range(400):
             path = mount.root / "tree" / f"d{i // 20:02}" / f"f{i % 20:02}"
             path.parent.mkdir(parents=True, exist_ok=True)

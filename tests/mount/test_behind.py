@@ -7,12 +7,11 @@ import fcntl
 import mmap
 import os
 import signal
-import subprocess
 import threading
 
 import pytest
 
-from pipe_mount import Mount, abort, mounted
+from pipe_mount import Mount, abort, mounted, on_tmpfs
 
 KIB = 1024
 PIECE = 256 * KIB
@@ -264,15 +263,8 @@ def test_a_size_never_goes_back(tmp_path):
 
 @pytest.fixture
 def small(tmp_path):
-    (tmp_path / "root").mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "podfs-test",
-                    tmp_path / "root"], check=True)
-    try:
-        with mounted(tmp_path, *KNOWN) as mount:
-            os.listdir(mount.files)
-            yield mount
-    finally:
-        subprocess.run(["umount", "-l", tmp_path / "root"], check=False)
+    with on_tmpfs(tmp_path, 1, *KNOWN) as mount:
+        yield mount
 
 
 def failed_behind(mount, name="f"):

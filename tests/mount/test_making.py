@@ -13,7 +13,7 @@ import sys
 
 import pytest
 
-from pipe_mount import HELPER, mounted
+from pipe_mount import HELPER, mounted, on_tmpfs
 from test_behind import Call, frozen
 
 FOLDERS, FILES = 4, 20
@@ -230,15 +230,8 @@ def test_a_file_that_was_there_waits(mount, files, root):
 
 @pytest.fixture
 def tmpfs(tmp_path, options, request):
-    (tmp_path / "root").mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={request.param}m",
-                    "podfs-test", tmp_path / "root"], check=True)
-    try:
-        with mounted(tmp_path, *options) as mount:
-            os.listdir(mount.files)
-            yield mount
-    finally:
-        subprocess.run(["umount", "-l", tmp_path / "root"], check=False)
+    with on_tmpfs(tmp_path, request.param, *options) as mount:
+        yield mount
 
 
 def fill(folder):

@@ -100,6 +100,20 @@ def mounted(tmp_path, *args, helper=None):
 
 
 @contextlib.contextmanager
+def on_tmpfs(tmp_path, megabytes, *args):
+    """A mount of a disk of that size, its root looked into."""
+    (tmp_path / "root").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m",
+                    "podfs-test", tmp_path / "root"], check=True)
+    try:
+        with mounted(tmp_path, *args) as mount:
+            os.listdir(mount.files)
+            yield mount
+    finally:
+        subprocess.run(["umount", "-l", tmp_path / "root"], check=False)
+
+
+@contextlib.contextmanager
 def liar(tmp_path, op, what, *args):
     """A mount whose helper is behind liar.py; it lies while tmp_path/LIE
     stands."""
