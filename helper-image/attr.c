@@ -114,11 +114,17 @@ static bool has_none(int fd, const char *name, uint32_t mode)
 	char path[32 + WIRE_NAME_MAX];
 	int n = snprintf(path, sizeof(path), "/proc/self/fd/%d%s%s", fd,
 			 name[0] ? "/" : "", name);
+	ssize_t size = -1;
 	bool plain = (mode & S_IFMT) == S_IFREG || (mode & S_IFMT) == S_IFDIR ||
 		     ((mode & S_IFMT) == S_IFLNK && name[0]);
 
 	if (!plain || (size_t)n >= sizeof(path))
 		return false;
+	/* not of an O_PATH; the way by /proc takes longer */
+	if (!name[0])
+		size = flistxattr(fd, NULL, 0);
+	if (size >= 0)
+		return size == 0;
 	return (name[0] ? llistxattr(path, NULL, 0) :
 			  listxattr(path, NULL, 0)) == 0;
 }
@@ -128,7 +134,7 @@ static struct wire_time time_of(struct statx_timestamp t)
 	return (struct wire_time){ .sec = t.tv_sec, .nsec = t.tv_nsec };
 }
 
-int helper_attr_of(int fd, const char *name, struct wire_attr *ret)
+int helper_attr_look(int fd, const char *name, struct wire_attr *ret)
 {
 	struct statx x;
 	int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT |
@@ -159,10 +165,17 @@ int helper_attr_of(int fd, const char *name, struct wire_attr *ret)
 	if (x.stx_attributes & STATX_ATTR_MOUNT_ROOT)
 		ret->flags |= WIRE_ATTR_MOUNT_ROOT;
 	ret->flags |= device_flags(ret->dev, fd, name);
-	if (!(ret->flags & WIRE_ATTR_VOLATILE) &&
+	return 0;
+}
+
+int helper_attr_of(int fd, const char *name, struct wire_attr *ret)
+{
+	int err = helper_attr_look(fd, name, ret);
+
+	if (!err && !(ret->flags & WIRE_ATTR_VOLATILE) &&
 	    has_none(fd, name, ret->mode))
 		ret->flags |= WIRE_ATTR_NO_XATTR;
-	return 0;
+	return err;
 }
 
 void helper_attr_room(int fd, struct wire_attr *attr)

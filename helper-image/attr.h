@@ -10,6 +10,8 @@
 
 /* Of @name in the folder @fd, itself if it is a link; of @fd itself for "". */
 int helper_attr_of(int fd, const char *name, struct wire_attr *ret);
+/* The same, but never with WIRE_ATTR_NO_XATTR, which takes a call of its own. */
+int helper_attr_look(int fd, const char *name, struct wire_attr *ret);
 
 /* Sets WIRE_ATTR_ROOMY of the file @fd, where that holds. */
 void helper_attr_room(int fd, struct wire_attr *attr);

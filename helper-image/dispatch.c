@@ -1,12 +1,8 @@
 #include "helper-image/dispatch.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include "common/wire/errno.h"
-#include "helper-image/volumes.h"
 
 static int run(struct helper_op *o, uint16_t op)
 {
@@ -147,90 +143,4 @@ int helper_dispatch(struct helper_request *r, uint8_t *frame)
 	atomic_fetch_sub(&r->session->queued, r->header.size);
 	helper_session_finish(r);
 	return 0;
-}
-
-static int base_fd(struct helper_op *o, uint64_t base,
-		   struct helper_handle **ret_handle)
-{
-	*ret_handle = NULL;
-	if (base == WIRE_BASE_ROOT)
-		return o->root->fd;
-	if (helper_handle_get(&o->session->handles, base, ret_handle) != 0)
-		return -EBADF;
-	return (*ret_handle)->fd;
-}
-
-static void handle_done(struct helper_op *o, struct helper_handle *h)
-{
-	if (h)
-		helper_handle_put(&o->session->handles, h);
-}
-
-int helper_object(struct helper_op *o, uint64_t base, struct wire_str path,
-		  struct helper_object *ret)
-{
-	struct helper_object obj = { .owned = -1 };
-	int fd = base_fd(o, base, &obj.handle);
-	int err = 0;
-
-	if (fd < 0)
-		return fd;
-	obj.fd = fd;
-	if (path.n > 0) {
-		err = helper_root_open(o->root, fd, path, O_PATH, &obj.owned);
-		if (err) {
-			handle_done(o, obj.handle);
-			return err;
-		}
-		obj.fd = obj.owned;
-	}
-	*ret = obj;
-	if (o->changes)
-		err = helper_volumes_allow(o->root, obj.fd);
-	if (err)
-		helper_object_done(o, ret);
-	return err;
-}
-
-void helper_object_done(struct helper_op *o, struct helper_object *obj)
-{
-	if (obj->owned >= 0)
-		close(obj->owned);
-	handle_done(o, obj->handle);
-}
-
-int helper_place(struct helper_op *o, uint64_t base, struct wire_str path,
-		 struct helper_place *ret)
-{
-	struct helper_place p;
-	int fd = base_fd(o, base, &p.handle);
-	int err;
-
-	if (fd < 0)
-		return fd;
-	p.base = fd;
-	err = helper_root_parent(o->root, fd, path, &p.parent);
-	if (err) {
-		handle_done(o, p.handle);
-		return err;
-	}
-	*ret = p;
-	err = helper_volumes_allow(o->root, p.parent.fd);
-	if (err)
-		helper_place_done(o, ret);
-	return err;
-}
-
-void helper_place_done(struct helper_op *o, struct helper_place *p)
-{
-	helper_parent_done(&p->parent, p->base);
-	handle_done(o, p->handle);
-}
-
-struct helper_fd_path helper_fd_path(int fd)
-{
-	struct helper_fd_path p;
-
-	snprintf(p.text, sizeof(p.text), "/proc/self/fd/%d", fd);
-	return p;
 }

@@ -86,7 +86,7 @@ static void send(struct helper_stream *stream, const struct wire_header *h,
 		wire_enc_rep_HELLO(&w, m);
 	reply.size = (uint32_t)(WIRE_HEADER_SIZE + (size_t)(w.p - w.start));
 	wire_header_put(frame, &reply);
-	helper_stream_write(stream, frame, reply.size);
+	helper_output_write(&stream->out, frame, reply.size, HELPER_NOW);
 }
 
 int helper_hello(struct helper_stream *stream, const struct wire_header *h,

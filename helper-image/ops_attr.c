@@ -14,7 +14,7 @@
 #include "common/base/guard.h"
 #include "common/wire/limits.h"
 #include "helper-image/attr.h"
-#include "helper-image/dispatch.h"
+#include "helper-image/object.h"
 #include "helper-image/volumes.h"
 
 int helper_op_PING(struct helper_op *o)
@@ -49,38 +49,32 @@ static int read_link(int fd, char *buf, size_t size, struct wire_str *ret)
 
 int helper_op_LOOKUP(struct helper_op *o)
 {
+	HELPER_CLEANUP_OBJECT struct helper_object obj = HELPER_NO_OBJECT;
 	char target[WIRE_TARGET_MAX];
 	struct wire_req_LOOKUP m;
 	struct wire_rep_LOOKUP reply = { .target = { .p = "", .n = 0 } };
-	struct helper_object obj;
 	int err = wire_dec_req_LOOKUP(&o->body, &m);
 
-	if (err)
-		return err;
-	err = helper_object(o, m.base, m.path, &obj);
-	if (err)
-		return err;
-	err = helper_attr_of(obj.fd, "", &reply.attr);
+	if (!err)
+		err = helper_object(o, m.base, m.path, &obj);
+	if (!err)
+		err = helper_attr_of(obj.fd, "", &reply.attr);
 	if (!err && S_ISLNK(reply.attr.mode))
 		err = read_link(obj.fd, target, sizeof(target), &reply.target);
-	helper_object_done(o, &obj);
 	return err ? err : wire_enc_rep_LOOKUP(&o->reply, &reply);
 }
 
 int helper_op_GETATTR(struct helper_op *o)
 {
+	HELPER_CLEANUP_OBJECT struct helper_object obj = HELPER_NO_OBJECT;
 	struct wire_req_GETATTR m;
 	struct wire_rep_GETATTR reply;
-	struct helper_object obj;
 	int err = wire_dec_req_GETATTR(&o->body, &m);
 
-	if (err)
-		return err;
-	err = helper_object(o, m.base, m.path, &obj);
-	if (err)
-		return err;
-	err = helper_attr_of(obj.fd, "", &reply.attr);
-	helper_object_done(o, &obj);
+	if (!err)
+		err = helper_object(o, m.base, m.path, &obj);
+	if (!err)
+		err = helper_attr_of(obj.fd, "", &reply.attr);
 	return err ? err : wire_enc_rep_GETATTR(&o->reply, &reply);
 }
 
@@ -171,38 +165,33 @@ static int set_all(const struct helper_object *obj,
 
 int helper_op_SETATTR(struct helper_op *o)
 {
+	HELPER_CLEANUP_OBJECT struct helper_object obj = HELPER_NO_OBJECT;
 	struct wire_req_SETATTR m;
 	struct wire_rep_SETATTR reply;
-	struct helper_object obj;
 	int err = wire_dec_req_SETATTR(&o->body, &m);
 
-	if (err)
-		return err;
-	err = helper_object(o, m.base, m.path, &obj);
-	if (err)
-		return err;
-	err = set_all(&obj, &m);
+	if (!err)
+		err = helper_object(o, m.base, m.path, &obj);
+	if (!err)
+		err = set_all(&obj, &m);
 	if (!err)
 		err = helper_attr_of(obj.fd, "", &reply.attr);
-	helper_object_done(o, &obj);
 	return err ? err : wire_enc_rep_SETATTR(&o->reply, &reply);
 }
 
 int helper_op_READLINK(struct helper_op *o)
 {
+	HELPER_CLEANUP_OBJECT struct helper_object obj = HELPER_NO_OBJECT;
 	char target[WIRE_TARGET_MAX];
 	struct wire_req_READLINK m;
 	struct wire_rep_READLINK reply;
-	struct helper_object obj;
 	int err = wire_dec_req_READLINK(&o->body, &m);
 
-	if (err)
-		return err;
-	err = helper_object(o, m.base, m.path, &obj);
-	if (err)
-		return err;
-	err = read_link(obj.fd, target, sizeof(target), &reply.target);
-	helper_object_done(o, &obj);
+	if (!err)
+		err = helper_object(o, m.base, m.path, &obj);
+	if (!err)
+		err = read_link(obj.fd, target, sizeof(target),
+				&reply.target);
 	return err ? err : wire_enc_rep_READLINK(&o->reply, &reply);
 }
 
@@ -226,47 +215,40 @@ int helper_op_RESOLVE(struct helper_op *o)
 
 int helper_op_ACCESS(struct helper_op *o)
 {
+	HELPER_CLEANUP_OBJECT struct helper_object obj = HELPER_NO_OBJECT;
 	struct wire_req_ACCESS m;
-	struct helper_object obj;
 	int err = wire_dec_req_ACCESS(&o->body, &m);
 
-	if (err)
-		return err;
-	err = helper_object(o, m.base, m.path, &obj);
+	if (!err)
+		err = helper_object(o, m.base, m.path, &obj);
 	if (err)
 		return err;
 	if (m.mask & ~(R_OK | W_OK | X_OK))
-		err = -EINVAL;
-	else if (faccessat(AT_FDCWD, helper_fd_path(obj.fd).text, m.mask,
-			   AT_EACCESS) != 0)
-		err = -errno;
-	if (!err && (m.mask & W_OK))
-		err = o->session->read_only ?
-			      -EROFS :
-			      helper_volumes_allow(o->root, obj.fd);
-	helper_object_done(o, &obj);
-	return err;
+		return -EINVAL;
+	if (faccessat(AT_FDCWD, helper_fd_path(obj.fd).text, m.mask,
+		      AT_EACCESS) != 0)
+		return -errno;
+	if (!(m.mask & W_OK))
+		return 0;
+	return o->session->read_only ? -EROFS :
+				       helper_volumes_allow(o->root, obj.fd);
 }
 
 int helper_op_STATFS(struct helper_op *o)
 {
+	HELPER_CLEANUP_OBJECT struct helper_object obj = HELPER_NO_OBJECT;
 	struct wire_req_STATFS m;
 	struct wire_rep_STATFS reply = { 0 };
-	struct helper_object obj;
 	struct statvfs v;
 	struct statfs f;
 	int err = wire_dec_req_STATFS(&o->body, &m);
 
-	if (err)
-		return err;
-	err = helper_object(o, m.base, m.path, &obj);
+	if (!err)
+		err = helper_object(o, m.base, m.path, &obj);
 	if (err)
 		return err;
 	if (fstatvfs(obj.fd, &v) != 0 || fstatfs(obj.fd, &f) != 0)
-		err = -errno;
-	helper_object_done(o, &obj);
-	if (err)
-		return err;
+		return -errno;
 	reply.statfs.bsize = (uint32_t)v.f_bsize;
 	reply.statfs.frsize = (uint32_t)v.f_frsize;
 	reply.statfs.blocks = v.f_blocks;

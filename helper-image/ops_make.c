@@ -11,7 +11,7 @@
 #include "common/base/guard.h"
 #include "common/wire/limits.h"
 #include "helper-image/attr.h"
-#include "helper-image/dispatch.h"
+#include "helper-image/object.h"
 #include "helper-image/owner.h"
 
 /* Of what set-id bits do besides, CREATE takes care. */
@@ -56,11 +56,11 @@ static int reserve_one(struct helper_op *o, int dir,
 /* Fewer than were asked for are none the less. */
 int helper_op_RESERVE(struct helper_op *o)
 {
+	HELPER_CLEANUP_OBJECT struct helper_object dir = HELPER_NO_OBJECT;
 	uint8_t files[WIRE_RESERVE_MAX * (8 + sizeof(struct wire_attr))];
 	struct wire_writer w = wire_writer_over(files, sizeof(files));
 	struct wire_req_RESERVE m;
 	struct wire_rep_RESERVE reply;
-	struct helper_object dir;
 	size_t len;
 	int err = wire_dec_req_RESERVE(&o->body, &m);
 
@@ -75,7 +75,6 @@ int helper_op_RESERVE(struct helper_op *o)
 		err = -EOPNOTSUPP;
 	for (unsigned i = 0; i < m.count && !err; i++)
 		err = reserve_one(o, dir.fd, &m, &w);
-	helper_object_done(o, &dir);
 	if (err && w.p == files)
 		return err;
 	err = wire_writer_done(&w, &len);

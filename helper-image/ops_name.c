@@ -14,54 +14,48 @@
 #include "common/base/guard.h"
 #include "common/wire/limits.h"
 #include "helper-image/attr.h"
-#include "helper-image/dispatch.h"
+#include "helper-image/object.h"
 #include "helper-image/owner.h"
 
 int helper_op_MKNOD(struct helper_op *o)
 {
+	HELPER_CLEANUP_PLACE struct helper_place at = HELPER_NO_PLACE;
 	struct wire_req_MKNOD m;
 	struct wire_rep_MKNOD reply;
-	struct helper_place at;
 	int err = wire_dec_req_MKNOD(&o->body, &m);
 
-	if (err)
-		return err;
-	err = helper_place(o, m.base, m.path, &at);
+	if (!err)
+		err = helper_place(o, m.base, m.path, &at);
 	if (err)
 		return err;
 	if (mknodat(at.parent.fd, at.parent.name,
 		    helper_new_mode(at.parent.fd, m.mode, m.umask),
 		    makedev(m.major, m.minor)) != 0)
-		err = -errno;
-	if (!err)
-		err = helper_owner_set(o->session, &at.parent, m.uid, m.gid,
-				       m.mode, &reply.attr);
-	helper_place_done(o, &at);
+		return -errno;
+	err = helper_owner_set(o->session, &at.parent, m.uid, m.gid, m.mode,
+			       &reply.attr);
 	return err ? err : wire_enc_rep_MKNOD(&o->reply, &reply);
 }
 
 int helper_op_MKDIR(struct helper_op *o)
 {
+	HELPER_CLEANUP_PLACE struct helper_place at = HELPER_NO_PLACE;
 	struct wire_req_MKDIR m;
 	struct wire_rep_MKDIR reply;
-	struct helper_place at;
 	int err = wire_dec_req_MKDIR(&o->body, &m);
 
-	if (err)
-		return err;
-	if (m.path.n == 0)
-		return -EEXIST;
-	err = helper_place(o, m.base, m.path, &at);
+	if (!err && m.path.n == 0)
+		err = -EEXIST;
+	if (!err)
+		err = helper_place(o, m.base, m.path, &at);
 	if (err)
 		return err;
 	if (mkdirat(at.parent.fd, at.parent.name,
 		    helper_new_mode(at.parent.fd, m.mode & 07777, m.umask)) !=
 	    0)
-		err = -errno;
-	if (!err)
-		err = helper_owner_set(o->session, &at.parent, m.uid, m.gid,
-				       m.mode, &reply.attr);
-	helper_place_done(o, &at);
+		return -errno;
+	err = helper_owner_set(o->session, &at.parent, m.uid, m.gid, m.mode,
+			       &reply.attr);
 	return err ? err : wire_enc_rep_MKDIR(&o->reply, &reply);
 }
 
@@ -73,56 +67,56 @@ static int is_free(const struct helper_place *at)
 	return helper_is_mount(at->parent.fd, at->parent.name) ? -EBUSY : 0;
 }
 
+/* A place whose name is to go. */
+static int free_place(struct helper_op *o, uint64_t base, struct wire_str path,
+		      struct helper_place *ret)
+{
+	int err = helper_place(o, base, path, ret);
+
+	return err ? err : is_free(ret);
+}
+
 int helper_op_UNLINK(struct helper_op *o)
 {
+	HELPER_CLEANUP_PLACE struct helper_place at = HELPER_NO_PLACE;
+	PODFS_CLEANUP_FD int gone = -1;
 	struct wire_req_UNLINK m;
 	struct wire_rep_UNLINK reply;
-	struct helper_place at;
-	PODFS_CLEANUP_FD int gone = -1;
 	int err = wire_dec_req_UNLINK(&o->body, &m);
 
-	if (err)
-		return err;
-	err = helper_place(o, m.base, m.path, &at);
-	if (err)
-		return err;
-	err = is_free(&at);
-	if (!err) {
-		gone = openat(at.parent.fd, at.parent.name,
-			      O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		if (gone < 0 || unlinkat(at.parent.fd, at.parent.name, 0) != 0)
-			err = -errno;
-	}
 	if (!err)
-		err = helper_attr_of(gone, "", &reply.attr);
-	helper_place_done(o, &at);
+		err = free_place(o, m.base, m.path, &at);
+	if (err)
+		return err;
+	gone = openat(at.parent.fd, at.parent.name,
+		      O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (gone < 0 || unlinkat(at.parent.fd, at.parent.name, 0) != 0)
+		return -errno;
+	err = helper_attr_of(gone, "", &reply.attr);
 	return err ? err : wire_enc_rep_UNLINK(&o->reply, &reply);
 }
 
 int helper_op_RMDIR(struct helper_op *o)
 {
+	HELPER_CLEANUP_PLACE struct helper_place at = HELPER_NO_PLACE;
 	struct wire_req_RMDIR m;
-	struct helper_place at;
 	int err = wire_dec_req_RMDIR(&o->body, &m);
 
+	if (!err)
+		err = free_place(o, m.base, m.path, &at);
 	if (err)
 		return err;
-	err = helper_place(o, m.base, m.path, &at);
-	if (err)
-		return err;
-	err = is_free(&at);
-	if (!err &&
-	    unlinkat(at.parent.fd, at.parent.name, AT_REMOVEDIR) != 0)
-		err = -errno;
-	helper_place_done(o, &at);
-	return err;
+	return unlinkat(at.parent.fd, at.parent.name, AT_REMOVEDIR) == 0 ?
+		       0 :
+		       -errno;
 }
 
 int helper_op_RENAME(struct helper_op *o)
 {
+	HELPER_CLEANUP_PLACE struct helper_place from = HELPER_NO_PLACE;
+	HELPER_CLEANUP_PLACE struct helper_place to = HELPER_NO_PLACE;
 	struct wire_req_RENAME m;
 	struct wire_rep_RENAME reply = { .attr.mode = 0 };
-	struct helper_place from, to;
 	unsigned flags = 0;
 	int err = wire_dec_req_RENAME(&o->body, &m);
 
@@ -135,60 +129,50 @@ int helper_op_RENAME(struct helper_op *o)
 	if (m.flags & WIRE_RENAME_EXCHANGE)
 		flags |= 2u; /* RENAME_EXCHANGE */
 	err = helper_place(o, m.base, m.path, &from);
+	if (!err)
+		err = helper_place(o, m.new_base, m.new_path, &to);
+	if (!err)
+		err = is_free(&from);
+	if (!err)
+		err = is_free(&to);
 	if (err)
 		return err;
-	err = helper_place(o, m.new_base, m.new_path, &to);
-	if (!err) {
-		err = is_free(&from);
-		if (!err)
-			err = is_free(&to);
-		if (!err &&
-		    syscall(SYS_renameat2, from.parent.fd, from.parent.name,
-			    to.parent.fd, to.parent.name, flags) != 0)
-			err = -errno;
-		if (!err && helper_attr_of(to.parent.fd, to.parent.name,
-					   &reply.attr) != 0)
-			reply.attr.mode = 0; /* somebody took it away */
-		helper_place_done(o, &to);
-	}
-	helper_place_done(o, &from);
-	return err ? err : wire_enc_rep_RENAME(&o->reply, &reply);
+	if (syscall(SYS_renameat2, from.parent.fd, from.parent.name,
+		    to.parent.fd, to.parent.name, flags) != 0)
+		return -errno;
+	if (helper_attr_of(to.parent.fd, to.parent.name, &reply.attr) != 0)
+		reply.attr.mode = 0; /* somebody took it away */
+	return wire_enc_rep_RENAME(&o->reply, &reply);
 }
 
 int helper_op_LINK(struct helper_op *o)
 {
+	HELPER_CLEANUP_OBJECT struct helper_object from = HELPER_NO_OBJECT;
+	HELPER_CLEANUP_PLACE struct helper_place to = HELPER_NO_PLACE;
 	struct wire_req_LINK m;
 	struct wire_rep_LINK reply;
-	struct helper_object from;
-	struct helper_place to;
 	int err = wire_dec_req_LINK(&o->body, &m);
 
-	if (err)
-		return err;
-	err = helper_object(o, m.base, m.path, &from);
-	if (err)
-		return err;
-	err = helper_place(o, m.new_base, m.new_path, &to);
-	if (!err) {
-		/* /proc/self/fd: AT_EMPTY_PATH would need DAC_READ_SEARCH */
-		if (linkat(AT_FDCWD, helper_fd_path(from.fd).text,
-			   to.parent.fd, to.parent.name,
-			   AT_SYMLINK_FOLLOW) != 0)
-			err = -errno;
-		helper_place_done(o, &to);
-	}
 	if (!err)
-		err = helper_attr_of(from.fd, "", &reply.attr);
-	helper_object_done(o, &from);
+		err = helper_object(o, m.base, m.path, &from);
+	if (!err)
+		err = helper_place(o, m.new_base, m.new_path, &to);
+	if (err)
+		return err;
+	/* /proc/self/fd: AT_EMPTY_PATH would need DAC_READ_SEARCH */
+	if (linkat(AT_FDCWD, helper_fd_path(from.fd).text, to.parent.fd,
+		   to.parent.name, AT_SYMLINK_FOLLOW) != 0)
+		return -errno;
+	err = helper_attr_of(from.fd, "", &reply.attr);
 	return err ? err : wire_enc_rep_LINK(&o->reply, &reply);
 }
 
 int helper_op_SYMLINK(struct helper_op *o)
 {
+	HELPER_CLEANUP_PLACE struct helper_place at = HELPER_NO_PLACE;
 	char target[WIRE_TARGET_MAX + 1];
 	struct wire_req_SYMLINK m;
 	struct wire_rep_SYMLINK reply;
-	struct helper_place at;
 	int err = wire_dec_req_SYMLINK(&o->body, &m);
 
 	if (err)
@@ -201,10 +185,8 @@ int helper_op_SYMLINK(struct helper_op *o)
 	if (err)
 		return err;
 	if (symlinkat(target, at.parent.fd, at.parent.name) != 0)
-		err = -errno;
-	if (!err)
-		err = helper_owner_set(o->session, &at.parent, m.uid, m.gid,
-				       S_IFLNK, &reply.attr);
-	helper_place_done(o, &at);
+		return -errno;
+	err = helper_owner_set(o->session, &at.parent, m.uid, m.gid, S_IFLNK,
+			       &reply.attr);
 	return err ? err : wire_enc_rep_SYMLINK(&o->reply, &reply);
 }

@@ -11,6 +11,7 @@
 #include "common/base/guard.h"
 #include "helper-image/attr.h"
 #include "helper-image/listing.h"
+#include "helper-image/object.h"
 #include "helper-image/owner.h"
 #include "helper-image/volumes.h"
 
@@ -81,27 +82,24 @@ static int keep(struct helper_op *o, int *fd, uint32_t flags, uint32_t mode,
 static int open_at(struct helper_op *o, uint64_t base, struct wire_str path,
 		   int flags, int *ret)
 {
-	struct helper_object obj;
+	HELPER_CLEANUP_OBJECT struct helper_object obj = HELPER_NO_OBJECT;
 	struct stat st;
 	int err = helper_object(o, base, path, &obj);
 
 	if (err)
 		return err;
 	if (fstat(obj.fd, &st) != 0)
-		err = -errno;
-	else if (S_ISLNK(st.st_mode))
-		err = -ELOOP;
-	else if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-		err = -ENXIO;
-	else if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC))
+		return -errno;
+	if (S_ISLNK(st.st_mode))
+		return -ELOOP;
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		return -ENXIO;
+	if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC))
 		err = helper_volumes_allow(o->root, obj.fd);
-	if (!err) {
-		*ret = open(helper_fd_path(obj.fd).text, flags);
-		if (*ret < 0)
-			err = -errno;
-	}
-	helper_object_done(o, &obj);
-	return err;
+	if (err)
+		return err;
+	*ret = open(helper_fd_path(obj.fd).text, flags);
+	return *ret < 0 ? -errno : 0;
 }
 
 /* Best effort, as the next: without it the client reads as usual. Returns the
@@ -120,6 +118,15 @@ static uint32_t send_content(struct helper_op *o, int fd)
 		return 0;
 	helper_op_part(o);
 	return (uint32_t)n;
+}
+
+/* What reading it made of its atime, so that nobody has to ask for that. */
+static void see_read(int fd, struct wire_attr *attr)
+{
+	struct wire_attr now;
+
+	if (helper_attr_of(fd, "", &now) == 0)
+		attr->atime = now.atime;
 }
 
 static void send_entries(struct helper_op *o, int fd, uint32_t max,
@@ -141,15 +148,7 @@ static void send_entries(struct helper_op *o, int fd, uint32_t max,
 		return;
 	reply->sent = l.sent;
 	reply->end = l.end;
-}
-
-/* What reading it made of its atime, so that nobody has to ask for that. */
-static void see_read(int fd, struct wire_attr *attr)
-{
-	struct wire_attr now;
-
-	if (helper_attr_of(fd, "", &now) == 0)
-		attr->atime = now.atime;
+	see_read(fd, &reply->attr);
 }
 
 /* What is read in most cases, so that nobody has to ask for it. */
@@ -191,7 +190,10 @@ int helper_op_OPEN(struct helper_op *o)
 		err = opened_ok(fd, &reply.attr);
 	if (!err && S_ISDIR(reply.attr.mode) && m.data_max > 0 &&
 	    (m.flags & WIRE_OPEN_READ))
-		helper_watch_add(&o->session->watches, fd, &reply.attr);
+		helper_watch_add(&o->session->watches, fd,
+				 m.base == WIRE_BASE_ROOT ? m.path :
+							    HELPER_NO_PATH,
+				 &reply.attr);
 	if (!err)
 		send_ahead(o, fd, m.flags, m.data_max, &reply);
 	if (!err)
@@ -224,10 +226,10 @@ static int create_at(const struct helper_parent *at, int flags, uint32_t mode,
 
 int helper_op_CREATE(struct helper_op *o)
 {
+	HELPER_CLEANUP_PLACE struct helper_place at = HELPER_NO_PLACE;
 	PODFS_CLEANUP_FD int fd = -1;
 	struct wire_req_CREATE m;
 	struct wire_rep_CREATE reply;
-	struct helper_place at;
 	bool created = false;
 	int err = wire_dec_req_CREATE(&o->body, &m);
 
@@ -244,7 +246,6 @@ int helper_op_CREATE(struct helper_op *o)
 	if (!err && created)
 		err = helper_owner_set(o->session, &at.parent, m.uid, m.gid,
 				       m.mode, &reply.attr);
-	helper_place_done(o, &at);
 	if (!err)
 		err = opened_ok(fd, &reply.attr);
 	if (!err && created)

@@ -15,11 +15,18 @@
 #include "common/wire/limits.h"
 #include "helper-image/attr.h"
 #include "helper-image/listing.h"
+#include "helper-image/object.h"
 
 /* Of one folder: a client asks for larger ones by itself. With DEPTH_MAX they
  * bound the memory of a scan. */
 #define NAMES_BYTES ((size_t)64 << 10)
 #define NAMES_MAX 2048u
+/* One that may send less, but for what is of one folder, is a client's guess: it
+ * ends before a folder whose names, with what they have, would fill it, and
+ * before a file that is too large for it. */
+#define GUESS_BELOW NAMES_BYTES
+#define ENTRY_FOR_NAME 16u
+#define GUESS_NAMES_MIN 256u
 #define DEPTH_MAX 64u
 #define BUDGET_MAX (8u << 20)
 #define INLINE_MAX (1u << 20) /* of a file's content */
@@ -28,6 +35,8 @@
  * a walk. */
 #define SCANS_MAX 3
 #define SINGLE_MAX 1
+/* So long (ms) a walk waits for a place: those that have one may be stuck. */
+#define PLACE_MS 1000
 
 static int scans, single; /* __atomic */
 
@@ -50,9 +59,14 @@ struct scan {
 	struct wire_str after;
 	char followed[WIRE_PATH_MAX]; /* after, where that is another's end */
 	bool single; /* one folder */
+	bool rooted; /* paths are from the root */
+	bool guess;
+	size_t names_max; /* bytes, of a folder that is sent */
 	uint32_t inline_max;
 	uint32_t left; /* bytes that may still be sent */
 	bool full;     /* they are used up, or the client gave up */
+	bool sent;     /* something was ... */
+	bool sent_file;
 	char path[WIRE_PATH_MAX + 1]; /* where the walk is */
 	uint16_t len;
 	char done[WIRE_PATH_MAX + 1]; /* the last that was sent or passed */
@@ -94,6 +108,7 @@ static void frame_send(struct scan *s, uint8_t *data, bool end)
 	wire_put_u32(&head, n);
 	helper_op_part(s->o);
 	s->left -= size < s->left ? size : s->left;
+	s->sent = true;
 	if (s->left == 0 || helper_session_cancelled(s->o->request))
 		s->full = true;
 }
@@ -113,13 +128,13 @@ static int by_bytes(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static int add_name(struct names *n, const struct dirent *d)
+static int add_name(struct names *n, size_t max, const struct dirent *d)
 {
 	size_t size = strlen(d->d_name) + 1;
 
 	if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
 		return 0;
-	if (n->used + size > NAMES_BYTES || n->count == NAMES_MAX)
+	if (n->used + size > max || n->count == NAMES_MAX)
 		return -E2BIG;
 	memcpy(n->text + n->used, d->d_name, size);
 	n->list[n->count++] =
@@ -130,7 +145,7 @@ static int add_name(struct names *n, const struct dirent *d)
 	return 0;
 }
 
-static int names_read(DIR *dir, struct names *ret)
+static int names_read(DIR *dir, size_t max, struct names *ret)
 {
 	const struct dirent *d;
 	int err = 0;
@@ -140,7 +155,7 @@ static int names_read(DIR *dir, struct names *ret)
 	if (!ret->text || !ret->list)
 		return -ENOMEM;
 	while (!err && (errno = 0, d = readdir(dir)))
-		err = add_name(ret, d);
+		err = add_name(ret, max, d);
 	if (!err)
 		err = -errno;
 	if (!err)
@@ -216,13 +231,19 @@ static void send_content(struct scan *s, int dir, const char *name)
 	struct wire_attr attr;
 
 	/* looked at before it is opened: a FIFO would notice */
-	if (helper_attr_of(dir, name, &attr) != 0 || !S_ISREG(attr.mode) ||
-	    attr.size > s->inline_max || (attr.flags & WIRE_ATTR_VOLATILE))
+	if (helper_attr_look(dir, name, &attr) != 0 || !S_ISREG(attr.mode) ||
+	    attr.size > INLINE_MAX || (attr.flags & WIRE_ATTR_VOLATILE))
+		return;
+	if (s->guess && (attr.size > s->inline_max ||
+			 (s->sent_file && attr.size > s->left)))
+		s->full = s->sent;
+	if (s->full || attr.size > s->inline_max)
 		return;
 	fd = open_quietly(dir, name, 0);
 	if (fd < 0 || helper_attr_of(fd, "", &attr) != 0 ||
 	    !S_ISREG(attr.mode) || attr.size > s->inline_max)
 		return;
+	s->sent_file = true;
 	send_pieces(s, fd, &attr);
 	passed(s);
 }
@@ -258,7 +279,7 @@ static uint8_t type_of(int dir, const struct named *x)
 
 	if (x->type != DT_UNKNOWN)
 		return x->type;
-	if (helper_attr_of(dir, x->name, &attr) != 0)
+	if (helper_attr_look(dir, x->name, &attr) != 0)
 		return DT_UNKNOWN;
 	return (uint8_t)IFTODT(attr.mode);
 }
@@ -285,6 +306,8 @@ static void walk(struct scan *s, int fd, unsigned depth)
 	struct names n = { .count = 0 };
 	struct wire_attr attr;
 	uint16_t len = s->len;
+	bool behind = is_behind(s);
+	int err;
 
 	if (!dir) {
 		if (fd >= 0)
@@ -292,12 +315,15 @@ static void walk(struct scan *s, int fd, unsigned depth)
 		return;
 	}
 	if (depth <= DEPTH_MAX && helper_attr_of(fd, "", &attr) == 0 &&
-	    !(attr.flags & WIRE_ATTR_VOLATILE) &&
-	    (helper_watch_add(&s->o->session->watches, fd, &attr),
-	     names_read(dir, &n) == 0)) {
-		if (is_behind(s))
+	    !(attr.flags & WIRE_ATTR_VOLATILE)) {
+		helper_watch_add(&s->o->session->watches, fd,
+				 s->rooted ? here(s) : HELPER_NO_PATH, &attr);
+		err = names_read(dir, behind ? s->names_max : NAMES_BYTES, &n);
+		if (!err && behind)
 			send_entries(s, fd, &n, &attr);
-		for (size_t i = 0; i < n.count && !s->full; i++) {
+		else if (err == -E2BIG && s->guess)
+			s->full = true;
+		for (size_t i = 0; !err && i < n.count && !s->full; i++) {
 			if (push(s, n.list[i].name))
 				visit(s, fd, &n.list[i], depth);
 			s->len = len;
@@ -352,24 +378,46 @@ static int run(struct scan *s, struct wire_str path, int base)
 	return stop(s);
 }
 
-/* Begins where the SCAN @id ended. One that sent nothing ended where it began. */
+/* Begins where the SCAN @id ended. */
 static int follow(struct scan *s, uint64_t id, bool *ret_all)
 {
-	int err = helper_follow(s->o->request, id, s->followed, &s->done_len,
-				ret_all);
-
-	if (err)
-		return err;
-	memcpy(s->done, s->followed, s->done_len);
 	s->resume = WIRE_RESUME_BEHIND;
-	s->after = (struct wire_str){ .p = s->followed, .n = s->done_len };
-	return 0;
+	s->after.p = s->followed;
+	return helper_follow(s->o->request, id, s->followed, &s->after.n,
+			     ret_all);
+}
+
+/* Who comes in vain takes none from the next, not even for a moment. */
+static bool take_place(int *running, int max)
+{
+	int n = __atomic_load_n(running, __ATOMIC_RELAXED);
+
+	while (n < max)
+		if (__atomic_compare_exchange_n(running, &n, n + 1, false,
+						__ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
+/* Who follows waits behind another anyway. */
+static int no_place(const struct scan *s, bool follows)
+{
+	struct helper_request *r = s->o->request;
+	int64_t now = helper_now_ms();
+
+	if (s->single)
+		return -EBUSY;
+	if (!r->refused_at)
+		r->refused_at = now;
+	return follows || now - r->refused_at < PLACE_MS ? HELPER_AGAIN :
+							   -EBUSY;
 }
 
 int helper_op_SCAN(struct helper_op *o)
 {
+	HELPER_CLEANUP_OBJECT struct helper_object at = HELPER_NO_OBJECT;
 	struct wire_req_SCAN m;
-	struct helper_object at;
 	struct scan *s;
 	int *running, max;
 	bool all = false; /* the one before left nothing */
@@ -386,9 +434,19 @@ int helper_op_SCAN(struct helper_op *o)
 	s->inline_max = m.inline_max < INLINE_MAX ? m.inline_max : INLINE_MAX;
 	s->single = m.budget <= 1;
 	s->left = m.budget < BUDGET_MAX ? m.budget : BUDGET_MAX;
+	s->guess = !s->single && s->left < GUESS_BELOW;
+	s->names_max = !s->guess ? NAMES_BYTES :
+		       s->left / ENTRY_FOR_NAME > GUESS_NAMES_MIN ?
+				  s->left / ENTRY_FOR_NAME :
+				  GUESS_NAMES_MIN;
 	if (m.resume == WIRE_RESUME_FOLLOW) {
 		err = follow(s, m.base, &all);
 		m.base = WIRE_BASE_ROOT;
+	}
+	/* one that sends nothing ends where it began */
+	if (!err && s->resume == WIRE_RESUME_BEHIND) {
+		memcpy(s->done, s->after.p, s->after.n);
+		s->done_len = s->after.n;
 	}
 	if (!err && all)
 		err = stop(s);
@@ -396,16 +454,17 @@ int helper_op_SCAN(struct helper_op *o)
 		free(s);
 		return err;
 	}
+	s->rooted = m.base == WIRE_BASE_ROOT;
 	running = s->single ? &single : &scans;
 	max = s->single ? SINGLE_MAX : SCANS_MAX;
-	if (__atomic_add_fetch(running, 1, __ATOMIC_RELAXED) > max)
-		err = -EBUSY;
-	if (!err)
-		err = helper_object(o, m.base, (struct wire_str){ .n = 0 }, &at);
-	if (!err) {
-		err = run(s, m.path, at.fd);
-		helper_object_done(o, &at);
+	if (!take_place(running, max)) {
+		err = no_place(s, m.resume == WIRE_RESUME_FOLLOW);
+		free(s);
+		return err;
 	}
+	err = helper_object(o, m.base, (struct wire_str){ .n = 0 }, &at);
+	if (!err)
+		err = run(s, m.path, at.fd);
 	__atomic_sub_fetch(running, 1, __ATOMIC_RELAXED);
 	free(s);
 	return err;

@@ -9,7 +9,7 @@
 
 #include "common/base/guard.h"
 #include "helper-image/attr.h"
-#include "helper-image/dispatch.h"
+#include "helper-image/object.h"
 
 int helper_owner_set_of(const struct helper_session *s, int fd, int dir,
 			uint32_t uid, uint32_t gid, uint32_t mode,

@@ -43,7 +43,7 @@ static void *serve_stream(void *arg)
 	/* it may be gone already, and then nobody waits for the byte */
 	send(in->sock, &byte, 1, MSG_NOSIGNAL);
 	close(in->stream.in);
-	close(in->stream.out);
+	close(in->stream.out.fd);
 	close(in->sock);
 	free(in);
 	return NULL;
@@ -113,7 +113,7 @@ static void accept_stream(int listener, const struct helper_options *opt,
 	if (in) {
 		in->sock = sock;
 		in->stream.in = fds[0];
-		in->stream.out = fds[1];
+		in->stream.out.fd = fds[1];
 		in->stream.root = root;
 		in->stream.read_only = opt->read_only;
 		in->stream.pod_uid = opt->pod_uid;
@@ -165,7 +165,7 @@ static void reap(void)
 int helper_park(const struct helper_options *opt)
 {
 	struct helper_root root;
-	int64_t started = helper_now_ms();
+	int64_t used = helper_now_ms(); /* when a stream was there last */
 	int listener;
 	int err;
 
@@ -182,16 +182,18 @@ int helper_park(const struct helper_options *opt)
 		struct pollfd pfd = { .fd = listener, .events = POLLIN };
 		int64_t idle_since;
 
-		if (poll(&pfd, 1, TICK_MS) > 0)
+		if (poll(&pfd, 1, TICK_MS) > 0) {
 			accept_stream(listener, opt, &root);
+			used = helper_now_ms();
+		}
 		reap();
 		if (!helper_root_alive(&root))
 			return 0;
 		helper_session_expire(GRACE_MS, &idle_since);
-		if (idle_since < started)
-			idle_since = started;
+		if (idle_since > used)
+			used = idle_since;
 		if (opt->idle_s > 0 &&
-		    helper_now_ms() - idle_since > (int64_t)opt->idle_s * 1000)
+		    helper_now_ms() - used > (int64_t)opt->idle_s * 1000)
 			return 0;
 	}
 }

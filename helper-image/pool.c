@@ -109,21 +109,24 @@ static struct helper_request *take_locked(void)
 	return NULL;
 }
 
-static void order_ended_locked(struct order *mine)
+static bool any_may_run_locked(void)
 {
-	if (!mine->session)
-		return;
-	mine->session = NULL;
-	pthread_cond_signal(&wake); /* the next of it may be passed over */
+	for (unsigned i = 0; i < PRIOS; i++)
+		for (const struct helper_request *r = queues[i].first; r;
+		     r = r->next)
+			if (!must_wait_locked(r))
+				return true;
+	return false;
 }
 
 /* @mine: what the worker ran until now, and what it runs from now on. */
 static struct helper_request *next_request(struct order *mine)
 {
+	const bool had_order = mine->session;
 	struct helper_request *r;
 
 	pthread_mutex_lock(&lock);
-	order_ended_locked(mine);
+	mine->session = NULL;
 	for (;;) {
 		int64_t due = wake_delayed_locked();
 
@@ -142,15 +145,43 @@ static struct helper_request *next_request(struct order *mine)
 		}
 	}
 	has_order(r, mine);
+	/* what waited for its order's end, and others have passed over */
+	if (had_order && any_may_run_locked())
+		pthread_cond_signal(&wake);
 	pthread_mutex_unlock(&lock);
 	return r;
 }
 
 void helper_pool_push(struct helper_request *r)
 {
+	r->next = NULL;
+	helper_pool_push_all(r);
+}
+
+/* One worker runs both. */
+static bool is_behind(const struct helper_request *r, const struct order *last)
+{
+	struct order o;
+
+	return last->session && has_order(r, &o) &&
+	       o.session == last->session && o.handle == last->handle;
+}
+
+void helper_pool_push_all(struct helper_request *first)
+{
+	struct order last = { NULL, 0 };
+
 	pthread_mutex_lock(&lock);
-	append_locked(r);
-	pthread_cond_signal(&wake);
+	while (first) {
+		struct helper_request *r = first;
+
+		first = r->next;
+		append_locked(r);
+		if (is_behind(r, &last))
+			continue;
+		has_order(r, &last);
+		pthread_cond_signal(&wake);
+	}
 	pthread_mutex_unlock(&lock);
 }
 
@@ -164,34 +195,63 @@ static void delay(struct helper_request *r)
 	pthread_mutex_unlock(&lock);
 }
 
+void helper_pool_run(struct helper_request *r, struct helper_room *room)
+{
+	int verdict;
+
+	r->room = room->packed;
+	verdict = helper_dispatch(r, room->frame);
+	if (verdict == HELPER_AGAIN)
+		delay(r);
+	else if (verdict == HELPER_LATER && !helper_follow_wait(r))
+		helper_pool_push(r);
+}
+
 struct worker {
 	struct order *mine;
-	uint8_t frame[WIRE_FRAME_MAX];
-	uint8_t room[WIRE_FRAME_MAX];
+	struct helper_room room;
 };
 
 static void *work(void *arg)
 {
 	struct worker *w = arg;
 
-	for (;;) {
-		struct helper_request *r = next_request(w->mine);
-		int verdict;
-
-		r->room = w->room;
-		verdict = helper_dispatch(r, w->frame);
-		if (verdict == HELPER_AGAIN)
-			delay(r);
-		else if (verdict == HELPER_LATER && !helper_follow_wait(r))
-			helper_pool_push(r);
-	}
+	for (;;)
+		helper_pool_run(next_request(w->mine), &w->room);
 	return NULL;
+}
+
+int helper_pool_thread(void *(*start)(void *arg), void *arg)
+{
+	pthread_attr_t attr;
+	pthread_t t;
+	int err;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, WORKER_STACK);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	err = -pthread_create(&t, &attr, start, arg);
+	pthread_attr_destroy(&attr);
+	return err;
+}
+
+static int start_worker(struct order *mine)
+{
+	struct worker *w = malloc(sizeof(*w));
+	int err;
+
+	if (!w)
+		return -ENOMEM;
+	w->mine = mine;
+	err = helper_pool_thread(work, w);
+	if (err)
+		free(w);
+	return err;
 }
 
 int helper_pool_start(void)
 {
 	pthread_condattr_t clock;
-	pthread_attr_t attr;
 	int err = 0;
 
 	for (unsigned i = 0; i < PRIOS; i++)
@@ -200,19 +260,7 @@ int helper_pool_start(void)
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	pthread_cond_init(&wake, &clock);
 	pthread_condattr_destroy(&clock);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, WORKER_STACK);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	for (unsigned i = 0; i < WORKERS && !err; i++) {
-		struct worker *w = malloc(sizeof(*w));
-		pthread_t t;
-
-		if (w)
-			w->mine = &in_order[i];
-		err = w ? -pthread_create(&t, &attr, work, w) : -ENOMEM;
-		if (err)
-			free(w);
-	}
-	pthread_attr_destroy(&attr);
+	for (unsigned i = 0; i < WORKERS && !err; i++)
+		err = start_worker(&in_order[i]);
 	return err;
 }

@@ -58,9 +58,11 @@ void helper_request_free(struct helper_request *r)
 }
 
 /* Sends to the stream of that takeover; a lost one loses nothing that matters:
- * what may not run twice is remembered, the rest is asked again. */
+ * what may not run twice is remembered, the rest is asked again. @last: the
+ * request whose last frame it is, or NULL. */
 static void send_frame(struct helper_session *s, uint64_t takeover,
-		       const uint8_t *frame, size_t len)
+		       const uint8_t *frame, size_t len,
+		       enum helper_haste haste, struct helper_request *last)
 {
 	struct helper_stream *stream;
 
@@ -68,11 +70,25 @@ static void send_frame(struct helper_session *s, uint64_t takeover,
 	pthread_mutex_lock(&s->lock);
 	stream = takeover == s->takeovers ? s->stream : NULL;
 	pthread_mutex_unlock(&s->lock);
+	/* counted as they leave: what the last of a train would overtake here is
+	 * taken along by nobody */
+	if (last && helper_train_goes_on(last))
+		haste = HELPER_TOGETHER;
 	if (stream) {
 		/* a reply tells nothing that they don't tell before it */
 		helper_watch_tell(&s->watches, stream);
-		helper_stream_write(stream, frame, len);
+		helper_output_write(&stream->out, frame, len, haste);
 	}
+	pthread_mutex_unlock(&s->output);
+}
+
+void helper_session_flush(struct helper_session *s, struct helper_stream *stream)
+{
+	/* whoever writes takes it along, or leaves it for the next look */
+	if (pthread_mutex_trylock(&s->output) != 0)
+		return;
+	if (s->stream == stream)
+		helper_output_flush(&stream->out);
 	pthread_mutex_unlock(&s->output);
 }
 
@@ -106,6 +122,18 @@ static struct helper_request *same_running(struct helper_session *s,
 	return NULL;
 }
 
+/* One that wasn't sent before is later than all: somebody who waits for a lock
+ * acknowledges nothing meanwhile, and there may be thousands. */
+static const struct helper_reply *kept_locked(const struct helper_session *s,
+					      uint64_t id)
+{
+	const struct helper_reply *kept = id > s->replied ? NULL : s->replies;
+
+	while (kept && kept->id != id)
+		kept = kept->next;
+	return kept;
+}
+
 enum helper_known helper_session_admit(struct helper_session *s,
 				       const struct helper_stream *stream,
 				       struct helper_request *r)
@@ -118,9 +146,7 @@ enum helper_known helper_session_admit(struct helper_session *s,
 
 	pthread_mutex_lock(&s->lock);
 	takeover = s->takeovers;
-	for (kept = s->replies; kept && kept->id != r->header.id;
-	     kept = kept->next)
-		;
+	kept = kept_locked(s, r->header.id);
 	if (s->stream != stream) {
 		known = HELPER_LATE;
 	} else if ((!kept || kept->takeover == takeover) &&
@@ -143,17 +169,17 @@ enum helper_known helper_session_admit(struct helper_session *s,
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (copy)
-		send_frame(s, takeover, copy, len);
+		send_frame(s, takeover, copy, len, HELPER_NOW, NULL);
 	free(copy);
 	return known;
 }
 
 void helper_session_acked(struct helper_session *s, uint64_t ack)
 {
-	struct helper_reply *gone = NULL;
+	struct helper_reply *gone = NULL, **r = &s->replies;
 
 	pthread_mutex_lock(&s->lock);
-	for (struct helper_reply **r = &s->replies; *r;) {
+	while (ack > s->acked && *r) {
 		struct helper_reply *kept = *r;
 
 		if (kept->id >= ack) {
@@ -164,6 +190,10 @@ void helper_session_acked(struct helper_session *s, uint64_t ack)
 		s->reply_bytes -= kept->len;
 		kept->next = gone;
 		gone = kept;
+	}
+	if (ack > s->acked) {
+		s->acked = ack;
+		s->replies_end = r;
 	}
 	pthread_mutex_unlock(&s->lock);
 	while (gone) {
@@ -180,23 +210,24 @@ static uint64_t remember(struct helper_session *s, uint64_t id,
 			 const uint8_t *frame, size_t len)
 {
 	struct helper_reply *r = malloc(sizeof(*r) + len);
-	struct helper_reply **end;
 	struct helper_reply *oldest = NULL;
 	uint64_t takeover;
 
 	pthread_mutex_lock(&s->lock);
 	takeover = s->takeovers;
-	if (!r) {
+	if (!r || id < s->acked) { /* nobody will ask for it again */
 		pthread_mutex_unlock(&s->lock);
+		free(r);
 		return takeover;
 	}
 	*r = (struct helper_reply){
 		.id = id, .takeover = takeover, .len = len
 	};
 	memcpy(r->frame, frame, len);
-	for (end = &s->replies; *end; end = &(*end)->next)
-		;
-	*end = r;
+	*s->replies_end = r;
+	s->replies_end = &r->next;
+	if (id > s->replied)
+		s->replied = id;
 	s->reply_bytes += len;
 	if (s->reply_bytes > REPLY_BYTES_MAX && s->replies != r) {
 		oldest = s->replies;
@@ -227,6 +258,15 @@ bool helper_session_cancelled(struct helper_request *r)
 	return cancelled;
 }
 
+/* Of a file that its client asked for before anybody waited for it. A walk by names
+ * only is quicker: what is held back of those it waits for. */
+static bool is_ahead(const struct wire_header *h, const uint8_t *frame)
+{
+	return (h->flags & WIRE_FLAG_PRIO_MASK) >> WIRE_FLAG_PRIO_SHIFT ==
+		       WIRE_PRIO_PREFETCH &&
+	       frame[WIRE_HEADER_SIZE] == WIRE_SCAN_FILE;
+}
+
 void helper_session_reply(struct helper_request *r, uint8_t *frame, size_t len,
 			  bool more, uint32_t status, bool keep)
 {
@@ -240,15 +280,22 @@ void helper_session_reply(struct helper_request *r, uint8_t *frame, size_t len,
 		.status = status,
 	};
 
+	enum helper_haste haste = HELPER_NOW;
 	uint64_t takeover = r->takeover;
 
+	if (more && h.op == WIRE_OP_READ)
+		haste = HELPER_MORE;
+	else if (more && h.op == WIRE_OP_SCAN && is_ahead(&h, frame))
+		haste = HELPER_MANY;
+	else if (h.op == WIRE_OP_WRITE && r->whole && !status)
+		haste = HELPER_SOON;
 	wire_header_put(frame, &h);
 	if (keep)
 		takeover = remember(r->session, h.id, frame, len);
 	if (r->room && atomic_load(&r->session->packs) &&
 	    wire_pack(&r->session->packer, frame, len, r->room, &len))
 		frame = r->room;
-	send_frame(r->session, takeover, frame, len);
+	send_frame(r->session, takeover, frame, len, haste, more ? NULL : r);
 }
 
 void helper_session_finish(struct helper_request *r)

@@ -52,8 +52,13 @@ static int open_piece(const struct helper_root *r, int base, const char *piece,
 	}
 	memset(&how, 0, sizeof(how));
 	how.flags = (unsigned)(flags | O_NOFOLLOW | O_CLOEXEC);
-	how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS;
+	how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS |
+		      (r->at_once ? RESOLVE_CACHED : 0);
 	fd = (int)syscall(SYS_openat2, base, piece, &how, sizeof(how));
+	if (fd < 0 && errno == EINVAL && r->at_once) {
+		how.resolve &= ~(unsigned)RESOLVE_CACHED;
+		fd = (int)syscall(SYS_openat2, base, piece, &how, sizeof(how));
+	}
 	return fd >= 0 ? fd : -errno;
 }
 

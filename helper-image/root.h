@@ -27,6 +27,9 @@ struct helper_root {
 	uid_t target_uid;     /* owner of new files */
 	gid_t target_gid;
 	bool no_openat2;
+	bool at_once; /* of a copy: walks ask no file system whether what is
+		       * known of it still holds, which one that is dead never
+		       * answers, but fail with -EAGAIN; Linux 5.12, else as ever */
 	dev_t between; /* volumes rung: what lies between them (volumes.h) */
 };
 

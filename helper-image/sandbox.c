@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -47,7 +48,7 @@ static const uint32_t allowed[] = {
 	SYS_clock_nanosleep, SYS_getrandom, SYS_rt_sigaction,
 	SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_restart_syscall, SYS_tkill,
 	SYS_tgkill, SYS_exit, SYS_exit_group, SYS_wait4, SYS_pidfd_open,
-	SYS_ppoll,
+	SYS_ppoll, SYS_timerfd_create, SYS_timerfd_settime,
 	/* the way from one process to the other; which sockets, see below */
 	SYS_bind, SYS_listen, SYS_accept4, SYS_connect, SYS_sendmsg,
 	SYS_recvmsg, SYS_sendto, SYS_recvfrom, SYS_shutdown, SYS_getsockopt,
@@ -64,7 +65,7 @@ static const uint32_t allowed[] = {
 
 int helper_sandbox_enter(void)
 {
-	struct sock_filter code[2 * COUNT + 16];
+	struct sock_filter code[2 * COUNT + 21];
 	struct sock_fprog program = { .filter = code };
 	unsigned n = 0;
 
@@ -83,6 +84,12 @@ int helper_sandbox_enter(void)
 	EMIT(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 0, 1));
 	EMIT(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
 	EMIT(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM));
+	/* how much there is to read, and nothing else */
+	EMIT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 4));
+	EMIT(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[1])));
+	EMIT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FIONREAD, 0, 1));
+	EMIT(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+	EMIT(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS));
 	for (unsigned i = 0; i < COUNT; i++) {
 		EMIT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed[i], 0, 1));
 		EMIT(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));

@@ -61,7 +61,7 @@ int helper_serve_inline(const struct helper_options *opt)
 	struct helper_root root;
 	struct helper_stream stream = {
 		.in = STDIN_FILENO,
-		.out = STDOUT_FILENO,
+		.out.fd = STDOUT_FILENO,
 		.root = &root,
 		.read_only = opt->read_only,
 		.pod_uid = opt->pod_uid,

@@ -10,11 +10,13 @@
 #include "helper-image/stream.h"
 
 #define SESSIONS_MAX 16
-#define HANDLES_RESERVE 64 /* descriptors for everything but handles */
+#define HANDLES_RESERVE 80 /* descriptors for everything but handles */
 #define HANDLES_MAX 65536
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct helper_session *list; /* list_lock; each holds a reference */
+/* ms; when one that was forgotten had a stream last. list_lock */
+static int64_t forgotten_at;
 
 int64_t helper_now_ms(void)
 {
@@ -48,10 +50,11 @@ static struct helper_session *session_new(const struct helper_root *root,
 	s->id_hi = hi;
 	s->id_lo = lo;
 	s->refs = 1;
+	s->replies_end = &s->replies;
 	s->idle_since = helper_now_ms();
 	helper_handles_init(&s->handles, handles_max());
 	helper_locks_init(&s->locks);
-	helper_watches_init(&s->watches);
+	helper_watches_init(&s->watches, root);
 	pthread_mutex_init(&s->output, NULL);
 	pthread_mutex_init(&s->lock, NULL);
 	return s;
@@ -212,10 +215,12 @@ static void unlist(struct helper_session *gone)
 	pthread_mutex_lock(&list_lock);
 	for (s = &list; *s && *s != gone; s = &(*s)->next)
 		;
-	if (*s)
+	if (*s) {
 		*s = gone->next;
-	else
+		forgotten_at = helper_now_ms();
+	} else {
 		gone = NULL;
+	}
 	pthread_mutex_unlock(&list_lock);
 	if (gone)
 		helper_session_put(gone);
@@ -250,7 +255,7 @@ unsigned helper_session_expire(int64_t grace_ms, int64_t *ret_idle_since)
 	pthread_mutex_lock(&list_lock);
 	gone = evict_locked(now - grace_ms);
 	left = count_locked();
-	*ret_idle_since = 0;
+	*ret_idle_since = forgotten_at;
 	for (struct helper_session *s = list; s; s = s->next) {
 		int64_t idle;
 

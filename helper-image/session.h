@@ -19,6 +19,7 @@
 #include "helper-image/handle.h"
 #include "helper-image/lock.h"
 #include "helper-image/root.h"
+#include "helper-image/train.h"
 #include "helper-image/user.h"
 #include "helper-image/watch.h"
 
@@ -37,13 +38,14 @@ struct helper_request {
 	struct helper_request *running; /* session->running, under its lock */
 	struct helper_session *session; /* holds a reference */
 	struct wire_header header;
-	int64_t refused_at; /* ms; a lock that is waited for; 0: not yet */
+	int64_t refused_at; /* ms; a lock or place that is waited for; 0: not yet */
 	int64_t retry_at;   /* ms */
 	bool cancelled;	  /* session->lock */
 	bool whole;	  /* has room for any body */
 	uint64_t follows; /* a SCAN: it begins where that of this id ends ... */
 	bool waits;	  /* ... for which it waits; session->lock */
 	uint64_t takeover; /* the session's when it came */
+	struct helper_train *train; /* or NULL */
 	uint8_t *room; /* WIRE_FRAME_MAX bytes of who runs it, where replies are
 			* packed; NULL: they aren't */
 	uint8_t body[];	  /* header.size - WIRE_HEADER_SIZE bytes */
@@ -70,7 +72,9 @@ struct helper_session {
 	uint64_t takeovers;		 /* how many streams it has had */
 	struct helper_request *running;
 	struct helper_ends ends;	 /* of SCANs */
-	struct helper_reply *replies;	 /* oldest first */
+	struct helper_reply *replies, **replies_end; /* oldest first */
+	uint64_t replied; /* none of them is of a later id ... */
+	uint64_t acked;	  /* ... and none was below this when it was told */
 	size_t reply_bytes;
 	int64_t idle_since;		 /* ms; while stream is NULL */
 	struct helper_session *next;	 /* the list's, under its own lock */
@@ -100,7 +104,8 @@ void helper_session_detach(struct helper_session *s,
 			   struct helper_stream *stream, bool forget);
 
 /* Ends sessions that were without a stream for @grace_ms. Returns how many
- * are left, and since when none has had a stream (ms; now if one has). */
+ * are left, and since when none, nor one that was forgotten, has had a stream (ms;
+ * now if one has, 0 if there was none). */
 unsigned helper_session_expire(int64_t grace_ms, int64_t *ret_idle_since);
 
 /* Before a request of @stream runs: may it, and is it known already? */
@@ -117,6 +122,10 @@ enum helper_known helper_session_admit(struct helper_session *s,
 void helper_session_acked(struct helper_session *s, uint64_t ack);
 void helper_session_cancel(struct helper_session *s, uint64_t id);
 bool helper_session_cancelled(struct helper_request *r);
+/* What was held back of @stream's is written, unless that would block. By its
+ * reader. */
+void helper_session_flush(struct helper_session *s,
+			  struct helper_stream *stream);
 /* Sends what has happened in the folders that are watched. */
 void helper_session_tell(struct helper_session *s);
 

@@ -12,6 +12,7 @@
 #include "helper-image/hello.h"
 #include "helper-image/pool.h"
 #include "helper-image/session.h"
+#include "helper-image/turns.h"
 #include "helper-image/watch.h"
 
 #define INPUT_SIZE 65536
@@ -19,49 +20,38 @@
  * dead, and nobody else would tell: the kubelet ends no exec whose client is
  * gone. */
 #define SILENCE_MS 180000
-/* How soon a stream that was shut is noticed, by who reads and by who writes:
- * its successor waits for the latter. */
+/* How soon a stream that was shut is noticed. */
 #define SHUT_POLL_MS 500
-#define SHUT_WRITE_POLL_MS 20
 /* So long events are collected: what changes without end is told once in that
  * time. */
 #define TELL_MS 2
 
 void helper_stream_shut(struct helper_stream *s)
 {
-	atomic_store(&s->broken, true);
-}
-
-void helper_stream_write(struct helper_stream *s, const uint8_t *p, size_t n)
-{
-	while (n > 0 && !atomic_load(&s->broken)) {
-		ssize_t done = write(s->out, p, n);
-
-		if (done > 0) {
-			p += done;
-			n -= (size_t)done;
-		} else if (done < 0 && errno == EAGAIN) {
-			struct pollfd pfd = { .fd = s->out, .events = POLLOUT };
-
-			poll(&pfd, 1, SHUT_WRITE_POLL_MS);
-		} else if (done == 0 || errno != EINTR) {
-			atomic_store(&s->broken, true);
-		}
-	}
+	atomic_store(&s->out.broken, true);
 }
 
 /* Until there is something to read; what happens in watched folders meanwhile
- * is told. As poll(2). */
+ * is told, and no reply held back for long. As poll(2). */
 static int wait_for_input(struct helper_stream *s,
 			  struct helper_session *session)
 {
 	struct pollfd p[2] = { { .fd = s->in, .events = POLLIN },
 			       { .fd = -1, .events = POLLIN } };
+	const bool holds = atomic_load(&s->out.expects) ||
+			   atomic_load(&s->out.waits);
 	int ready;
 
 	if (session)
 		p[1].fd = helper_watch_fd(&session->watches);
-	ready = poll(p, 2, SHUT_POLL_MS);
+	ready = poll(p, 2, holds ? HELPER_SOON_MS : SHUT_POLL_MS);
+	if (ready == 0)
+		atomic_store(&s->out.expects, false);
+	/* a request may come in so slowly that it takes its time, and never so
+	 * that there is nothing to read */
+	if (session && (ready == 0 || (atomic_load(&s->out.expects) &&
+				       atomic_load(&s->out.waits))))
+		helper_session_flush(session, s);
 	if (ready <= 0 || !p[1].revents)
 		return ready;
 	helper_session_tell(session);
@@ -75,7 +65,7 @@ static ssize_t read_some(struct helper_stream *s,
 {
 	int64_t end = helper_now_ms() + SILENCE_MS;
 
-	while (!atomic_load(&s->broken)) {
+	while (!atomic_load(&s->out.broken)) {
 		int ready = wait_for_input(s, session);
 		ssize_t n;
 
@@ -133,10 +123,21 @@ static int control(struct helper_session *session,
 	return 0;
 }
 
-static int receive(struct helper_session *session,
-		   const struct helper_stream *stream,
-		   const struct wire_header *h, const uint8_t *body)
+struct reading { /* of who has the turn */
+	struct helper_stream *stream;
+	struct helper_session *session; /* NULL before HELLO */
+	struct wire_parser parser;
+	uint8_t *input; /* INPUT_SIZE */
+	uint8_t *unpacked; /* WIRE_BODY_MAX */
+	bool bye;
+	bool forget; /* with BYE: the session ends, too */
+	struct helper_request *came, **came_end; /* together, to be run */
+};
+
+static int receive(struct reading *in, const struct wire_header *h,
+		   const uint8_t *body)
 {
+	struct helper_session *session = in->session;
 	struct helper_request *r;
 	enum helper_known known;
 	unsigned flags = 0;
@@ -145,14 +146,14 @@ static int receive(struct helper_session *session,
 		return -EPROTO;
 	helper_session_acked(session, h->ack);
 	if (wire_op_flags(h->op, &flags) && (flags & WIRE_F_O))
-		return control(session, stream, h, body);
+		return control(session, in->stream, h, body);
 	/* twice: what was taken up from a lost stream may still be running */
 	if (atomic_load(&session->queued) + h->size > 2 * WIRE_INFLIGHT_MAX)
 		return -EPROTO;
 	r = request_new(h, body);
 	if (!r)
 		return -ENOMEM;
-	known = helper_session_admit(session, stream, r);
+	known = helper_session_admit(session, in->stream, r);
 	if (known != HELPER_NEW) {
 		helper_request_free(r);
 		return known == HELPER_LATE ? -EPIPE : 0;
@@ -166,17 +167,27 @@ static int receive(struct helper_session *session,
 		helper_dispatch(r, frame);
 		return 0;
 	}
-	helper_pool_push(r);
+	*in->came_end = r;
+	in->came_end = &r->next;
 	return 0;
 }
 
-struct reading {
-	struct helper_stream *stream;
-	struct helper_session *session; /* NULL before HELLO */
-	uint8_t *unpacked; /* WIRE_BODY_MAX */
-	bool bye;
-	bool forget; /* with BYE: the session ends, too */
-};
+/* Nothing of @in is touched after it: another one may have read on. */
+static void run(struct reading *in, struct helper_turns *t)
+{
+	struct helper_request *came = in->came;
+
+	*in->came_end = NULL;
+	in->came = NULL;
+	in->came_end = &in->came;
+	if (!came)
+		return;
+	helper_train_make(came);
+	if (t)
+		helper_turns_work(t, came);
+	else
+		helper_pool_push_all(came);
+}
 
 /* The client leaves, and nobody else would end the stream for it: the exec's
  * standard input stays open when its client is gone. */
@@ -191,7 +202,7 @@ static int bye(struct reading *in, const struct wire_header *h,
 	in->bye = true;
 	in->forget = wire_dec_req_BYE(&r, &m) == 0 && m.forget;
 	in->stream->end = in->forget && m.forget == WIRE_BYE_END;
-	err = receive(in->session, in->stream, h, body);
+	err = receive(in, h, body);
 	return err ? err : -ESHUTDOWN;
 }
 
@@ -201,7 +212,7 @@ static int frame_in(struct reading *in, const struct wire_header *h,
 	if (!in->session)
 		return helper_hello(in->stream, h, body, &in->session);
 	return h->op == WIRE_OP_BYE ? bye(in, h, body) :
-				      receive(in->session, in->stream, h, body);
+				      receive(in, h, body);
 }
 
 static int plain(struct reading *in, struct wire_header *h,
@@ -215,19 +226,13 @@ static int plain(struct reading *in, struct wire_header *h,
 	return 0;
 }
 
-static int read_frames(struct reading *in, struct wire_parser *parser,
-		       uint8_t *input)
+static int take_frames(struct reading *in, const uint8_t *p, size_t left)
 {
-	ssize_t n = read_some(in->stream, in->session, input, INPUT_SIZE);
-	const uint8_t *p = input;
-	size_t left = n > 0 ? (size_t)n : 0;
-
-	if (n < 0)
-		return (int)n;
 	for (;;) {
 		struct wire_header h;
 		const uint8_t *body;
-		int got = wire_parser_next(parser, &p, &left, &h, &body);
+		int got = wire_parser_next(&in->parser, &p, &left, &h,
+					   &body);
 		int err;
 
 		if (got <= 0)
@@ -240,23 +245,51 @@ static int read_frames(struct reading *in, struct wire_parser *parser,
 	}
 }
 
+static int read_frames(void *arg, struct helper_turns *t)
+{
+	struct reading *in = arg;
+	ssize_t n = read_some(in->stream, in->session, in->input, INPUT_SIZE);
+	int err;
+
+	if (n < 0)
+		return (int)n;
+	err = take_frames(in, in->input, (size_t)n);
+	if (!err)
+		atomic_store(&in->stream->out.expects, in->parser.have > 0);
+	/* who has read the end tells of it at once */
+	run(in, err ? NULL : t);
+	return err;
+}
+
+static int read_all(struct reading *in)
+{
+	struct helper_turns *t = helper_turns_new(read_frames, in);
+	int err;
+
+	if (t)
+		return helper_turns_run(t);
+	while ((err = read_frames(in, NULL)) == 0)
+		;
+	return err;
+}
+
 int helper_stream_run(struct helper_stream *s)
 {
-	struct reading in = { .stream = s };
-	struct wire_parser parser;
-	uint8_t *input = malloc(INPUT_SIZE + 2 * WIRE_FRAME_MAX);
-	int err = input ? 0 : -ENOMEM;
+	struct reading in = { .stream = s, .came_end = &in.came };
+	int err = -ENOMEM;
 
-	if (input) {
-		wire_parser_init(&parser, input + INPUT_SIZE, WIRE_FRAME_MAX);
-		in.unpacked = input + INPUT_SIZE + WIRE_FRAME_MAX;
+	in.input = malloc(INPUT_SIZE + 2 * WIRE_FRAME_MAX + HELPER_CHUNK);
+	if (in.input) {
+		s->out.held = in.input + INPUT_SIZE + 2 * WIRE_FRAME_MAX;
+		wire_parser_init(&in.parser, in.input + INPUT_SIZE,
+				 WIRE_FRAME_MAX);
+		in.unpacked = in.input + INPUT_SIZE + WIRE_FRAME_MAX;
+		err = read_all(&in);
 	}
-	while (!err)
-		err = read_frames(&in, &parser, input);
 	if (in.session) {
 		helper_session_detach(in.session, s, in.forget);
 		helper_session_put(in.session);
 	}
-	free(input);
+	free(in.input);
 	return in.bye ? 0 : err;
 }

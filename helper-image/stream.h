@@ -1,28 +1,25 @@
 /*
  * One stream: frames in from one descriptor, frames out to another.
  *
- * The thread that calls helper_stream_run() reads, always, so that the
- * server's side of the exec never blocks; workers write under the session's
- * output lock.
+ * The thread that calls helper_stream_run() and a second one (turns.h) read, always
+ * one of them, so that the server's side of the exec never blocks; who runs a request
+ * writes under the session's output lock.
  */
 #ifndef HELPER_STREAM_H
 #define HELPER_STREAM_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
+#include "helper-image/output.h"
 #include "helper-image/root.h"
 
 struct helper_stream {
 	int in;
-	int out;
+	struct helper_output out;
 	const struct helper_root *root;
 	bool read_only;	   /* by the helper's own command line */
 	const char *pod_uid; /* what a HELLO must name; NULL: anything */
 	const char *container;
-	atomic_bool broken; /* output failed, or replaced: stop reading */
 	bool end; /* the client asked for the helper's end; the reader's */
 };
 
@@ -32,8 +29,5 @@ int helper_stream_run(struct helper_stream *s);
 
 /* Any thread: makes helper_stream_run() return soon. */
 void helper_stream_shut(struct helper_stream *s);
-
-/* Under the session's output lock. A failure marks the stream as broken. */
-void helper_stream_write(struct helper_stream *s, const uint8_t *p, size_t n);
 
 #endif

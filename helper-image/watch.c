@@ -6,13 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/guard.h"
 #include "common/wire/frame.h"
 #include "common/wire/msg.h"
 #include "helper-image/attr.h"
-#include "helper-image/dispatch.h"
+#include "helper-image/object.h"
 #include "helper-image/session.h"
 #include "helper-image/stream.h"
 
@@ -42,11 +44,21 @@ struct helper_watch {
 	int wd;
 	uint64_t dev, ino;
 	int64_t used_at; /* ms */
+	char *path;	 /* as it was read last; NULL: not known */
+	uint16_t path_len;
 };
 
-void helper_watches_init(struct helper_watches *w)
+static void watch_free(struct helper_watch *x)
+{
+	free(x->path);
+	free(x);
+}
+
+void helper_watches_init(struct helper_watches *w,
+			 const struct helper_root *root)
 {
 	memset(w, 0, sizeof(*w));
+	w->root = root;
 	pthread_mutex_init(&w->lock, NULL);
 	w->fd = -1;
 }
@@ -110,7 +122,7 @@ void helper_watches_reset(struct helper_watches *w, int fd)
 			struct helper_watch *x = w->buckets[i];
 
 			w->buckets[i] = x->next;
-			free(x);
+			watch_free(x);
 		}
 	w->count = 0;
 	pthread_mutex_unlock(&w->lock);
@@ -145,7 +157,23 @@ static bool place_locked(struct helper_watches *w, int64_t now)
 	       inotify_rm_watch(w->fd, oldest->wd) == 0;
 }
 
-static bool add_locked(struct helper_watches *w, int fd,
+static void set_path(struct helper_watch *x, struct wire_str path)
+{
+	char *copy;
+
+	if (!path.p || (x->path && x->path_len == path.n &&
+			memcmp(x->path, path.p, path.n) == 0))
+		return;
+	copy = malloc(path.n + 1u);
+	if (!copy)
+		return;
+	memcpy(copy, path.p, path.n);
+	free(x->path);
+	x->path = copy;
+	x->path_len = path.n;
+}
+
+static bool add_locked(struct helper_watches *w, int fd, struct wire_str path,
 		       const struct wire_attr *attr)
 {
 	int64_t now = helper_now_ms();
@@ -167,18 +195,21 @@ static bool add_locked(struct helper_watches *w, int fd,
 		if (!at || (*at)->dev != attr->dev || (*at)->ino != attr->ino)
 			return false;
 		(*at)->used_at = now;
+		set_path(*at, path);
 		return true;
 	}
 	*x = (struct helper_watch){ .wd = wd,
 				    .dev = attr->dev,
 				    .ino = attr->ino,
 				    .used_at = now };
+	set_path(x, path);
 	*at = x;
 	w->count++;
 	return true;
 }
 
-void helper_watch_add(struct helper_watches *w, int fd, struct wire_attr *attr)
+void helper_watch_add(struct helper_watches *w, int fd, struct wire_str path,
+		      struct wire_attr *attr)
 {
 	struct wire_attr now;
 	bool watched;
@@ -186,7 +217,7 @@ void helper_watch_add(struct helper_watches *w, int fd, struct wire_attr *attr)
 	if (attr->flags & WIRE_ATTR_VOLATILE)
 		return;
 	pthread_mutex_lock(&w->lock);
-	watched = add_locked(w, fd, attr);
+	watched = add_locked(w, fd, path, attr);
 	pthread_mutex_unlock(&w->lock);
 	/* what it was before may have changed before it was watched */
 	if (!watched || helper_attr_of(fd, "", &now) != 0 ||
@@ -209,9 +240,59 @@ void helper_watch_remove(struct helper_watches *w, uint64_t dev, uint64_t ino)
 
 /* ---- telling --------------------------------------------------------------------- */
 
+/* The path of what @e is about, if it is a new name that may be a file's second
+ * one; else p is NULL. Owner: the caller. */
+static struct wire_str new_name(const struct helper_watch *x,
+				const struct inotify_event *e)
+{
+	struct wire_str path = { .p = NULL };
+	size_t len = e->len ? strlen(e->name) : 0;
+	char *p;
+
+	if (!(e->mask & (IN_CREATE | IN_MOVED_TO)) || (e->mask & IN_ISDIR) ||
+	    !x->path ||
+	    len == 0 || x->path_len + 1 + len > WIRE_PATH_MAX ||
+	    !(p = malloc(x->path_len + 1 + len)))
+		return path;
+	path.p = p;
+	if (x->path_len > 0) {
+		memcpy(p, x->path, x->path_len);
+		p[x->path_len] = '/';
+		path.n = (uint16_t)(x->path_len + 1);
+	}
+	memcpy(p + path.n, e->name, len);
+	path.n = (uint16_t)(path.n + len);
+	return path;
+}
+
+/* inotify(7) tells nobody who watches a file's one name that it has another by
+ * which it may change. The way to the folder, which is on a disk of the node, may
+ * lead over a volume that is dead, and all that the stream has to say would wait
+ * for it. *ret_unseen: it was not there to be looked at. */
+static bool has_others(const struct helper_root *root, struct wire_str path,
+		       const struct wire_req_EVENT *folder, bool *ret_unseen)
+{
+	struct helper_root here = *root;
+	struct helper_parent at;
+	struct wire_attr attr;
+	bool has;
+
+	here.at_once = true;
+	*ret_unseen = true;
+	if (helper_root_parent(&here, root->fd, path, &at) != 0)
+		return false;
+	has = helper_attr_of(at.fd, at.name, &attr) == 0 &&
+	      S_ISREG(attr.mode) && attr.nlink > 1;
+	*ret_unseen = !has && helper_attr_of(at.fd, "", &attr) == 0 &&
+			 (attr.dev != folder->dev || attr.ino != folder->ino);
+	helper_parent_done(&at, root->fd);
+	return has;
+}
+
 /* Which folder it was; false: nobody was told that it is watched. */
 static bool folder_of(struct helper_watches *w, const struct inotify_event *e,
-		      struct wire_req_EVENT *ret, uint64_t *ret_id)
+		      struct wire_req_EVENT *ret, uint64_t *ret_id,
+		      struct wire_str *ret_new)
 {
 	struct helper_watch **at;
 	bool known = e->mask & IN_Q_OVERFLOW;
@@ -224,9 +305,10 @@ static bool folder_of(struct helper_watches *w, const struct inotify_event *e,
 		known = true;
 		ret->dev = x->dev;
 		ret->ino = x->ino;
+		*ret_new = new_name(x, e);
 		if (e->mask & IN_IGNORED) {
 			*at = x->next;
-			free(x);
+			watch_free(x);
 			w->count--;
 		}
 	}
@@ -243,10 +325,20 @@ static void tell(struct helper_watches *w, struct helper_stream *stream,
 		frame + WIRE_HEADER_SIZE, sizeof(frame) - WIRE_HEADER_SIZE);
 	struct wire_header h = { .op = WIRE_OP_EVENT };
 	struct wire_req_EVENT m = { .kind = e->mask & TOLD };
+	struct wire_str path = { .p = NULL };
+	bool unseen = false;
 	size_t len;
 
-	if (!folder_of(w, e, &m, &h.id))
+	if (!folder_of(w, e, &m, &h.id, &path))
 		return;
+	if (path.p && has_others(w->root, path, &m, &unseen))
+		m.kind |= WIRE_EVENT_LINKED;
+	free((char *)path.p);
+	/* as in a folder that was moved, or the way to which isn't in memory: any file
+	 * may have got another name, and from then on it isn't watched; one that was
+	 * removed has no watch any more */
+	if (unseen && inotify_rm_watch(w->fd, e->wd) == 0)
+		m.kind = IN_Q_OVERFLOW;
 	if (e->len > 0)
 		m.name = wire_str_from(e->name);
 	else
@@ -256,7 +348,10 @@ static void tell(struct helper_watches *w, struct helper_stream *stream,
 		return;
 	h.size = (uint32_t)(WIRE_HEADER_SIZE + len);
 	wire_header_put(frame, &h);
-	helper_stream_write(stream, frame, h.size);
+	/* a client that writes is told of each of its own writes: with their
+	 * replies */
+	helper_output_write(&stream->out, frame, h.size,
+			    m.kind == IN_MODIFY ? HELPER_SOON : HELPER_NOW);
 }
 
 void helper_watch_end(struct helper_watches *w, struct helper_stream *stream)
@@ -267,18 +362,24 @@ void helper_watch_end(struct helper_watches *w, struct helper_stream *stream)
 	helper_watches_reset(w, -1);
 }
 
-/* A file that is written to a byte at a time is told of once. */
+#define NAMES (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
+
+/* A file that is written to a byte at a time is told of once; but a name's last
+ * word is whether it came or went. */
 static bool was_told(const uint8_t *from, const struct inotify_event *e)
 {
+	bool told = false;
+
 	while (from != (const uint8_t *)e) {
 		const struct inotify_event *x = (const void *)from;
 
-		if (x->wd == e->wd && x->mask == e->mask && x->len == e->len &&
+		if (x->wd == e->wd && x->len == e->len &&
 		    memcmp(x->name, e->name, e->len) == 0)
-			return true;
+			told = x->mask == e->mask ||
+			       (told && !(x->mask & NAMES));
 		from += sizeof(*x) + x->len;
 	}
-	return false;
+	return told;
 }
 
 void helper_watch_tell(struct helper_watches *w, struct helper_stream *stream)
@@ -286,11 +387,18 @@ void helper_watch_tell(struct helper_watches *w, struct helper_stream *stream)
 	uint8_t buf[BUFFER_SIZE]
 		__attribute__((aligned(__alignof__(struct inotify_event))));
 	int fd = helper_watch_fd(w);
+	int left = 0;
 	ssize_t n;
 
-	/* the output's lock keeps @fd from being reset meanwhile */
-	while (fd >= 0 && (n = read(fd, buf, sizeof(buf))) > 0) {
+	/* What changes faster than it can be told has no end, and whoever waits for
+	 * a reply would wait for it: what is there by now. The output's lock keeps
+	 * @fd from being reset meanwhile. */
+	if (fd >= 0 && ioctl(fd, FIONREAD, &left) != 0)
+		left = sizeof(buf);
+	while (left > 0 && (n = read(fd, buf, sizeof(buf))) > 0) {
 		const uint8_t *p = buf;
+
+		left -= (int)n;
 
 		while (p < buf + n) {
 			const struct inotify_event *e = (const void *)p;

@@ -17,6 +17,7 @@
 
 #include "common/wire/types.h"
 
+struct helper_root;
 struct helper_session;
 struct helper_stream;
 struct helper_watch;
@@ -24,6 +25,7 @@ struct helper_watch;
 #define HELPER_WATCH_BUCKETS 256u
 
 struct helper_watches {
+	const struct helper_root *root; /* never changes */
 	pthread_mutex_t lock; /* guards all below */
 	int fd;		      /* inotify's; -1: nothing is watched */
 	unsigned count;
@@ -31,7 +33,8 @@ struct helper_watches {
 	struct helper_watch *buckets[HELPER_WATCH_BUCKETS]; /* by wd */
 };
 
-void helper_watches_init(struct helper_watches *w);
+void helper_watches_init(struct helper_watches *w,
+			 const struct helper_root *root);
 /* Forgets all and goes on with @fd, which it takes over; -1: with none. */
 void helper_watches_reset(struct helper_watches *w, int fd);
 
@@ -41,8 +44,11 @@ int helper_watch_open(void);
 int helper_watch_fd(struct helper_watches *w);
 
 /* Watches the open folder @fd from now on, as long as the budget lasts: then
- * @attr are its attributes as they are now, with WIRE_ATTR_WATCHED. */
-void helper_watch_add(struct helper_watches *w, int fd, struct wire_attr *attr);
+ * @attr are its attributes as they are now, with WIRE_ATTR_WATCHED. @path: where
+ * it is below the root, for a look at what is made in it. */
+#define HELPER_NO_PATH ((struct wire_str){ .p = NULL }) /* it isn't known */
+void helper_watch_add(struct helper_watches *w, int fd, struct wire_str path,
+		      struct wire_attr *attr);
 /* The one with those attributes is not to be watched any more. */
 void helper_watch_remove(struct helper_watches *w, uint64_t dev, uint64_t ino);
 

@@ -63,6 +63,10 @@ enum wire_attr_flag {
 					 * reserved: WIRE_ROOM are free there */
 };
 
+/* A bit of EVENT.kind that isn't inotify's: the file that got a name has others,
+ * and their folders are told nothing. */
+#define WIRE_EVENT_LINKED 1u
+
 struct wire_statfs { /* statvfs(3) */
 	uint32_t bsize;
 	uint32_t frsize;

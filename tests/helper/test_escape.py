@@ -51,7 +51,9 @@ def helper(request, root):
                           "--root", str(root)], stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                          preexec_fn=before)
-    yield client.Client(p.stdin, p.stdout)
+    # not to be told of what is moved, without end
+    yield client.Client(p.stdin, p.stdout, features=0xff & ~wire.constant(
+        "WIRE_FEATURE_WATCH"))
     code, said = client.end(p)
     assert (code, said) == (0, ""), said
 

@@ -19,11 +19,11 @@ OWNER = {"uid": 0xffffffff, "gid": 0xffffffff}
 
 
 class Parked:
-    def __init__(self, root, tmp_path):
+    def __init__(self, root, tmp_path, *options):
         self.socket = str(tmp_path / "s")
         self.process = subprocess.Popen(
             [*client.HELPER.split(), "park", "--root", str(root), "--socket",
-             self.socket], stdin=subprocess.DEVNULL,
+             self.socket, *options], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         until(lambda: os.path.exists(self.socket))
         self.streams = []
@@ -66,6 +66,24 @@ def test_handles_outlive_the_stream(parked, root):
     p, d = parked.stream(session=c.session, resume=1)
     assert d.hello["resumed"] == 1
     assert d.read(h, 0, 100) == b"still here"
+
+
+@pytest.mark.parametrize("forget", [0, 1])
+def test_it_is_idle_since_its_last_stream_went(root, tmp_path, forget):
+    """Not since it began, be its session remembered or not: the next mount
+    finds it, or each would leave one more ended container in the pod."""
+    idle = 5
+    parked = Parked(root, tmp_path, "--idle", str(idle))
+    try:
+        p, c = parked.stream()
+        time.sleep(idle + 2.7)  # between two of its looks, one a second
+        c.call("PING", stamp=1)
+        went = time.monotonic()
+        c.call("BYE", forget=forget)
+        assert parked.process.wait(timeout=60) == 0
+        assert time.monotonic() - went > idle
+    finally:
+        parked.stop()
 
 
 def test_another_session_sees_none_of_it(parked, root):
@@ -117,7 +135,7 @@ def test_another_user_is_no_helper(tmp_path):
 def test_a_change_runs_once(parked, root):
     p, c = parked.stream()
     ident = c.send("MKDIR", path="once", mode=0o755, **OWNER)
-    until((root / "once").is_dir)
+    assert c.some_came(60)  # made is not yet answered: its attributes are next
     p.kill()  # with its reply on the way
     (root / "once").rmdir()
     _, d = parked.stream(session=c.session, resume=1)

@@ -95,6 +95,57 @@ def test_it_goes_on_where_it_stopped(helper, tree, budget):
     assert budget or rounds >= len(WALK)
 
 
+GUESS = 16 << 10
+
+
+def test_a_guess_ends_before_what_would_fill_it(helper, root):
+    """A folder of many names, however it is come to; a larger scan has it."""
+    (root / "a/many").mkdir(parents=True)
+    (root / "b").mkdir()
+    for i in range(200):
+        (root / "a/many" / f"name{i:04}").touch()
+    found, after, end = scan(helper, budget=GUESS)
+    assert [x[:2] for x in found] == [(FOLDER, ""), (FOLDER, "a")]
+    assert (after, end) == ("a", 0)
+    assert scan(helper, "a/many", budget=GUESS, at="a/many") == (
+        [], "", 0)
+    found, after, end = scan(helper, after=after)
+    assert [x[1] for x in found] == ["a/many", "b"] and end
+    assert len(found[0][2]) == 200
+    # what isn't sent may have as many as it likes
+    (root / "a/many/below").mkdir()
+    found, _, end = scan(helper, "a/many", "a/many", budget=GUESS)
+    assert found == [(FOLDER, "a/many/below", [])] and end
+
+
+def test_a_guess_ends_before_larger_files(helper, root):
+    """But for the first, if it may come at all: who reads it asks for more."""
+    (root / "d").mkdir()
+    for name, size in ("a", 40000), ("b", 100), ("c", 60000), ("e", 300000):
+        (root / "d" / name).write_bytes(bytes(size))
+    after = "d"
+    for want in ["d", "d/a"], ["d/b"], ["d/c"], []:
+        found, after, end = scan(helper, "d", after, inline_max=100000,
+                                 budget=GUESS, at=after == "d" and after)
+        assert [x[1] for x in found] == want
+        assert end == (want == [])
+    found, _, end = scan(helper, "d", "d/c", inline_max=MANY)
+    assert [x[1] for x in found] == ["d/e"] and end
+
+
+def test_one_that_sent_nothing_ended_where_it_began(helper, root):
+    (root / "a").mkdir()
+    (root / "b/many").mkdir(parents=True)
+    for i in range(200):
+        (root / "b/many" / f"name{i:04}").touch()
+    assert scan(helper, after="b", budget=GUESS) == ([], "b", 0)
+    first = helper.send("SCAN", path="", resume=1, after="b", inline_max=0,
+                        budget=GUESS)
+    assert status(helper, first) == 0
+    found = helper.replies(follow(helper, first))
+    assert found[0]["path"] == b"b/many" and found[-1]["end"]
+
+
 def follow(helper, ident, budget=MANY, path=""):
     return helper.send("SCAN", base=ident, path=path, resume=3, after="",
                        inline_max=100, budget=budget)
@@ -238,6 +289,7 @@ def test_of_one_folder_beside_as_many_as_there_may_be(helper, root):
     """What nobody waits for takes no place from a walk, nor a walk from it."""
     for i in range(8):
         (root / f"f{i}").write_bytes(os.urandom(MANY))
+    # none of them ends before its reply is read
     walks = [helper.send("SCAN", path="", resume=0, after="", inline_max=MANY,
                          budget=8 * MANY) for _ in range(4)]
     one = helper.send("SCAN", path="", resume=0, after="", inline_max=0,
@@ -248,7 +300,29 @@ def test_of_one_folder_beside_as_many_as_there_may_be(helper, root):
         if not flags & wire.MORE:
             status[ident] = code
     assert status[one] == 0
-    assert sorted(status[w] for w in walks)[:3] == [0, 0, 0]
+    *three, fourth = sorted(status[w] for w in walks)
+    # it waits for a place, a second at most: they may be stuck
+    assert three == [0, 0, 0] and fourth in (0, errno.EBUSY)
+
+
+def test_who_waits_for_a_place_may_be_given_up(helper, root):
+    for i in range(8):
+        (root / f"f{i}").write_bytes(os.urandom(MANY))
+    first = helper.send("SCAN", path="", resume=0, after="", inline_max=MANY,
+                        budget=2)
+    assert status(helper, first) == 0
+    walks = [helper.send("SCAN", path="", resume=0, after="", inline_max=MANY,
+                         budget=8 * MANY) for _ in range(3)]
+    waits, given_up = follow(helper, first, 300), follow(helper, first, 300)
+    helper.send("CANCEL", id=given_up)
+    codes = {}
+    while len(codes) < 5:
+        _, flags, ident, code, _ = helper.frame()
+        if not flags & wire.MORE:
+            codes[ident] = code
+    assert [codes[w] for w in walks] == [0, 0, 0]
+    assert codes[waits] == 0
+    assert codes[given_up] in (0, errno.EINTR)
 
 
 def test_no_scan_of_what_is_no_folder(helper, tree):

@@ -1,5 +1,6 @@
 """EVENT: what changes in a folder that was read is told without being asked."""
 
+import itertools
 import os
 import pathlib
 import re
@@ -7,6 +8,7 @@ import re
 import client
 import pytest
 import wire
+from waiting import freeze
 
 RD = wire.constant("WIRE_OPEN_READ")
 WR = wire.constant("WIRE_OPEN_WRITE")
@@ -210,7 +212,7 @@ def test_too_much_at_once_is_said(helper, root):
         "/proc/sys/fs/inotify/max_queued_events").read_text())
     process = helper.process
     read_folder(helper)
-    os.kill(process.pid, 19)
+    freeze(process.pid)
     try:
         # each name twice: neighbours that are alike count once
         for i in range(limit // 2 + 100):
@@ -220,6 +222,45 @@ def test_too_much_at_once_is_said(helper, root):
         os.kill(process.pid, 18)
     helper.call("GETATTR", path="")
     assert [e[:2] for e in helper.events if e[2] & OVERFLOW][0] == (0, 0)
+
+
+def test_what_a_name_did_last_is_said_last(helper, root):
+    """Though it did the same before, and all of it is read at once."""
+    process = helper.process
+    read_folder(helper)
+    freeze(process.pid)
+    try:
+        for _ in range(2):
+            (root / "lock").touch()
+            (root / "lock").unlink()
+        (root / "lock").touch()
+    finally:
+        os.kill(process.pid, 18)
+    helper.call("GETATTR", path="")
+    said = [kind for *_, kind, name in helper.events if name == b"lock"]
+    assert [kind for kind in said if kind & (CREATE | DELETE)] == [
+        CREATE, DELETE, CREATE, DELETE, CREATE]
+
+
+def test_changes_without_end_hold_up_no_reply(helper, root):
+    """Each that is told makes another, so that there is always one to tell."""
+    names = itertools.count()
+
+    def change():
+        (root / f"{next(names):0200}").mkdir()
+
+    read_folder(helper)
+    for _ in range(1000):  # the pipe takes some hundred
+        change()
+    asked = helper.send("GETATTR", path="")
+    for _ in range(5000):
+        size, op, _, ident, _ = wire.HEADER.unpack(
+            helper._exact(wire.HEADER.size))
+        helper._exact(size - wire.HEADER.size)
+        if op != wire.OPS["EVENT"]:
+            break
+        change()
+    assert (wire.NAMES[op], ident) == ("GETATTR", asked)
 
 
 def test_the_budget(helper, root):

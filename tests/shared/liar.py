@@ -5,9 +5,11 @@ liar.py OP ERRNO COMMAND...: while a file LIE stands in the current folder,
 every reply to OP fails with ERRNO (the protocol's number).
 liar.py OP twist COMMAND...: bytes of every part of its reply are changed.
 liar.py OP twice COMMAND...: every part of its reply comes twice.
+liar.py OP halts COMMAND...: the link halts behind every part of its reply.
 liar.py OP late COMMAND...: while it stands, every request of OP takes longer
 than what was sent after it; with "held" the first, as long as it stands.
-liar.py OP kept COMMAND...: as long as it stands, no reply to OP comes.
+liar.py OP kept COMMAND...: as long as it stands, no reply to OP comes; with
+"endless" none of its ends, but all before.
 liar.py any tells COMMAND...: while it stands, what it holds: "OP LIE", a lie of
 lies.py; OP is "any" for all but the handshake.
 liar.py any replaces COMMAND...: while it stands, what a request of the
@@ -21,12 +23,14 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 
 import lies
 import wire
 
 
 LATE = 0.05  # seconds
+HALT = 1.0
 
 
 def frames(source):
@@ -114,7 +118,8 @@ def main():
             send(frame)
 
     for this, flags, ident, head, body in frames(helper.stdout):
-        if what == "kept" and this == op:
+        if this == op and (what == "kept" or
+                           what == "endless" and not flags & wire.MORE):
             kept(head + body)
             continue
         lied = what != "tells" and this == op and pathlib.Path("LIE").exists()
@@ -124,6 +129,11 @@ def main():
                                     ident, wire.HEADER.unpack(head)[4])
         if lied and what == "twist" and flags & wire.MORE:
             body = body[:3] + bytes(b ^ 1 for b in body[3:9]) + body[9:]
+        elif lied and what == "halts":
+            if flags & wire.MORE:
+                send(head + body)
+                head = body = b""
+            time.sleep(HALT)
         elif lied and what == "twice" and flags & wire.MORE:
             send(head + body)
         elif what == "tells":

@@ -35,6 +35,12 @@ def abort(point):
     subprocess.run(["umount", "-l", str(point)], capture_output=True)
 
 
+# For tests of what is known where nothing is watched. All else runs as it does for
+# who says nothing: what a test changes in @root where it has looked before it waits
+# for (waiting.py), as it may be quicker than the word of it (docs/caches.md).
+UNWATCHED = "--watch-timeout", "0"
+
+
 class Mount:
     """@root is served by a helper; @files is the same folder in the mount."""
 

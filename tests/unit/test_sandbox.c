@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -65,6 +66,14 @@ static void test_sockets_of_this_machine_only(void **state)
 			 EAFNOSUPPORT);
 }
 
+static void test_how_much_there_is_to_read_only(void **state)
+{
+	(void)state;
+	assert_int_equal(behind_it(SYS_ioctl, -1, FIONREAD), EBADF);
+	assert_int_equal(behind_it(SYS_ioctl, 0, TIOCSTI), ENOSYS);
+	assert_int_equal(behind_it(SYS_ioctl, -1, FIOCLEX), ENOSYS);
+}
+
 static void test_threads_but_no_processes(void **state)
 {
 	(void)state;
@@ -84,6 +93,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_no_helper_needs),
 		cmocka_unit_test(test_sockets_of_this_machine_only),
+		cmocka_unit_test(test_how_much_there_is_to_read_only),
 		cmocka_unit_test(test_threads_but_no_processes),
 		cmocka_unit_test(test_files_are_served),
 	};
