@@ -361,6 +361,11 @@ struct podfs_backend_info {
 	/* The right without which nothing is shown, or not a namespace that was
 	 * asked for, in words; "": none is missing. */
 	char denied[PODFS_ERR_TEXT_MAX];
+	/* A namespace that was asked for and isn't there; or "". */
+	char missing[64];
+	/* The one namespace that is shown, since they can't be listed and none
+	 * was asked for; or "". */
+	char only[64];
 };
 
 /* Any thread. */

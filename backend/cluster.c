@@ -76,6 +76,27 @@ static void on_denied(void *arg, const char *words)
 	pthread_mutex_unlock(&c->lock);
 }
 
+static void on_missing(void *arg, const char *ns, bool is)
+{
+	struct podfs_cluster *c = arg;
+
+	pthread_mutex_lock(&c->lock);
+	if (is)
+		snprintf(c->missing, sizeof(c->missing), "%s", ns);
+	else if (strcmp(c->missing, ns) == 0)
+		c->missing[0] = '\0';
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void on_confined(void *arg)
+{
+	struct podfs_cluster *c = arg;
+
+	pthread_mutex_lock(&c->lock);
+	c->confined = true;
+	pthread_mutex_unlock(&c->lock);
+}
+
 static void on_alive(void *arg)
 {
 	struct podfs_cluster *c = arg;
@@ -197,6 +218,8 @@ static int make_parts(struct podfs_cluster *c,
 		.pods_listed = on_pods_listed,
 		.settled = on_settled,
 		.denied = on_denied,
+		.missing = on_missing,
+		.confined = on_confined,
 		.alive = on_alive,
 		.trouble = on_trouble,
 	};
@@ -322,6 +345,9 @@ void podfs_cluster_info(struct podfs_cluster *c, struct podfs_backend_info *ret)
 	snprintf(ret->error, sizeof(ret->error), "%s",
 		 ret->watch_alive ? "" : c->trouble.text);
 	memcpy(ret->denied, c->denied, sizeof(ret->denied));
+	memcpy(ret->missing, c->missing, sizeof(ret->missing));
+	snprintf(ret->only, sizeof(ret->only), "%s",
+		 c->confined ? c->k->namespace_name : "");
 	pthread_mutex_unlock(&c->lock);
 }
 

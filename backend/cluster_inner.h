@@ -37,7 +37,9 @@ struct podfs_cluster {
 	struct diagnosis *diagnoses;
 	bool settled;
 	struct podfs_err trouble;
+	bool confined; /* to the context's namespace */
 	char denied[PODFS_ERR_TEXT_MAX]; /* what can't be seen; "" */
+	char missing[64]; /* a namespace that was asked for; "" */
 };
 
 /* diagnose.c: those that nobody was told of. */

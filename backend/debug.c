@@ -110,7 +110,8 @@ static void on_done(void *arg, const struct podfs_rest_result *r)
 	x->status = status_of(r);
 	if (x->status) {
 		podfs_err_set(&x->err, x->status, "%s",
-			      !r->error && r->status.message[0] ?
+			      !r->error && r->http != 401 &&
+					      r->status.message[0] ?
 				      r->status.message :
 				      r->err.text);
 		return;
@@ -192,7 +193,13 @@ int debug_get_pod(struct podfs_debug *d, const struct podfs_ref *pod,
 	PODFS_CLEANUP_FREE char *path = debug_pod_path(pod, "");
 	const struct debug_query q = { .path = path };
 
-	return debug_json(d, &q, ret, err);
+	int r = debug_json(d, &q, ret, err);
+
+	/* the server's words leave out where it looked */
+	return r == -ENOENT ? podfs_err_set(err, r,
+					    "pod '%s' not found in namespace '%s'",
+					    pod->pod, pod->ns) :
+			      r;
 }
 
 int podfs_debug_default_container(struct podfs_debug *d, struct podfs_ref *pod,

@@ -15,9 +15,9 @@ struct debug_join {
 
 /*
  * @log: what nobody has seen of it, @n bytes. @seen: the first @m bytes that the
- * stream brought, of the same container, as they are logged. The log may end before them, in the
- * middle of them, or behind them. @complete: both are whole, and so the last
- * @m bytes of the log are the stream's.
+ * stream brought, of the same container, as they are logged. The log may end
+ * before them, in the middle of them, or behind them. @complete: both are whole,
+ * and so the last @m bytes of the log are the stream's.
  */
 struct debug_join debug_join(const uint8_t *log, size_t n, const uint8_t *seen,
 			     size_t m, bool complete);

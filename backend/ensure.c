@@ -9,6 +9,7 @@
 #include "backend/ensure_inner.h"
 #include "common/base/guard.h"
 #include "common/base/log.h"
+#include "podfs-version.h"
 
 int podfs_ensures_new(const struct podfs_ensures_config *config,
 		      struct podfs_ensures **ret)
@@ -126,6 +127,15 @@ void ensure_fail(struct ensure_op *op, int status, const char *fmt, ...)
 	ensure_finish(op, status);
 }
 
+const char *ensure_image_cure(const struct ensure_op *op)
+{
+	if (!strcmp(op->image, PODFS_IMAGE_DEFAULT))
+		return "no registry has it by itself: bring it to the nodes with "
+		       "`podfs image`, or mount --image busybox: any image with "
+		       "sh and cat will do";
+	return "another: --image";
+}
+
 static void on_deadline(struct podfs_timer *t)
 {
 	struct ensure_op *op =
@@ -134,10 +144,11 @@ static void on_deadline(struct podfs_timer *t)
 	if (op->step == ENSURE_WAIT)
 		ensure_fail(op, -ETIMEDOUT,
 			    "no helper within %u s: container %s with image '%s': %s "
-			    "(a slow pull? try again, or --start-timeout)",
+			    "(a slow pull? try again, or --start-timeout; %s)",
 			    op->all->c.start_timeout, op->helper,
 			    op->image,
-			    op->words[0] ? op->words : "no word of it");
+			    op->words[0] ? op->words : "no word of it",
+			    ensure_image_cure(op));
 	else
 		ensure_fail(op, -ETIMEDOUT, "no helper within %u s: %s",
 			    op->all->c.start_timeout,

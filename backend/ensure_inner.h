@@ -91,6 +91,8 @@ void ensure_grace_over(struct ensure_op *op);
 /* ensure.c: what it waits for from here on. The log has it at once. */
 void ensure_waits(struct ensure_op *op, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* What to do where the helper's image can't be had. */
+const char *ensure_image_cure(const struct ensure_op *op);
 /* The end, once; nothing may be done with @op after it. */
 void ensure_finish(struct ensure_op *op, int status);
 /* Fails with these words; whoever shows them says of which container. */

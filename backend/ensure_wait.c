@@ -110,7 +110,8 @@ void ensure_helper_changed(struct ensure_op *op, const struct podfs_json *pod)
 	case PODFS_HELPER_BAD_IMAGE:
 		ensure_fail(op, -EIO,
 			    "image '%s' of the helper can't be had: %s "
-			    "(another: --image)", op->image, s.words);
+			    "(%s)", op->image, s.words,
+			    ensure_image_cure(op));
 		break;
 	case PODFS_HELPER_NO_TARGET:
 		if (op->looks < LOOKS_MAX)
@@ -140,7 +141,8 @@ void ensure_grace_over(struct ensure_op *op)
 	else if (strstr(op->words, "Pull") || strstr(op->words, "Registry"))
 		ensure_fail(op, -EIO,
 			    "image '%s' of the helper can't be had: %s "
-			    "(another: --image)", op->image, op->words);
+			    "(%s)", op->image, op->words,
+			    ensure_image_cure(op));
 	else /* it came right; the deadline watches on */
 		op->graced = false;
 }

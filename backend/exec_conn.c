@@ -230,8 +230,11 @@ static void diagnosed(struct podfs_diagnose *d, long http_status,
 			      c->refusal.http_status);
 	else if (http_status >= 300 && http_status != 400 && message)
 		podfs_err_set(&c->why, http_status == 403 ? -EACCES : -EIO,
-			      "exec into '%s' refused: %ld %s",
-			      container_of(c), http_status, message);
+			      "exec into '%s' refused: %ld %s%s",
+			      container_of(c), http_status, message,
+			      http_status == 403 ? " (`podfs rbac` prints the "
+						   "role that is needed)" :
+						   "");
 	give_up(c);
 }
 

@@ -1,6 +1,7 @@
 #include "backend/exec_frame.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "backend/json.h"
@@ -102,6 +103,10 @@ void podfs_exec_input_verdict(const struct podfs_exec_input *in,
 		podfs_err_set(ret, -EPIPE, "the helper's stream ended");
 		return;
 	}
+	/* the kubelet's words have the whole command in them, a long one */
+	if (st.exit_code >= 0)
+		snprintf(st.message, sizeof(st.message), "exit code %d",
+			 st.exit_code);
 	/* 126 and 127: there is no such program, or it can't be run; POSIX 2.8.2 */
 	podfs_err_set(ret,
 		      st.exit_code == 126 || st.exit_code == 127 ? -ENOEXEC :

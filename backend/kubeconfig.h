@@ -1,7 +1,8 @@
 /*
  * The kubeconfig as kubectl reads it, resolved for one context.
  *
- * Loading, merging and precedence as in client-go, tools/clientcmd. Errors are one line: file, line where known, what is wrong.
+ * Loading, merging and precedence as in client-go, tools/clientcmd. Errors are one
+ * line: file, line where known, what is wrong.
  * Thread: load before threads start, or on the control thread; what it returns
  * never changes and may be read by all.
  */

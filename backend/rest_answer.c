@@ -75,8 +75,11 @@ void podfs_rest_explain(struct podfs_rest_result *r)
 		r->retry_after = r->status.retry_after;
 	if (r->retry_after > RETRY_AFTER_MAX)
 		r->retry_after = RETRY_AFTER_MAX;
-	podfs_err_set(&r->err, podfs_rest_errno(r->http), "%ld %.900s", r->http,
-		      r->status.message);
+	podfs_err_set(&r->err, podfs_rest_errno(r->http), "%ld %.900s%s", r->http,
+		      r->status.message,
+		      r->http == 401 ? ": the credentials of this context are "
+				       "no longer good: log in again" :
+				       "");
 }
 
 bool podfs_rest_may_retry(const struct podfs_rest_result *r, unsigned retries)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/ns_look.h"
 #include "backend/watch.h"
 #include "common/base/guard.h"
 #include "common/base/log.h"
@@ -19,6 +20,9 @@ struct scope {
 	bool answered;
 	bool synced; /* or refused */
 	bool denied; /* said so in the log */
+	bool named; /* by the user, and not seen since */
+	bool missing; /* the same, and said so */
+	struct podfs_ns_look *look; /* whether it is there */
 };
 
 struct podfs_scopes {
@@ -51,6 +55,15 @@ static void pods_begin(void *arg)
 	podfs_names_pods_begin(p->all->c.names, p->ns);
 }
 
+/* It has a pod. */
+static void is_seen(struct scope *p)
+{
+	p->named = false;
+	if (p->missing)
+		p->all->c.missing(p->all->c.arg, p->ns, false);
+	p->missing = false;
+}
+
 static void pods_object(void *arg, const struct podfs_json *pod, bool removed)
 {
 	struct scope *p = arg;
@@ -69,6 +82,7 @@ static void pods_object(void *arg, const struct podfs_json *pod, bool removed)
 				  strerror(-r));
 		return;
 	}
+	is_seen(p);
 	s->c.pod(s->c.arg, pod, removed);
 }
 
@@ -79,10 +93,29 @@ static void pods_alive(void *arg)
 	p->all->c.alive(p->all->c.arg);
 }
 
+static void on_looked(void *arg, bool missing)
+{
+	struct scope *p = arg;
+
+	podfs_ns_look_free(podfs_steal_ptr(&p->look));
+	p->missing = missing && p->named;
+	if (p->missing) {
+		podfs_warn("watch", "there is no namespace '%s': its folder is "
+			   "empty until it has a pod", p->ns);
+		p->all->c.missing(p->all->c.arg, p->ns, true);
+	}
+	p->answered = true;
+	settle(p->all);
+}
+
 static void pods_page(void *arg)
 {
 	struct scope *p = arg;
 
+	if (p->named && !p->answered && !p->look)
+		p->look = podfs_ns_look_new(p->all->c.rest, p->ns, on_looked, p);
+	if (p->look)
+		return;
 	p->answered = true;
 	settle(p->all);
 }
@@ -163,6 +196,7 @@ static void pods_trouble(void *arg, enum podfs_watch_trouble t,
 
 static void scope_free(struct scope *p)
 {
+	podfs_ns_look_free(p->look);
 	podfs_watch_free(p->watch);
 	free(p->ns);
 	free(p);
@@ -316,7 +350,11 @@ static int show(struct podfs_scopes *s, const char *ns)
 {
 	int r = podfs_names_namespace(s->c.names, ns, "", 0);
 
-	return r ? r : scope_add(s, ns);
+	if (r == 0)
+		r = scope_add(s, ns);
+	if (r == 0)
+		s->pods->named = true;
+	return r;
 }
 
 static void ns_trouble(void *arg, enum podfs_watch_trouble t,
@@ -345,6 +383,7 @@ static void ns_trouble(void *arg, enum podfs_watch_trouble t,
 			    podfs_quote(s->c.default_namespace).text);
 	podfs_names_namespaces_end(s->c.names);
 	s->namespaces_known = true;
+	s->c.confined(s->c.arg);
 	settle(s);
 }
 

@@ -42,6 +42,12 @@ struct podfs_scopes_config {
 	/* Nothing can be seen at all, or not of what was asked for; "" it can.
 	 * Before settled(), where that comes of it. */
 	void (*denied)(void *arg, const char *words);
+	/* @ns, which was asked for, isn't there; or (false) it has pods now. The
+	 * first time before settled(), where only one was. */
+	void (*missing)(void *arg, const char *ns, bool is);
+	/* Namespaces can't be listed: only the default one is shown. Once,
+	 * before settled(). */
+	void (*confined)(void *arg);
 	/* No names yet, or none that are new, and why. */
 	void (*trouble)(void *arg, const struct podfs_err *err);
 };

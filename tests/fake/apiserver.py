@@ -214,6 +214,10 @@ class Api:
         with self.lock:
             names = sorted(k for k in self.objects[kind]
                            if only in ("", k[0]))
+            field, _, wanted = query.get("fieldSelector", "").partition("=")
+            if field:
+                assert field == "metadata.name", field
+                names = [k for k in names if k[1] == wanted]
             at = int(query.get("continue", "0"))
             limit = int(query.get("limit", "100000"))
             meta = {"resourceVersion": str(self.version)}

@@ -295,6 +295,7 @@ def test_unauthorized(api, tool):
     api.token = "another"
     code, out, took = tool.run("list")
     assert code == 1 and out.startswith("start failed -13: 401"), out
+    assert "log in again" in out
     assert took < SOON
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from apiserver import helper_state, namespace, pod
+from apiserver import helper_state, namespace, pod, status
 from scene import SOON, mounted, refuse, runs, small
 
 
@@ -82,6 +82,8 @@ def test_the_image_is_missing(api, tool):
     code, out, took = tool.run("ensure", "db", "one", "app")
     assert code == 1 and "ErrImagePull: img: not found" in out, out
     assert took < 8  # without the 10 s for one more try
+    # nobody said which image: what to do is not to name another of the kind
+    assert "`podfs image`" in out and "--image busybox" in out
     # asking again burns no second name
     code, out, _ = tool.run("ensure", "db", "one", "app")
     assert code == 1 and len(api.patches) == 1
@@ -118,6 +120,7 @@ def test_a_helper_that_never_starts(api, tool):
         a, t, c["name"], waiting={"reason": "ContainerCreating"})
     code, out, took = tool.run("--timeout", "2", "ensure", "db", "one", "app")
     assert code == 1 and "failed -110" in out and "ContainerCreating" in out
+    assert "`podfs image`" in out and "--image busybox" in out
     assert took < SOON
 
 
@@ -218,3 +221,36 @@ def test_a_cap_on_rights(api, tool, tmp_path):
     (patch,) = api.patches
     (helper,) = patch["spec"]["ephemeralContainers"]
     assert "capabilities" not in helper["securityContext"]
+
+
+def answers(code, body):
+    return lambda handler: handler.reply(code, body)
+
+
+ONE = "/api/v1/namespaces/db/pods/one"
+
+
+@pytest.mark.parametrize("method, code, body, words", [
+    ("PATCH", 500, status(500, "InternalError", "etcd is away"),
+     "can't add a helper container: 500 etcd is away"),
+    ("PATCH", 429, b"<html>slow down</html>",
+     "can't add a helper container: 429 '<html>slow down</html>'"),
+    ("PATCH", 200, b"{}", "failed -110"),  # as if it was one: it never runs
+    ("PATCH", 200, b'[{"metadata":', "the API server's answer is no pod"),
+    ("PATCH", 200, b"[" * 50_000, "the API server's answer is no pod"),
+    ("GET", 500, b"", "can't look at the pod: 500 no reason given"),
+    ("GET", 403, status(403, "Forbidden", "not you"),
+     "can't look at the pod: 403 not you"),
+    ("GET", 404, status(404, "NotFound", "gone"), "the pod was deleted"),
+    ("GET", 200, b'"po', "the API server's answer is no pod"),
+    ("GET", 200, b'"pod"', "the pod was made anew"),
+    ("GET", 200, pod("one", uid="another"), "the pod was made anew")])
+def test_an_answer_that_is_none(api, tool, method, code, body, words):
+    small(api)
+    api.on_patch = runs
+    api.fault(answers(code, body), method=method, times=99,
+              path=ONE + ("/ephemeralcontainers" if method == "PATCH" else ""))
+    failed, out, took = tool.run("--timeout", "4", "ensure", "db", "one", "app")
+    assert failed == 1 and words in out, out
+    assert took < SOON
+    assert not api.patches

@@ -1,18 +1,20 @@
 """Exec streams that end in each way they can: at the start, and under files
 that are in use."""
 
+import copy
 import errno
 import os
 import struct
 import subprocess
 import threading
+import time
 
 import pytest
 
 from apiserver import helper_state, pod
 from execserver import (BINARY, CLOSE, CONTINUED, PING, STATUS, STDERR,
                         STDOUT, TEXT, Gone, Serving, helper_on)
-from scene import EXEC, runs
+from scene import EXEC, SOON, runs
 from test_mount_stream import container, files  # noqa: F401
 from waiting import until
 
@@ -152,7 +154,7 @@ def test_a_program_that_cannot_run(api, tool, tmp_path, files,  # noqa: F811
         assert e.value.errno == errno.EIO
         assert len(opened) == 1
     log = (tmp_path / "podfs.log").read_text()
-    assert f"non-zero exit code: {code}" in log
+    assert f"exec failed: exit code {code}; stderr: " in log
     assert "exec: /podfs-helper: no such file" in log
     assert "first" not in log
 
@@ -223,3 +225,44 @@ def test_a_helper_that_ended(api, tool, tmp_path, files):  # noqa: F811
         assert (app / "small-2").read_text() == "22"
         assert len(running) == 2
         assert len(streams) == 2
+
+
+def test_a_pod_that_its_kubelet_evicts(api, tool, tmp_path,  # noqa: F811
+                                       files):  # noqa: F811
+    """For want of disk, say: the object stays, with the reason, and nothing in
+    it runs."""
+    streams = []
+
+    def play(stream):
+        streams.append(stream)
+        Serving(stream, files).run()
+
+    with container(api, tool, tmp_path, play) as app:
+        with open(app / "small-1", "r+b", buffering=0) as f:
+            assert f.write(b"mine") == 4
+            with api.lock:
+                one = copy.deepcopy(api.objects["pods"][("db", "one")])
+            over = {"terminated": {"exitCode": 137, "reason": "Error"}}
+            for kind in ("containerStatuses", "ephemeralContainerStatuses"):
+                for row in one["status"][kind]:
+                    row["state"] = over
+            one["status"].update(
+                phase="Failed", reason="Evicted", message="Pod ephemeral local "
+                "storage usage exceeds the total limit of containers 8Mi. ")
+            api.change(one)
+            streams[0].sock.shutdown(2)
+            for call in (lambda: os.pread(f.fileno(), 1, 0),
+                         lambda: os.fstat(f.fileno()),
+                         lambda: os.pwrite(f.fileno(), b"x", 0)):
+                with pytest.raises(OSError) as e:
+                    call()
+                assert e.value.errno == errno.ESTALE
+        began = time.monotonic()
+        with pytest.raises(OSError) as e:
+            os.listdir(app)
+        assert e.value.errno == errno.EOPNOTSUPP
+        assert time.monotonic() - began < SOON
+        log = (tmp_path / "podfs.log").read_text()
+    assert "db/one/app: pod can't be entered: it has ended (Failed: " \
+        "'Evicted')" in log
+    assert len(streams) == len(api.patches) == 1

@@ -65,6 +65,7 @@ def test_the_servers_own_words(api, tool, tmp_path, target):
         assert time.monotonic() - began < SOON
         log = (tmp_path / "podfs.log").read_text()
     assert "user x cannot create resource pods/exec" in log
+    assert "`podfs rbac`" in log
 
 
 def test_two_at_once_find_the_other_subprotocol(api, tool, tmp_path):

@@ -16,6 +16,13 @@
 	"{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\","   \
 	"\"message\":\"command terminated with exit code 7\","                 \
 	"\"reason\":\"NonZeroExitCode\"}"
+/* The whole command stands in it, of which podfs has its own opinion. */
+#define KUBELETS                                                               \
+	"{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\","   \
+	"\"message\":\"command terminated with non-zero exit code: error "      \
+	"executing command [/bin/sh -c exit 78], exit code 78\","               \
+	"\"reason\":\"NonZeroExitCode\",\"details\":{\"causes\":["             \
+	"{\"reason\":\"ExitCode\",\"message\":\"78\"}]}}"
 #define SUCCESS "{\"metadata\":{},\"status\":\"Success\"}"
 
 /* ---- channels ------------------------------------------------------------------ */
@@ -99,6 +106,9 @@ static void test_verdicts(void **state)
 	check_verdict(&in, -EIO,
 		      "exec failed: command terminated with exit code 7; "
 		      "stderr: 'the last line'");
+	podfs_exec_input_init(&in);
+	say(&in, PODFS_EXEC_STATUS, KUBELETS);
+	check_verdict(&in, -EIO, "exec failed: exit code 78");
 	podfs_exec_input_init(&in);
 	say(&in, PODFS_EXEC_STATUS, "no JSON");
 	check_verdict(&in, -EIO, "the exec stream was cut: closed");
