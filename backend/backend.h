@@ -212,9 +212,21 @@ uint32_t podfs_session_epoch(struct podfs_session *s);
 /* Whether a SCAN may go on where one that runs ends. Any thread. */
 bool podfs_session_follows(struct podfs_session *s);
 
+/* Bytes of file data that are worth asking for ahead: so many are let go at a
+ * time while nobody waits for anything else. Any thread. */
+size_t podfs_session_window(struct podfs_session *s);
+
 /* When the helper was heard of last (CLOCK_MONOTONIC, ms): it is asked to say
  * something every few seconds. Any thread. */
 int64_t podfs_session_heard(struct podfs_session *s);
+
+/* Whether so much is on its way between the helper and here that its word of a
+ * change may have to wait behind it: a frame's worth of content, or a walk's
+ * piece. Any thread. */
+bool podfs_session_busy(struct podfs_session *s);
+
+/* The most that a reply in parts may take, in times of its own. */
+#define PODFS_BY_PART_MAX 4
 
 /* Room before the body, so that a frame is built in place. */
 #define PODFS_CALL_HEADROOM WIRE_HEADER_SIZE
@@ -230,7 +242,18 @@ struct podfs_call {
 	uint32_t timeout_ms; /* 0: the backend's for its class */
 	int64_t since;	    /* CLOCK_MONOTONIC, ms: its time counts from then;
 			     * 0: from when it is submitted */
+	/* Of a reply in parts: its time begins anew with each of them, in all at
+	 * most PODFS_BY_PART_MAX times as long. @behind: and with each of those
+	 * of that call (its number), which it follows; or 0. */
+	bool by_part;
+	uint64_t behind;
+	size_t moves;	    /* bytes of file data that it carries (WRITE) or asks
+			     * for, where these are many: what is BULK leaves in
+			     * its turn (share.h); 0: few */
 	bool unawaited;	    /* nobody waits for it: no trip */
+	bool lazy;	    /* nobody waits for it yet, and more is likely to
+			     * follow: it leaves with that, after
+			     * podfs_session_push(), or PODFS_LAZY_MS later */
 	bool ordered;	    /* runs behind those that were submitted before it
 			     * with the same handle, which is its first field,
 			     * and this; where podfs_session_makes() */
@@ -257,6 +280,15 @@ struct podfs_call {
 		struct podfs_call *prev;
 		uint64_t id;
 		int64_t deadline; /* CLOCK_MONOTONIC, ms */
+		int64_t last;	  /* the same; by_part: none is later */
+		uint32_t pause;	  /* ms; by_part: how long none may come */
+		uint64_t follower; /* its number, or 0 */
+		uint32_t bulk; /* bytes of what it carries, of rpc's */
+		int64_t left_at;  /* CLOCK_MONOTONIC, us */
+		size_t under_way; /* bytes, of moves */
+		uint64_t delivered; /* bytes, of its way when it left */
+		uint32_t lap;	    /* of its way, the same */
+		bool beside;	  /* it left beside a copy, and moves little */
 		uint8_t state;
 		atomic_bool cancelled;
 	} rpc;
@@ -272,6 +304,16 @@ struct podfs_call {
  *         -EACCES no right; -EROFS read-only; -EINTR cancelled.
  */
 void podfs_session_submit(struct podfs_session *s, struct podfs_call *call);
+
+/* Calls that are lazy leave together with the next that isn't, or once so many
+ * bytes wait; each message costs every station of the way a wake-up or two, and
+ * those who make small files send little else. */
+#define PODFS_LAZY_MS 5
+#define PODFS_LAZY_BYTES 16384
+
+/* Somebody waits for what was submitted until now: it leaves at once.
+ * Thread: any. */
+void podfs_session_push(struct podfs_session *s);
 
 /*
  * Asks for @call to be given up: it is completed soon, with -EINTR or, if it

@@ -32,12 +32,17 @@ struct podfs_loop {
 	struct podfs_task *posted, **posted_end;
 };
 
-int64_t podfs_now_ms(void)
+int64_t podfs_now_us(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+int64_t podfs_now_ms(void)
+{
+	return podfs_now_us() / 1000;
 }
 
 static void drain(int fd)

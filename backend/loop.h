@@ -72,7 +72,8 @@ void podfs_loop_dispatch(struct podfs_loop *l);
 void podfs_loop_set_waiter(struct podfs_loop *l, void (*wait)(void *arg),
 			   void *arg);
 
-/* CLOCK_MONOTONIC in ms. Any thread. */
+/* CLOCK_MONOTONIC in ms, and in us. Any thread. */
 int64_t podfs_now_ms(void);
+int64_t podfs_now_us(void);
 
 #endif

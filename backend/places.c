@@ -1,47 +1,25 @@
 #include "backend/places.h"
 
-#include <stdlib.h>
-
+#include "backend/rpc_own.h"
 #include "backend/session.h"
-#include "common/base/guard.h"
 #include "common/wire/msg.h"
 
 /* So long who has one keeps it: many that are walked over in turns would else
  * drive each other out, and none of them would be known when its turn comes. */
 #define KEEP_MS 10000
 
-struct watch_call {
-	struct podfs_call call;
-	uint8_t frame[PODFS_CALL_HEADROOM + 8];
-};
-
-static void watch_done(struct podfs_call *c, int status, const uint8_t *body,
-		       size_t len)
-{
-	(void)status;
-	(void)body;
-	(void)len;
-	free(podfs_container_of(c, struct watch_call, call));
-}
-
 /* Without memory for it the helper watches on, or not yet: what it does it says
  * with each folder. */
 static void say(struct podfs_session *s, bool on)
 {
-	struct watch_call *c = calloc(1, sizeof(*c));
 	const struct wire_req_WATCH m = { .on = on };
 	struct wire_writer w;
+	struct podfs_own_call *o = podfs_own_new(WIRE_OP_WATCH, &w);
 
-	if (!c)
+	if (!o)
 		return;
-	w = wire_writer_over(c->frame + PODFS_CALL_HEADROOM, 8);
 	wire_enc_req_WATCH(&w, &m);
-	c->call.op = WIRE_OP_WATCH;
-	c->call.unawaited = true;
-	c->call.frame = c->frame;
-	c->call.body_len = (size_t)(w.p - w.start);
-	c->call.done = watch_done;
-	podfs_rpc_submit(&s->rpc, &c->call, INT64_MAX);
+	podfs_own_submit(&s->rpc, o, &w);
 	if (s->transport)
 		s->transport->ops->want_write(s->transport);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/loop.h"
 #include "backend/rpc_internal.h"
 #include "common/base/guard.h"
 #include "common/wire/errno.h"
@@ -25,6 +26,8 @@ void podfs_rpc_init(struct podfs_rpc *r)
 	r->next_id = 1;
 	r->lowest = 1;
 	r->inflight_max = WIRE_INFLIGHT_MAX;
+	r->clock = podfs_now_us;
+	podfs_share_init(&r->share);
 }
 
 void podfs_rpc_detach(struct podfs_rpc *r)
@@ -107,7 +110,7 @@ void podfs_rpc_take_out(struct podfs_rpc *r, struct podfs_call *c)
 {
 	switch ((enum podfs_rpc_state)c->rpc.state) {
 	case PODFS_CALL_QUEUED:
-		podfs_rpc_list_remove(&r->queue[c->prio], c);
+		podfs_rpc_list_remove(podfs_rpc_queue_of(r, c), c);
 		break;
 	case PODFS_CALL_AGAIN:
 		podfs_rpc_list_remove(&r->again, c);
@@ -116,6 +119,9 @@ void podfs_rpc_take_out(struct podfs_rpc *r, struct podfs_call *c)
 		podfs_rpc_list_remove(bucket(r, c->rpc.id), c);
 		r->inflight -= frame_size(c);
 		r->awaited -= c->unawaited ? 0 : 1;
+		atomic_fetch_sub(&r->bulk, c->rpc.bulk);
+		c->rpc.bulk = 0;
+		podfs_share_gone(&r->share, c);
 		break;
 	case PODFS_CALL_HELLO:
 		r->hello = NULL;
@@ -143,7 +149,7 @@ void podfs_rpc_submit(struct podfs_rpc *r, struct podfs_call *c,
 		c->prio = WIRE_PRIO_BULK;
 	c->rpc.deadline = deadline;
 	c->rpc.state = PODFS_CALL_QUEUED;
-	podfs_rpc_list_push(&r->queue[c->prio], c);
+	podfs_rpc_list_push(podfs_rpc_queue_of(r, c), c);
 	r->calls++;
 }
 
@@ -156,33 +162,62 @@ void podfs_rpc_submit_hello(struct podfs_rpc *r, struct podfs_call *c,
 	r->calls++;
 }
 
-static struct podfs_call *first_queued(const struct podfs_rpc *r)
+static unsigned in_turn(const struct podfs_rpc *r, unsigned i)
 {
-	for (unsigned i = 0; i < PODFS_RPC_PRIOS; i++)
-		if (r->queue[i].first)
-			return r->queue[i].first;
-	return NULL;
+	return i < WIRE_PRIO_BULK || !r->reads_first ?
+		       i :
+		       WIRE_PRIO_BULK + PODFS_RPC_READS - i;
 }
 
-/* What may leave now, or NULL. */
-static struct podfs_call *next_out(const struct podfs_rpc *r)
+/* Whether it has room, now; else *@ret_turn is moved to when it has. */
+static bool may_leave(struct podfs_rpc *r, const struct podfs_call *c,
+		      int64_t *ret_turn)
+{
+	int64_t at;
+
+	if (!c->moves || c->prio != WIRE_PRIO_BULK ||
+	    podfs_share_may(&r->share, c, r->clock(), &at))
+		return true;
+	if (at < *ret_turn)
+		*ret_turn = at;
+	return false;
+}
+
+/* What may leave now, or NULL; *@ret_turn: podfs_rpc_turn(). */
+static struct podfs_call *next_out(struct podfs_rpc *r, int64_t *ret_turn)
 {
 	struct podfs_call *c;
 
+	*ret_turn = INT64_MAX;
 	if (r->hello && r->hello->rpc.state == PODFS_CALL_HELLO)
 		return r->hello;
 	if (!r->open)
 		return NULL;
-	c = r->again.first ? r->again.first : first_queued(r);
+	c = r->again.first;
+	for (unsigned i = 0; !c && i < PODFS_RPC_QUEUES; i++) {
+		c = r->queue[in_turn(r, i)].first;
+		if (c && !may_leave(r, c, ret_turn))
+			c = NULL;
+	}
 	if (c && r->inflight > 0 &&
 	    r->inflight + frame_size(c) > r->inflight_max)
 		return NULL;
 	return c;
 }
 
-bool podfs_rpc_wants_write(const struct podfs_rpc *r)
+bool podfs_rpc_wants_write(struct podfs_rpc *r)
 {
-	return r->staged_at < r->staged_len || next_out(r);
+	int64_t turn;
+
+	return r->staged_at < r->staged_len || next_out(r, &turn);
+}
+
+int64_t podfs_rpc_turn(struct podfs_rpc *r)
+{
+	int64_t turn;
+
+	next_out(r, &turn);
+	return turn;
 }
 
 /* What isn't in the table comes from a helper only, and is counted nowhere. */
@@ -192,6 +227,39 @@ static struct podfs_op_count *count_of(struct podfs_rpc *r, uint16_t op)
 	unsigned i;
 
 	return wire_op_index(op, &i) ? &r->counts[i] : &nowhere;
+}
+
+static void is_followed(struct podfs_rpc *r, uint64_t id, uint64_t follower)
+{
+	struct podfs_call *c = podfs_rpc_find_sent(r, id);
+
+	if (c)
+		c->rpc.follower = follower;
+}
+
+/* So many bytes more, until it is taken out. */
+static void carry(struct podfs_rpc *r, struct podfs_call *c, size_t n)
+{
+	c->rpc.bulk += (uint32_t)n;
+	atomic_fetch_add(&r->bulk, n);
+}
+
+/* What it is known to carry before it leaves. */
+static size_t bulk_of(const struct podfs_call *c)
+{
+	struct wire_reader body = wire_reader_over(
+		c->frame + PODFS_CALL_HEADROOM, c->body_len);
+	struct wire_req_READ read;
+	struct wire_req_SCAN scan;
+
+	if (c->op == WIRE_OP_READ && wire_dec_req_READ(&body, &read) == 0)
+		return read.count;
+	if (c->op == WIRE_OP_WRITE)
+		return c->body_len;
+	/* podfs's own look into a folder has a budget of nothing */
+	if (c->op == WIRE_OP_SCAN && wire_dec_req_SCAN(&body, &scan) == 0)
+		return scan.budget;
+	return 0;
 }
 
 /* Writes the header in front of the body and files the call as sent. */
@@ -222,8 +290,17 @@ static void stamp(struct podfs_rpc *r, struct podfs_call *c)
 		count->trips++;
 	}
 	c->rpc.state = PODFS_CALL_SENT;
+	if (c->behind)
+		is_followed(r, c->behind, h.id);
 	podfs_rpc_list_push(bucket(r, h.id), c);
 	r->inflight += frame_size(c);
+	carry(r, c, bulk_of(c));
+	if (c->prio == WIRE_PRIO_BULK)
+		r->reads_first = c->op != WIRE_OP_READ;
+	podfs_share_left(&r->share, c,
+			 r->queue[WIRE_PRIO_BULK].first ||
+				 r->queue[PODFS_RPC_READS].first,
+			 r->clock());
 	h.ack = ack(r);
 	wire_header_put(c->frame, &h);
 }
@@ -236,6 +313,7 @@ size_t podfs_rpc_fill(struct podfs_rpc *r, uint8_t *p, size_t cap)
 		size_t n = r->staged_len - r->staged_at;
 		struct podfs_call *c;
 		unsigned flags = 0;
+		int64_t turn;
 
 		if (n > 0) {
 			if (n > cap - used)
@@ -246,7 +324,7 @@ size_t podfs_rpc_fill(struct podfs_rpc *r, uint8_t *p, size_t cap)
 		}
 		if (used == cap)
 			break;
-		c = next_out(r);
+		c = next_out(r, &turn);
 		if (!c)
 			break;
 		stamp(r, c);
@@ -273,10 +351,33 @@ size_t podfs_rpc_fill(struct podfs_rpc *r, uint8_t *p, size_t cap)
 	return used;
 }
 
+/* A part of its reply, or of what it follows, came. */
+static void goes_on(struct podfs_call *c, int64_t now)
+{
+	int64_t deadline = now + c->rpc.pause;
+
+	if (!c->by_part)
+		return;
+	if (deadline > c->rpc.last)
+		deadline = c->rpc.last;
+	if (deadline > c->rpc.deadline)
+		c->rpc.deadline = deadline;
+}
+
+/* By the reply and its request: file data. */
+static size_t moved(const struct wire_header *h, const struct podfs_call *c,
+		    size_t len)
+{
+	if (h->status)
+		return 0;
+	return c->op == WIRE_OP_WRITE ? c->moves : len;
+}
+
 static void reply(struct podfs_rpc *r, const struct wire_header *h,
-		  const uint8_t *body, size_t len)
+		  const uint8_t *body, size_t len, int64_t now)
 {
 	struct podfs_call *c = podfs_rpc_find_sent(r, h->id);
+	struct podfs_call *follower;
 	unsigned flags = 0;
 	int err = 0;
 
@@ -285,8 +386,13 @@ static void reply(struct podfs_rpc *r, const struct wire_header *h,
 			r->dropped++;
 		return;
 	}
+	goes_on(c, now);
+	follower = podfs_rpc_find_sent(r, c->rpc.follower);
+	if (follower)
+		goes_on(follower, now);
 	wire_op_flags(h->op, &flags);
 	if (!(h->flags & WIRE_FLAG_MORE)) {
+		podfs_share_answered(&r->share, c, moved(h, c, len), r->clock());
 		podfs_rpc_complete(r, c, -wire_errno_to_host(h->status),
 				   h->status ? NULL : body, len);
 		return;
@@ -294,14 +400,20 @@ static void reply(struct podfs_rpc *r, const struct wire_header *h,
 	if (!(flags & WIRE_F_M) || !c->part)
 		err = -EIO;
 	else
+		podfs_share_came(&r->share, c, len, r->clock());
+	if (!err)
 		err = c->part(c, body, len);
+	/* a large folder's entries */
+	if (!err && c->op != WIRE_OP_READ && c->op != WIRE_OP_SCAN)
+		carry(r, c, len);
 	if (err) {
 		podfs_rpc_abandon(r, c);
 		podfs_rpc_complete(r, c, err, NULL, 0);
 	}
 }
 
-int podfs_rpc_bytes(struct podfs_rpc *r, const uint8_t *p, size_t n)
+int podfs_rpc_bytes(struct podfs_rpc *r, const uint8_t *p, size_t n,
+		    int64_t now)
 {
 	uint64_t streams;
 
@@ -326,7 +438,7 @@ int podfs_rpc_bytes(struct podfs_rpc *r, const uint8_t *p, size_t n)
 		if (wire_unpack(&h, &body, r->unpacked) != 0)
 			return -EBADMSG;
 		streams = r->streams;
-		reply(r, &h, body, h.size - WIRE_HEADER_SIZE);
+		reply(r, &h, body, h.size - WIRE_HEADER_SIZE, now);
 		/* a handshake that failed has closed the stream, and @p with it */
 		if (streams != r->streams)
 			return 0;

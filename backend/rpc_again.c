@@ -4,11 +4,34 @@
 
 #include <errno.h>
 
+/* What is said to one stream, and not for the next, which HELLO begins anew: there
+ * a late "watch no more" would leave folders unwatched for good. */
+static bool is_of_stream(enum wire_op op)
+{
+	return op == WIRE_OP_HELLO || op == WIRE_OP_PING ||
+	       op == WIRE_OP_WATCH || op == WIRE_OP_UNWATCH;
+}
+
+static void drop_of_stream(struct podfs_rpc *r, const struct podfs_rpc_list *l)
+{
+	struct podfs_call *c = l->first;
+
+	while (c) {
+		struct podfs_call *after = c->rpc.next;
+
+		if (is_of_stream(c->op))
+			podfs_rpc_complete(r, c, -ENOTCONN, NULL, 0);
+		c = after;
+	}
+}
+
 void podfs_rpc_lost(struct podfs_rpc *r)
 {
 	r->open = false;
 	r->streams++;
 	podfs_rpc_orphans_end(r);
+	for (unsigned i = 0; i < PODFS_RPC_QUEUES; i++)
+		drop_of_stream(r, &r->queue[i]);
 	if (r->hello)
 		podfs_rpc_complete(r, r->hello, -ENOTCONN, NULL, 0);
 	/* in the order of their ids, so that changes repeat in their order */
@@ -18,7 +41,7 @@ void podfs_rpc_lost(struct podfs_rpc *r)
 		if (!c)
 			continue;
 		podfs_rpc_take_out(r, c);
-		if (c->op == WIRE_OP_HELLO || c->op == WIRE_OP_PING) {
+		if (is_of_stream(c->op)) {
 			c->rpc.state = PODFS_CALL_DONE;
 			podfs_rpc_complete(r, c, -ENOTCONN, NULL, 0);
 			continue;
@@ -28,6 +51,7 @@ void podfs_rpc_lost(struct podfs_rpc *r)
 		c->rpc.state = PODFS_CALL_AGAIN;
 		podfs_rpc_list_insert(&r->again, c);
 	}
+	podfs_share_lost(&r->share);
 	podfs_rpc_detach(r);
 }
 
@@ -49,14 +73,15 @@ static void start_over(struct podfs_rpc *r, struct podfs_call *c)
 	}
 	podfs_rpc_take_out(r, c);
 	c->rpc.state = PODFS_CALL_QUEUED;
-	podfs_rpc_list_push(&r->queue[c->prio], c);
+	podfs_rpc_list_push(podfs_rpc_queue_of(r, c), c);
 }
 
 void podfs_rpc_again(struct podfs_rpc *r, bool resumed, uint32_t epoch)
 {
+	r->epoch = epoch;
 	while (!resumed && r->again.first)
 		start_over(r, r->again.first);
-	for (unsigned i = 0; i < PODFS_RPC_PRIOS; i++) {
+	for (unsigned i = 0; i < PODFS_RPC_QUEUES; i++) {
 		struct podfs_call *c = r->queue[i].first;
 
 		while (c) {
@@ -90,7 +115,7 @@ static void fail_lists(struct podfs_rpc *r, int status, bool handles)
 	fail_list(r, &r->again, status, handles);
 	for (unsigned i = 0; r->sent && i < PODFS_RPC_BUCKETS; i++)
 		fail_list(r, &r->sent[i], status, handles);
-	for (unsigned i = 0; i < PODFS_RPC_PRIOS; i++)
+	for (unsigned i = 0; i < PODFS_RPC_QUEUES; i++)
 		fail_list(r, &r->queue[i], status, handles);
 }
 
@@ -137,7 +162,7 @@ int64_t podfs_rpc_expire(struct podfs_rpc *r, int64_t now, int status)
 	next = expire_list(r, &r->again, now, status, next);
 	for (unsigned i = 0; r->sent && i < PODFS_RPC_BUCKETS; i++)
 		next = expire_list(r, &r->sent[i], now, status, next);
-	for (unsigned i = 0; i < PODFS_RPC_PRIOS; i++)
+	for (unsigned i = 0; i < PODFS_RPC_QUEUES; i++)
 		next = expire_list(r, &r->queue[i], now, status, next);
 	if (r->hello && r->hello->rpc.deadline <= now)
 		podfs_rpc_complete(r, r->hello, status, NULL, 0);

@@ -18,6 +18,9 @@ enum podfs_rpc_state { /* call->rpc.state */
 void podfs_rpc_detach(struct podfs_rpc *r);
 /* NULL: none that waits for its reply. */
 struct podfs_call *podfs_rpc_find_sent(struct podfs_rpc *r, uint64_t id);
+/* Where @c waits till it leaves. */
+struct podfs_rpc_list *podfs_rpc_queue_of(struct podfs_rpc *r,
+					  const struct podfs_call *c);
 /* From wherever it is. */
 void podfs_rpc_take_out(struct podfs_rpc *r, struct podfs_call *c);
 

@@ -2,80 +2,36 @@
  * Calls that were given up after they had been sent: the helper is told, and
  * what it does all the same is taken back when its reply comes.
  */
+#include <errno.h>
 #include <stdlib.h>
 
-#include "backend/loop.h"
 #include "backend/rpc_internal.h"
-#include "common/base/guard.h"
+#include "backend/rpc_own.h"
 #include "common/wire/msg.h"
-
-#define OWN_BODY_MAX 64
-#define OWN_TIMEOUT_MS 60000
-
-struct own_call {
-	struct podfs_call call;
-	uint8_t frame[PODFS_CALL_HEADROOM + OWN_BODY_MAX];
-};
-
-static void own_done(struct podfs_call *c, int status, const uint8_t *body,
-		     size_t len)
-{
-	(void)status;
-	(void)body;
-	(void)len;
-	free(podfs_container_of(c, struct own_call, call));
-}
-
-static struct own_call *own_new(enum wire_op op)
-{
-	struct own_call *o = calloc(1, sizeof(*o));
-
-	if (!o)
-		return NULL;
-	o->call.op = op;
-	o->call.prio = WIRE_PRIO_INTERACTIVE;
-	o->call.unawaited = true;
-	o->call.frame = o->frame;
-	o->call.done = own_done;
-	return o;
-}
-
-static struct wire_writer body_of(struct own_call *o)
-{
-	return wire_writer_over(o->frame + PODFS_CALL_HEADROOM, OWN_BODY_MAX);
-}
-
-static void own_submit(struct podfs_rpc *r, struct own_call *o,
-		       const struct wire_writer *w)
-{
-	o->call.body_len = (size_t)(w->p - w->start);
-	podfs_rpc_submit(r, &o->call, podfs_now_ms() + OWN_TIMEOUT_MS);
-}
 
 static void send_cancel(struct podfs_rpc *r, uint64_t id)
 {
-	struct own_call *o = own_new(WIRE_OP_CANCEL);
 	struct wire_req_CANCEL m = { .id = id };
 	struct wire_writer w;
+	struct podfs_own_call *o = podfs_own_new(WIRE_OP_CANCEL, &w);
 
 	if (!o)
 		return;
-	w = body_of(o);
 	wire_enc_req_CANCEL(&w, &m);
-	own_submit(r, o, &w);
+	podfs_own_submit(r, o, &w);
 }
 
 static void release(struct podfs_rpc *r, uint64_t handle)
 {
 	struct wire_req_RELEASE m = { .handle = handle };
-	struct own_call *o = own_new(WIRE_OP_RELEASE);
 	struct wire_writer w;
+	struct podfs_own_call *o = podfs_own_new(WIRE_OP_RELEASE, &w);
 
 	if (!o)
 		return;
-	w = body_of(o);
 	wire_enc_req_RELEASE(&w, &m);
-	own_submit(r, o, &w);
+	o->call.epoch = r->epoch;
+	podfs_own_submit(r, o, &w);
 }
 
 static void release_reserved(struct podfs_rpc *r, struct wire_data files)
@@ -130,6 +86,8 @@ void podfs_rpc_abandon(struct podfs_rpc *r, struct podfs_call *c)
 	o->op = (uint16_t)c->op;
 	o->undo = c->undo;
 	c->undo = NULL;
+	o->bulk = c->rpc.bulk; /* it comes all the same */
+	c->rpc.bulk = 0;
 	o->next = r->orphans;
 	r->orphans = o;
 }
@@ -147,6 +105,7 @@ bool podfs_rpc_orphan_reply(struct podfs_rpc *r, const struct wire_header *h,
 		return true;
 	gone = *o;
 	*o = gone->next;
+	atomic_fetch_sub(&r->bulk, gone->bulk);
 	if (h->status == 0 && gone->op == h->op)
 		release_late(r, h->op, body, len);
 	if (gone->undo && h->status == 0)
@@ -163,6 +122,7 @@ void podfs_rpc_orphans_end(struct podfs_rpc *r)
 		struct podfs_orphan *o = r->orphans;
 
 		r->orphans = o->next;
+		atomic_fetch_sub(&r->bulk, o->bulk);
 		if (o->undo)
 			podfs_rpc_submit(r, o->undo, INT64_MAX);
 		free(o);
@@ -175,6 +135,7 @@ void podfs_rpc_orphans_fail(struct podfs_rpc *r, int status)
 		struct podfs_orphan *o = r->orphans;
 
 		r->orphans = o->next;
+		atomic_fetch_sub(&r->bulk, o->bulk);
 		if (o->undo)
 			o->undo->done(o->undo, status, NULL, 0);
 		free(o);

@@ -41,3 +41,11 @@ void podfs_rpc_list_remove(struct podfs_rpc_list *l, struct podfs_call *c)
 	else
 		l->last = c->rpc.prev;
 }
+
+struct podfs_rpc_list *podfs_rpc_queue_of(struct podfs_rpc *r,
+					  const struct podfs_call *c)
+{
+	if (c->prio == WIRE_PRIO_BULK && c->op == WIRE_OP_READ)
+		return &r->queue[PODFS_RPC_READS];
+	return &r->queue[c->prio];
+}

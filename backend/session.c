@@ -16,7 +16,6 @@
 #define AFTER_TIMEOUT_MS 500
 
 static void on_wake(struct podfs_task *t);
-static void wake(struct podfs_session *s);
 static void on_deadline(struct podfs_timer *t);
 
 int podfs_session_new(const struct podfs_session_config *config,
@@ -48,7 +47,9 @@ int podfs_session_new(const struct podfs_session_config *config,
 	s->submitted_end = &s->submitted;
 	s->wake.run = on_wake;
 	s->deadline.fire = on_deadline;
+	s->lazy.fire = podfs_session_lazy;
 	s->retry.fire = podfs_session_retry;
+	s->turn.fire = podfs_session_turn;
 	s->watchdog.fire = podfs_session_watchdog;
 	s->ensure.done = podfs_session_ensured;
 	s->info.ref = target->ref;
@@ -103,6 +104,16 @@ int64_t podfs_session_heard(struct podfs_session *s)
 	return atomic_load(&s->last_received);
 }
 
+bool podfs_session_busy(struct podfs_session *s)
+{
+	return atomic_load(&s->rpc.bulk) >= WIRE_DATA_MAX;
+}
+
+size_t podfs_session_window(struct podfs_session *s)
+{
+	return atomic_load(&s->rpc.share.window);
+}
+
 bool podfs_session_follows(struct podfs_session *s)
 {
 	return atomic_load(&s->follows);
@@ -113,23 +124,13 @@ uint32_t podfs_session_epoch(struct podfs_session *s)
 	return atomic_load(&s->epoch);
 }
 
-void podfs_session_submit(struct podfs_session *s, struct podfs_call *c)
-{
-	c->rpc.next = NULL;
-	pthread_mutex_lock(&s->lock);
-	*s->submitted_end = c;
-	s->submitted_end = &c->rpc.next;
-	pthread_mutex_unlock(&s->lock);
-	wake(s);
-}
-
 void podfs_session_cancel(struct podfs_session *s, struct podfs_call *c)
 {
 	atomic_store(&c->rpc.cancelled, true);
 	pthread_mutex_lock(&s->lock);
 	s->cancels = true;
 	pthread_mutex_unlock(&s->lock);
-	wake(s);
+	podfs_session_wake(s);
 }
 
 void podfs_session_waited(struct podfs_session *s, enum wire_op op)
@@ -146,7 +147,7 @@ void podfs_session_kill(struct podfs_session *s)
 	pthread_mutex_lock(&s->lock);
 	s->dead = true;
 	pthread_mutex_unlock(&s->lock);
-	wake(s);
+	podfs_session_wake(s);
 }
 
 void podfs_session_target_is(struct podfs_session *s, const char *target_id,
@@ -157,7 +158,7 @@ void podfs_session_target_is(struct podfs_session *s, const char *target_id,
 	s->target_running = running;
 	snprintf(s->target_id, sizeof(s->target_id), "%s", target_id);
 	pthread_mutex_unlock(&s->lock);
-	wake(s);
+	podfs_session_wake(s);
 }
 
 void podfs_session_helper_is(struct podfs_session *s, const char *container,
@@ -175,14 +176,7 @@ void podfs_session_helper_is(struct podfs_session *s, const char *container,
 		s->helper_gone = !running;
 	pthread_mutex_unlock(&s->lock);
 	if (mine)
-		wake(s);
-}
-
-static void wake(struct podfs_session *s)
-{
-	podfs_session_ref(s); /* the task's */
-	if (!podfs_loop_post(s->config->loop, &s->wake))
-		podfs_session_put(s);
+		podfs_session_wake(s);
 }
 
 static void expire(struct podfs_session *s)
@@ -209,6 +203,8 @@ static void on_deadline(struct podfs_timer *t)
 		podfs_container_of(t, struct podfs_session, deadline);
 
 	expire(s);
+	/* the helper is told of them, and they made room for others */
+	podfs_session_advance(s);
 	podfs_session_publish(s);
 }
 
@@ -280,6 +276,10 @@ static void take_in(struct podfs_session *s, struct podfs_call *c)
 	}
 	if (s->state == PODFS_SESSION_READY && !c->unawaited)
 		podfs_places_use(s);
+	if (c->by_part) {
+		c->rpc.pause = timeout;
+		c->rpc.last = now + (int64_t)timeout * PODFS_BY_PART_MAX;
+	}
 	podfs_rpc_submit(&s->rpc, c, deadline);
 	if (!s->deadline.armed || s->deadline.at > deadline)
 		podfs_timer_set(s->config->loop, &s->deadline, deadline);
@@ -330,10 +330,8 @@ static void on_wake(struct podfs_task *t)
 	bool cancels, dead, lost_target;
 
 	say_helper_ended(s);
+	c = podfs_session_submitted(s);
 	pthread_mutex_lock(&s->lock);
-	c = s->submitted;
-	s->submitted = NULL;
-	s->submitted_end = &s->submitted;
 	cancels = s->cancels;
 	dead = s->dead;
 	lost_target = s->target_told && s->had_hello &&

@@ -57,7 +57,8 @@ struct podfs_session {
 	struct podfs_ensure ensure;
 	bool ensuring;
 	struct podfs_transport *transport;
-	struct podfs_timer retry, watchdog, deadline;
+	struct podfs_timer retry, watchdog, deadline, turn;
+	struct podfs_timer lazy; /* looks after what is lazy */
 	unsigned failures; /* streams in a row */
 	unsigned refusals; /* starts in a row */
 	int64_t fail_until; /* ms: calls fail at once with fail_status */
@@ -72,6 +73,10 @@ struct podfs_session {
 
 	pthread_mutex_t lock; /* guards all below */
 	struct podfs_call *submitted, **submitted_end;
+	bool pushed;	  /* not all of these are lazy */
+	bool timed;	  /* lazy is set, or will be: no need to wake anybody */
+	size_t lazy_bytes; /* of these, all of them lazy */
+	int64_t lazy_since; /* ms; the first of these was submitted */
 	bool cancels; /* some call's rpc.cancelled was set */
 	bool dead;    /* the pod is gone, or the backend stops */
 	bool target_told;
@@ -114,7 +119,12 @@ bool podfs_session_bye(struct podfs_session *s, void (*done)(void *arg),
 /* Ends everything with @status: the backend stops. */
 void podfs_session_stop(struct podfs_session *s, int status);
 
-/* between session.c, session_state.c and session_hello.c */
+/* between session.c, session_submit.c, session_state.c and session_hello.c */
+/* What is to be taken in now, or NULL: what there is may wait, or nothing is. */
+struct podfs_call *podfs_session_submitted(struct podfs_session *s);
+void podfs_session_lazy(struct podfs_timer *t);
+/* Looks at what was asked for by other threads, soon. Any thread. */
+void podfs_session_wake(struct podfs_session *s);
 void podfs_session_advance(struct podfs_session *s);
 int podfs_session_event(void *arg, const uint8_t *body, size_t len);
 void podfs_session_publish(struct podfs_session *s);
@@ -127,6 +137,7 @@ void podfs_session_close_transport(struct podfs_session *s);
 void podfs_session_epoch_ended(struct podfs_session *s);
 void podfs_session_watchdog(struct podfs_timer *t);
 void podfs_session_retry(struct podfs_timer *t);
+void podfs_session_turn(struct podfs_timer *t);
 void podfs_session_hello(struct podfs_session *s);
 void podfs_session_ensured(struct podfs_ensure *e, int status,
 			   const struct podfs_helper *h,

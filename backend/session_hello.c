@@ -25,19 +25,11 @@ struct hello_call {
 	uint8_t frame[PODFS_CALL_HEADROOM + 512];
 };
 
-static int64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 /* The handshake, or a ping: none of both waits for a disk. */
 static void answered(struct podfs_session *s)
 {
 	pthread_mutex_lock(&s->lock);
-	s->info.round_trip_us = (uint64_t)(now_us() - s->asked_us);
+	s->info.round_trip_us = (uint64_t)(podfs_now_us() - s->asked_us);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -75,8 +67,9 @@ static void ready(struct podfs_session *s, const struct wire_rep_HELLO *m)
 	s->fail_until = 0;
 	keep_info(s, m);
 	answered(s);
-	if (m->inflight_max < s->rpc.inflight_max)
-		s->rpc.inflight_max = m->inflight_max;
+	s->rpc.inflight_max = m->inflight_max < WIRE_INFLIGHT_MAX ?
+				      m->inflight_max :
+				      WIRE_INFLIGHT_MAX;
 	s->rpc.packs = m->features & WIRE_FEATURE_LZ4;
 	s->rpc.orders = m->features & WIRE_FEATURE_MAKE;
 	atomic_store(&s->makes, s->rpc.orders);
@@ -85,11 +78,11 @@ static void ready(struct podfs_session *s, const struct wire_rep_HELLO *m)
 	s->ping_due = false;
 	podfs_timer_set(s->config->loop, &s->watchdog,
 			podfs_now_ms() + PING_MS);
-	podfs_info("session", "%s/%s/%s: %s (helper %s, rung %u, uid %u)",
+	podfs_info("session", "%s/%s/%s: %s (helper %s, rung %s, uid %u)",
 		   s->target.ref.ns, s->target.ref.pod,
 		   s->target.ref.container, resumed ? "resumed" : "ready",
 		   s->helper.container[0] ? s->helper.container : "-",
-		   m->rung, m->uid);
+		   wire_rung_name(m->rung), m->uid);
 	podfs_rpc_again(&s->rpc, resumed, atomic_load(&s->epoch));
 }
 
@@ -161,7 +154,7 @@ void podfs_session_hello(struct podfs_session *s)
 	};
 	struct wire_writer w;
 
-	s->asked_us = now_us();
+	s->asked_us = podfs_now_us();
 	if (!h) {
 		podfs_session_drop_stream(s, "out of memory");
 		return;
@@ -261,7 +254,7 @@ static void ping(struct podfs_session *s)
 	w = wire_writer_over(p->frame + PODFS_CALL_HEADROOM, 16);
 	wire_enc_req_PING(&w, &m);
 	p->session = s;
-	s->asked_us = now_us();
+	s->asked_us = podfs_now_us();
 	p->call.op = WIRE_OP_PING;
 	p->call.unawaited = true; /* a keep-alive is no trip */
 	p->call.frame = p->frame;

@@ -74,6 +74,7 @@ void podfs_session_close_transport(struct podfs_session *s)
 
 	s->transport = NULL;
 	podfs_timer_cancel(s->config->loop, &s->watchdog);
+	podfs_timer_cancel(s->config->loop, &s->turn);
 	if (t)
 		t->ops->close(t);
 }
@@ -159,7 +160,7 @@ static void on_bytes(void *arg, const uint8_t *p, size_t n)
 	struct podfs_session *s = arg;
 
 	s->last_received = podfs_now_ms();
-	if (podfs_rpc_bytes(&s->rpc, p, n) != 0) {
+	if (podfs_rpc_bytes(&s->rpc, p, n, s->last_received) != 0) {
 		s->rpc.dropped++;
 		podfs_session_drop_stream(
 			s, "the helper's answer broke the protocol");
@@ -169,11 +170,28 @@ static void on_bytes(void *arg, const uint8_t *p, size_t n)
 	podfs_session_publish(s);
 }
 
+/* What waits for its turn leaves then, though nothing comes meanwhile. */
+static void await_turn(struct podfs_session *s)
+{
+	const int64_t turn = podfs_rpc_turn(&s->rpc);
+
+	if (turn != INT64_MAX && (!s->turn.armed || s->turn.at > turn / 1000 + 1))
+		podfs_timer_set(s->config->loop, &s->turn, turn / 1000 + 1);
+}
+
+void podfs_session_turn(struct podfs_timer *t)
+{
+	podfs_session_advance(podfs_container_of(t, struct podfs_session, turn));
+}
+
 static size_t on_fill(void *arg, uint8_t *p, size_t cap)
 {
 	struct podfs_session *s = arg;
+	const size_t n = podfs_rpc_fill(&s->rpc, p, cap);
 
-	return podfs_rpc_fill(&s->rpc, p, cap);
+	if (n == 0)
+		await_turn(s);
+	return n;
 }
 
 static void on_closed(void *arg, const struct podfs_err *why)
@@ -183,6 +201,7 @@ static void on_closed(void *arg, const struct podfs_err *why)
 
 	s->transport = NULL; /* frees itself */
 	podfs_timer_cancel(s->config->loop, &s->watchdog);
+	podfs_timer_cancel(s->config->loop, &s->turn);
 	podfs_session_drop_stream(s, why->text);
 	/* a right that is missing, a way without WebSockets, a container
 	 * without a shell: waiting won't help. Else: never READY within the
@@ -323,6 +342,8 @@ void podfs_session_advance(struct podfs_session *s)
 	case PODFS_SESSION_HELLO:
 		if (s->transport && podfs_rpc_wants_write(&s->rpc))
 			s->transport->ops->want_write(s->transport);
+		else if (s->transport)
+			await_turn(s);
 		return;
 	case PODFS_SESSION_ENSURE:
 	case PODFS_SESSION_CONNECT:
@@ -343,6 +364,8 @@ void podfs_session_stop(struct podfs_session *s, int status)
 	s->ensuring = false;
 	podfs_timer_cancel(l, &s->retry);
 	podfs_timer_cancel(l, &s->deadline);
+	podfs_timer_cancel(l, &s->lazy);
+	podfs_session_wake(s); /* for what is submitted, lazy or not */
 	podfs_session_close_transport(s);
 	podfs_rpc_lost(&s->rpc);
 	podfs_rpc_fail_all(&s->rpc, status);

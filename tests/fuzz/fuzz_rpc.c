@@ -151,7 +151,7 @@ static int reply(struct podfs_rpc *r, struct input *in)
 		frame[at++] = take(in);
 	if (how & 64)
 		at -= len / 2u; /* the rest is the next frame's */
-	return podfs_rpc_bytes(r, frame, at);
+	return podfs_rpc_bytes(r, frame, at, 1);
 }
 
 static int bytes(struct podfs_rpc *r, struct input *in)
@@ -161,7 +161,7 @@ static int bytes(struct podfs_rpc *r, struct input *in)
 	if (n > (size_t)(in->end - in->p))
 		n = (size_t)(in->end - in->p);
 	in->p += n;
-	return podfs_rpc_bytes(r, in->p - n, n);
+	return podfs_rpc_bytes(r, in->p - n, n, 1);
 }
 
 static void new_stream(struct podfs_rpc *r, bool resumed)

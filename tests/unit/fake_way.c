@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/base/guard.h"
 #include "common/wire/errno.h"
@@ -44,7 +45,6 @@ static void hello(struct fake_transport *t, const struct wire_header *h,
 	struct wire_reader r =
 		wire_reader_over(body, h->size - WIRE_HEADER_SIZE);
 	struct wire_rep_HELLO rep = { .version = WIRE_VERSION_MAX,
-				      .inflight_max = WIRE_INFLIGHT_MAX,
 				      .frame_max = WIRE_FRAME_MAX,
 				      .helper_version = wire_str_from("1"),
 				      .detail = wire_str_from("") };
@@ -72,6 +72,8 @@ static void hello(struct fake_transport *t, const struct wire_header *h,
 		podfs_loop_post(f->loop, &t->cut);
 		return;
 	}
+	rep.inflight_max = f->inflight_max ? f->inflight_max :
+					     WIRE_INFLIGHT_MAX;
 	rep.resumed = same;
 	w = wire_writer_over(out, sizeof(out));
 	wire_enc_rep_HELLO(&w, &rep);
@@ -85,6 +87,7 @@ static void serve(struct fake_transport *t)
 	size_t n = t->base.sink.fill(t->base.sink.arg, out, sizeof(out));
 	struct wire_header h;
 
+	t->f->messages += n > 0;
 	while (!t->closed &&
 	       wire_parser_next(&t->parser, &p, &n, &h, &body) == 1) {
 		t->f->byes += h.op == WIRE_OP_BYE;
@@ -233,13 +236,45 @@ static void ensure_cancel(struct podfs_way *w, struct podfs_ensure *e)
 static const struct podfs_way_ops way_ops = { ensure, ensure_cancel,
 					      open_stream, NULL };
 
-void fake_way_init(struct fake_way *f, struct podfs_loop *l)
+int fake_way_start(struct fake_way *f, struct podfs_session_config *c,
+		   struct podfs_session **ret)
 {
+	const struct podfs_target target = { .pod_uid = "u" };
+	int r;
+
 	memset(f, 0, sizeof(*f));
 	f->way.ops = &way_ops;
-	f->loop = l;
 	f->ensured.run = on_ensured;
 	strcpy(f->target_id, "T1");
+	r = podfs_loop_new(&f->loop);
+	if (r < 0)
+		return r;
+	c->loop = f->loop;
+	c->way = &f->way;
+	return podfs_session_new(c, &target, false, ret);
+}
+
+void fake_way_turn(struct fake_way *f)
+{
+	const struct timespec nap = { .tv_nsec = 100000 };
+
+	podfs_loop_dispatch(f->loop);
+	nanosleep(&nap, NULL);
+}
+
+void fake_way_end(struct fake_way *f, struct podfs_session *s)
+{
+	if (!s)
+		return;
+	podfs_session_stop(s, -ENOTCONN);
+	for (unsigned i = 0; i < 5; i++)
+		fake_way_turn(f);
+	podfs_session_put(s);
+}
+
+void fake_way_done(struct fake_way *f)
+{
+	podfs_loop_free(f->loop);
 }
 
 void fake_way_cut(struct fake_way *f)

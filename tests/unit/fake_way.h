@@ -1,12 +1,13 @@
 /*
  * A way to helpers that are a script: what each stream does, and what each
- * search for a helper ends with. For test_session.c; single-threaded.
+ * search for a helper ends with. Single-threaded.
  */
 #ifndef PODFS_TESTS_FAKE_WAY_H
 #define PODFS_TESTS_FAKE_WAY_H
 
 #include "backend/connect.h"
 #include "backend/loop.h"
+#include "backend/session.h"
 
 #define FAKE_STEPS 64
 
@@ -29,9 +30,11 @@ struct fake_way {
 	int n_ensures;			     /* then all 0 */
 	char target_id[64];
 	bool answers_only_hello;
+	uint32_t inflight_max; /* that it takes; 0: as much as may be */
 
 	/* what was asked for */
 	int opens, ensures, hellos, byes;
+	int messages; /* that were not empty */
 	uint64_t features; /* of the last HELLO */
 	int watches;	   /* WATCH, but those that end it */
 
@@ -42,7 +45,16 @@ struct fake_way {
 	uint64_t session_lo;
 };
 
-void fake_way_init(struct fake_way *f, struct podfs_loop *l);
+/* With a loop of its own. @c, which says all else of its sessions, is told of
+ * both; of the first, *ret, its container is known by a uid only. -errno. */
+int fake_way_start(struct fake_way *f, struct podfs_session_config *c,
+		   struct podfs_session **ret);
+/* Once through the loop, and a nap of 0.1 ms. */
+void fake_way_turn(struct fake_way *f);
+/* @s ends, and the caller's reference with it. NULL is fine. */
+void fake_way_end(struct fake_way *f, struct podfs_session *s);
+/* After all sessions. */
+void fake_way_done(struct fake_way *f);
 /* The stream that is open now breaks. */
 void fake_way_cut(struct fake_way *f);
 

@@ -64,7 +64,7 @@ struct one *make(enum wire_op op, uint64_t stamp)
 }
 
 struct one *submit(struct podfs_rpc *r, enum wire_op op, uint64_t stamp,
-			  int64_t deadline)
+		   int64_t deadline)
 {
 	struct one *o = make(op, stamp);
 
@@ -95,8 +95,10 @@ void pump(struct podfs_rpc *r)
 	}
 }
 
+int64_t clock_ms;
+
 int answer(struct podfs_rpc *r, const struct request *q, uint32_t status,
-		  uint16_t flags)
+	   uint16_t flags)
 {
 	uint8_t frame[WIRE_HEADER_SIZE + 128];
 	size_t body = status || q->h.op != WIRE_OP_PING ?
@@ -110,7 +112,7 @@ int answer(struct podfs_rpc *r, const struct request *q, uint32_t status,
 
 	wire_header_put(frame, &h);
 	memcpy(frame + WIRE_HEADER_SIZE, q->body, body);
-	return podfs_rpc_bytes(r, frame, h.size);
+	return podfs_rpc_bytes(r, frame, h.size, clock_ms);
 }
 
 int rpc_setup(void **state)
@@ -118,6 +120,7 @@ int rpc_setup(void **state)
 	struct podfs_rpc *r = calloc(1, sizeof(*r));
 
 	n_sent = 0;
+	clock_ms = 1;
 	podfs_rpc_init(r);
 	if (podfs_rpc_attach(r) != 0)
 		return -1;

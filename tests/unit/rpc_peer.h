@@ -34,6 +34,7 @@ struct one *submit(struct podfs_rpc *r, enum wire_op op, uint64_t stamp,
 void pump(struct podfs_rpc *r);
 int answer(struct podfs_rpc *r, const struct request *q, uint32_t status,
 	   uint16_t flags);
+extern int64_t clock_ms; /* when it comes */
 /* One stream goes, the next is opened. */
 void lose(struct podfs_rpc *r);
 

@@ -2,18 +2,15 @@
  * Which containers are watched: backend/places.h. The way and its helper are
  * fake_way.c.
  */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
-#include "backend/session.h"
 #include "common/base/guard.h"
 #include "common/wire/msg.h"
 #include "fake_way.h"
@@ -21,7 +18,6 @@
 #define OP_MS 30000
 
 struct env {
-	struct podfs_loop *loop;
 	struct fake_way way;
 	struct podfs_session_config config;
 	struct podfs_session *session;
@@ -30,14 +26,6 @@ struct env {
 	uint8_t frame[PODFS_CALL_HEADROOM + 64];
 	bool done;
 };
-
-static void turn(struct env *e)
-{
-	const struct timespec nap = { .tv_nsec = 1000000 };
-
-	podfs_loop_dispatch(e->loop);
-	nanosleep(&nap, NULL);
-}
 
 static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 		    size_t len)
@@ -63,7 +51,7 @@ static void ask(struct env *e)
 	e->done = false;
 	podfs_session_submit(e->session, &e->call);
 	while (!e->done)
-		turn(e);
+		fake_way_turn(&e->way);
 }
 
 static void on_event(void *arg, struct podfs_session *s,
@@ -76,30 +64,18 @@ static void on_event(void *arg, struct podfs_session *s,
 
 static int setup(void **state)
 {
-	const struct podfs_target target = { .pod_uid = "u" };
 	struct env *e = calloc(1, sizeof(*e));
 
-	if (!e || podfs_loop_new(&e->loop) != 0)
+	if (!e)
 		return -1;
-	fake_way_init(&e->way, e->loop);
 	e->config = (struct podfs_session_config){
-		.loop = e->loop,
-		.way = &e->way.way,
 		.start_timeout_ms = OP_MS,
 		.op_timeout_ms = OP_MS,
 		.event = on_event,
 		.places = &e->places,
 	};
 	*state = e;
-	return podfs_session_new(&e->config, &target, false, &e->session);
-}
-
-static void end(struct env *e, struct podfs_session *s)
-{
-	podfs_session_stop(s, -ENOTCONN);
-	for (unsigned i = 0; i < 5; i++)
-		turn(e);
-	podfs_session_put(s);
+	return fake_way_start(&e->way, &e->config, &e->session);
 }
 
 static int teardown(void **state)
@@ -108,9 +84,9 @@ static int teardown(void **state)
 
 	for (unsigned i = 0; i < PODFS_PLACES; i++)
 		if (e->places.of[i] && e->places.of[i] != e->session)
-			end(e, e->places.of[i]);
-	end(e, e->session);
-	podfs_loop_free(e->loop);
+			fake_way_end(&e->way, e->places.of[i]);
+	fake_way_end(&e->way, e->session);
+	fake_way_done(&e->way);
 	free(e);
 	return 0;
 }
@@ -147,7 +123,7 @@ static void test_who_was_asked_nothing_makes_place(void **state)
 	assert_int_equal(idle->rpc.calls, 2); /* on, and off */
 	ask(e);
 	assert_int_equal(e->way.watches, 1);
-	end(e, idle);
+	fake_way_end(&e->way, idle);
 }
 
 static void test_without_a_stream_nobody_has_a_place(void **state)
@@ -159,7 +135,7 @@ static void test_without_a_stream_nobody_has_a_place(void **state)
 	assert_ptr_equal(e->places.of[0], e->session);
 	fake_way_cut(&e->way);
 	while (e->session->state == PODFS_SESSION_READY)
-		turn(e);
+		fake_way_turn(&e->way);
 	assert_null(e->places.of[0]);
 	ask(e);
 	assert_ptr_equal(e->places.of[0], e->session);
