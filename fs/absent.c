@@ -20,10 +20,14 @@ static bool key_locked(const struct fs_node *folder, struct folder_key *ret)
 	return true;
 }
 
+static unsigned slot_of(const struct folder_key *key)
+{
+	return (unsigned)(podfs_hash(key, sizeof(*key)) % FS_ABSENT_FOLDERS);
+}
+
 static unsigned *added_locked(struct fs_nodes *n, const struct folder_key *key)
 {
-	return &n->added.folders[podfs_hash(key, sizeof(*key)) %
-				 FS_ABSENT_FOLDERS];
+	return &n->added.folders[slot_of(key)];
 }
 
 static uint64_t hash_of(const struct folder_key *key, const char *name)
@@ -42,14 +46,49 @@ void fs_absent_doubt_all_locked(struct fs_nodes *n)
 		n->added.folders[i]++;
 }
 
+static void note_locked(struct fs_nodes *n, unsigned slot,
+			const struct fs_node *folder)
+{
+	n->added.folders[slot]++;
+	if (n->added.by[slot].last != folder)
+		n->added.by[slot].others_at = n->added.by[slot].last_at;
+	n->added.by[slot].last = folder;
+	n->added.by[slot].last_at = fs_now_ms();
+}
+
 void fs_absent_doubt_locked(struct fs_nodes *n, const struct fs_node *folder)
 {
 	struct folder_key key;
 
 	if (key_locked(folder, &key))
-		++*added_locked(n, &key);
-	else
+		note_locked(n, slot_of(&key), folder);
+	else /* a container's root, not seen yet, or nothing that is remembered */
 		fs_absent_doubt_all_locked(n);
+}
+
+bool fs_absent_shared_locked(const struct fs_nodes *n,
+			     const struct fs_node *folder, int64_t since)
+{
+	struct folder_key key;
+	unsigned slot;
+
+	if (!key_locked(folder, &key))
+		return false;
+	slot = slot_of(&key);
+	return (n->added.by[slot].last == folder ?
+			n->added.by[slot].others_at :
+			n->added.by[slot].last_at) >= since;
+}
+
+bool fs_absent_shared(struct fs_nodes *n, const struct fs_node *folder,
+		      int64_t since)
+{
+	bool shared;
+
+	pthread_mutex_lock(&n->lock);
+	shared = fs_absent_shared_locked(n, folder, since);
+	pthread_mutex_unlock(&n->lock);
+	return shared;
 }
 
 void fs_absent_adding(struct fs_op *op)

@@ -24,7 +24,7 @@ struct podfs_fs;
  * started it knows that it made the file. */
 #define FS_ABSENT_MS 100
 #define FS_ABSENT_SLOTS 32u
-#define FS_ABSENT_FOLDERS 256u
+#define FS_ABSENT_FOLDERS 1024u
 
 struct fs_absent {
 	uint64_t name; /* hash of folder and name */
@@ -35,15 +35,26 @@ struct fs_absent {
 };
 
 /* Names that were added, or may have been, by a hash of the folder: counted when
- * it begins and when it ends. Of all containers, which may share folders. */
+ * it begins and when it ends. Of all containers, which may share folders; what is
+ * known of one by one path may be older than what was added by another. */
 struct fs_added {
 	unsigned folders[FS_ABSENT_FOLDERS];
+	struct {
+		const struct fs_node *last; /* never followed */
+		int64_t last_at, others_at; /* ms */
+	} by[FS_ABSENT_FOLDERS];
 };
 
 /* @op may add a name to op->node, of two names to op->other: before and after. */
 void fs_absent_adding(struct fs_op *op);
 /* The same, where the container added it. Under the lock. */
 void fs_absent_doubt_locked(struct fs_nodes *n, const struct fs_node *folder);
+/* Whether, since (ms), a name may have been added to @folder where else it is
+ * mounted, in this container or another. Under the lock; and with it. */
+bool fs_absent_shared_locked(const struct fs_nodes *n,
+			     const struct fs_node *folder, int64_t since);
+bool fs_absent_shared(struct fs_nodes *n, const struct fs_node *folder,
+		      int64_t since);
 /* A folder has another path, or may have: who asks by the one that it had learns
  * nothing of it. With the path, under the lock. */
 void fs_absent_doubt_all_locked(struct fs_nodes *n);

@@ -7,13 +7,14 @@
  * opens files by a list that is in order, as rsync does.
  * Then the tree below the topmost such folder is scanned, a piece at a time, the
  * first small, each once most of the one before was used, or behind it where the
- * walk keeps up. What is asked for and is yet to come in the piece under way waits
- * for it; all else is asked for as ever. What was fetched serves one open of that
- * process, while it is younger than the attributes may be, and while nothing was
- * changed through this mount since it was asked for.
+ * walk keeps up. A smaller piece goes out before, with what may begin a walk. What
+ * is asked for and is yet to come in the piece under way waits for it; all else is
+ * asked for as ever. What was fetched serves one open of that process, while it is
+ * younger than the attributes may be, and while nothing was changed through this
+ * mount since it was asked for.
  *
- * Thread: any; tree->ahead.lock guards it and stands alone: none of it is held
- * over a reply, a call or a callback.
+ * Thread: any; tree->ahead.lock guards it: under it nodes.lock may be taken, and it is
+ * held over no reply, call or callback.
  */
 #ifndef PODFS_FS_AHEAD_H
 #define PODFS_FS_AHEAD_H
@@ -33,6 +34,7 @@ struct fs_ahead_scan;
  * were opened in a row. */
 #define FS_AHEAD_FILE_FIRST (64u << 10)
 #define FS_AHEAD_FILE_MAX (1u << 20)
+#define FS_AHEAD_FILE_GUESS (256u << 10) /* where nobody opened one yet */
 
 struct fs_ahead_item {
 	struct fs_ahead_item *next;	 /* of the same bucket */
@@ -48,8 +50,18 @@ struct fs_ahead_item {
 	unsigned changes; /* the tree's, when it was asked for */
 	struct fs_moment when; /* that was */
 	int pid; /* of the process that walks, and that it is for */
+	bool guessed; /* for nobody who was seen to walk */
 	bool known; /* known.h's: nothing new about it */
 	bool used;  /* names were looked up in it: it isn't waste */
+	struct fs_ahead_folder *folder_of; /* of what was found: look_locked() */
+};
+
+/* All of a folder, for who was the first to find a name in it. */
+struct fs_ahead_folder {
+	struct wire_attr attr;
+	struct fs_moment when; /* it was asked for */
+	size_t len;
+	uint8_t entries[];
 };
 
 /* A folder that was opened a moment ago. */
@@ -58,6 +70,7 @@ struct fs_ahead_seen {
 	uint16_t len;
 	int pid;
 	int64_t at;
+	bool known; /* nothing was asked for; until a name in it is */
 };
 
 /* A folder in which names were asked for. */
@@ -100,8 +113,9 @@ struct fs_ahead {
 	size_t wasted; /* bytes that grew old unused since the last piece */
 	unsigned changes;   /* the tree's, when it was last looked at ... */
 	int64_t changed_at; /* ... and when (ms) that was another than before */
+	unsigned guesses;   /* in a row that were of no use ... */
+	int64_t guessed_at; /* ... and when the last was made (ms) */
 	int64_t off_until; /* ms: it was of no use, or refused */
-	int64_t given_up_at; /* ms: a scan while it was under way */
 };
 
 void fs_ahead_init(struct fs_ahead *a);
@@ -110,17 +124,16 @@ void fs_ahead_done(struct fs_ahead *a);
 /*
  * @op opens the folder or file at @path to read it, and is ready to be sent.
  * True: it was answered, or will be or sent. Otherwise the caller sends it.
- * @size: the file's, as far as is known. @age_ms: how old what was fetched may
- * be.
+ * @size: the file's, as far as is known.
  */
 bool fs_ahead_take(struct fs_op *op, struct wire_str path, bool folder,
-		   uint64_t size, int64_t age_ms);
-/* It opened the folder at @path, and was answered otherwise. */
+		   uint64_t size);
+/* It opened the folder at @path, and was answered by what is known. */
 void fs_ahead_opened(struct fs_op *op, struct wire_str path);
 /* The same for @op that looks up @path, which was of @kind when it was last
  * seen. What was fetched stays, for its open. */
 enum fs_ahead_kind { FS_AHEAD_ANY, FS_AHEAD_FOLDER, FS_AHEAD_FILE };
 bool fs_ahead_find(struct fs_op *op, struct wire_str path,
-		   enum fs_ahead_kind kind, int64_t age_ms);
+		   enum fs_ahead_kind kind);
 
 #endif

@@ -9,8 +9,10 @@
 #include "common/wire/msg.h"
 #include "fs/ahead_items.h"
 #include "fs/ahead_scan.h"
+#include "fs/ahead_start.h"
 #include "fs/clock.h"
 #include "fs/opened.h"
+#include "fs/part.h"
 #include "fs/tree.h"
 
 /* What a piece may have beyond its budget: the last folder. */
@@ -68,12 +70,29 @@ static struct fs_ahead_scan *still_locked(struct fs_ahead *a,
 	return NULL;
 }
 
+/* @op opens a folder, and waited in vain for a guess that was made of it before:
+ * now that it asks itself, another goes with it. */
+static struct fs_ahead_piece *guess_locked(struct fs_ahead *a, struct fs_op *op,
+					   struct fs_op **ret_left)
+{
+	int64_t now = fs_now_ms();
+	struct fs_ahead_scan *s;
+
+	if (op->call.op != WIRE_OP_OPEN || !op->ahead_once ||
+	    !(op->flags & WIRE_OPEN_DIRECTORY))
+		return NULL;
+	s = fs_ahead_guess_locked(a, op, wish_of(op), FS_AHEAD_LISTED, now,
+				  ret_left);
+	return s ? fs_ahead_scan_next(s, false, now) : NULL;
+}
+
 static void serve(struct fs_ahead *a, struct fs_ahead_scan *scan,
 		  struct fs_op *list)
 {
 	while (list) {
-		struct fs_op *op = list;
+		struct fs_op *op = list, *left = NULL;
 		struct fs_ahead_item *i = NULL, seen;
+		struct fs_ahead_piece *guess = NULL;
 		struct fs_ahead_scan *s;
 		bool answered;
 
@@ -84,14 +103,21 @@ static void serve(struct fs_ahead *a, struct fs_ahead_scan *scan,
 		else if (look_locked(a, op, &seen))
 			i = &seen;
 		s = still_locked(a, scan);
-		if (s && i)
-			fs_ahead_scan_used(s);
-		else if (s)
+		if (i)
+			a->guesses = 0;
+		if (s && i && !op->ahead_once)
+			fs_ahead_scan_used(s, op->call.op == WIRE_OP_LOOKUP ||
+						      i->folder);
+		else if (s && !i)
 			s->misses++;
+		if (!i)
+			guess = guess_locked(a, op, &left);
 		pthread_mutex_unlock(&a->lock);
 		answered = i && fs_answered_ahead(op, i);
 		if (!answered)
 			podfs_session_submit(op->session, &op->call);
+		fs_ahead_piece_send(guess);
+		fs_ahead_submit(left);
 		if (i == &seen)
 			free(seen.data);
 		else
@@ -101,18 +127,9 @@ static void serve(struct fs_ahead *a, struct fs_ahead_scan *scan,
 
 static int take_entries(struct fs_ahead_scan *s, const struct wire_rep_SCAN *m)
 {
-	uint8_t *all;
-
-	if (m->data.n > ENTRIES_MAX - s->entries_len)
-		return -EIO;
-	all = realloc(s->entries, s->entries_len + m->data.n + 1);
-	if (!all)
-		return -ENOMEM;
-	if (m->data.n)
-		memcpy(all + s->entries_len, m->data.p, m->data.n);
-	s->entries = all;
-	s->entries_len += m->data.n;
-	return 0;
+	if (s->entries_len == 0)
+		s->began_at = fs_now_ms();
+	return fs_part_add(&s->entries, &s->entries_len, m->data, ENTRIES_MAX);
 }
 
 /* Also in several frames, each with the same attributes. */
@@ -159,11 +176,12 @@ static void keep_locked(struct fs_ahead_piece *p, const struct wire_rep_SCAN *m)
 	const struct fs_ahead_item like = {
 		.folder = m->kind == WIRE_SCAN_FOLDER,
 		.attr = m->attr,
-		.at = fs_now_ms(),
+		.at = s->guess ? p->when.at : s->began_at,
 		.epoch = podfs_session_epoch(s->session),
 		.changes = p->changes,
 		.when = p->when,
 		.pid = s->pid,
+		.guessed = s->guess,
 	};
 
 	if (is_whole(s, m))
@@ -241,7 +259,7 @@ static bool somebody_waits_locked(const struct fs_ahead_scan *s)
 	bool yes = false;
 
 	for (struct fs_op *op = s->waiting; op; op = op->ahead_next) {
-		if (++op->ahead_pieces >= PATIENCE ||
+		if (op->ahead_once || ++op->ahead_pieces >= PATIENCE ||
 		    !fs_ahead_scan_covers(s, wish_of(op)))
 			return false;
 		yes = true;
@@ -257,6 +275,9 @@ static struct fs_op *failed_locked(struct fs_ahead *a, struct fs_ahead_scan *s,
 		if (a->scans[i] == s)
 			a->scans[i] = NULL;
 	s->given_up = true;
+	/* it may be no folder at all, or nobody's to read */
+	if (s->guess && status != -EOPNOTSUPP && status != -ENOSYS)
+		return leave_locked(s, NULL);
 	a->off_until = status == -EOPNOTSUPP || status == -ENOSYS ?
 			       OFF_FOR_EVER :
 			       fs_now_ms() + OFF_MS;

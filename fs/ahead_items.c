@@ -15,11 +15,12 @@ static struct fs_ahead_item **bucket(struct fs_ahead *a, struct wire_str path)
 	return &a->buckets[podfs_hash(path.p, path.n) % FS_AHEAD_BUCKETS];
 }
 
-static struct fs_ahead_item **find(struct fs_ahead *a, struct wire_str path)
+static struct fs_ahead_item **find(struct fs_ahead *a, struct wire_str path,
+				   int pid)
 {
 	struct fs_ahead_item **i = bucket(a, path);
 
-	while (*i && ((*i)->path_len != path.n ||
+	while (*i && ((*i)->pid != pid || (*i)->path_len != path.n ||
 		      memcmp((*i)->path, path.p, path.n) != 0))
 		i = &(*i)->next;
 	return i;
@@ -39,10 +40,10 @@ void fs_ahead_item_free(struct fs_ahead_item *i)
 	free(i);
 }
 
-struct fs_ahead_item *fs_ahead_get_locked(struct fs_ahead *a,
-					  struct wire_str path)
+struct fs_ahead_item *fs_ahead_take_locked(struct fs_ahead *a,
+					   struct wire_str path, int pid)
 {
-	struct fs_ahead_item **at = find(a, path);
+	struct fs_ahead_item **at = find(a, path, pid);
 	struct fs_ahead_item *i = *at;
 
 	if (!i)
@@ -81,38 +82,62 @@ static bool entry_of(const struct fs_ahead_item *folder, struct wire_str path,
 	return true;
 }
 
-struct fs_ahead_item *fs_ahead_take_locked(struct fs_ahead *a,
-					   struct wire_str path, int pid)
+/* A name was looked up in it: all of it, for the first who does. */
+static struct fs_ahead_folder *use_folder(struct fs_ahead *a,
+					  struct fs_ahead_item *folder)
 {
-	const struct fs_ahead_item *i = *find(a, path);
+	struct fs_ahead_folder *copy;
 
-	return i && i->pid == pid ? fs_ahead_get_locked(a, path) : NULL;
+	if (folder->used)
+		return NULL;
+	folder->used = true;
+	a->held -= size_of(folder);
+	copy = malloc(sizeof(*copy) + folder->len);
+	if (!copy)
+		return NULL;
+	copy->attr = folder->attr;
+	copy->when = folder->when;
+	copy->len = folder->len;
+	if (folder->len)
+		memcpy(copy->entries, folder->data, folder->len);
+	return copy;
+}
+
+/* The item of @path that @pid may use, if there is one, or of its folder. */
+static struct fs_ahead_item *usable(struct fs_ahead *a, struct wire_str path,
+				    int pid, unsigned changes)
+{
+	struct fs_ahead_item *i = *find(a, path, pid);
+
+	return i && i->changes == changes ? i : NULL;
 }
 
 bool fs_ahead_look_locked(struct fs_ahead *a, struct wire_str path, int pid,
 			  unsigned changes, struct fs_ahead_item *ret)
 {
-	struct fs_ahead_item *i = *find(a, path);
+	const struct fs_ahead_item *own = *find(a, path, pid), *i;
+	struct fs_ahead_item *folder = NULL;
 
-	if (!i && path.n > 0)
-		i = *find(a, fs_ahead_parent_of(path));
-	if (!i || i->pid != pid || i->changes != changes ||
-	    (i->path_len != path.n && !i->folder))
+	if (path.n > 0)
+		folder = usable(a, fs_ahead_parent_of(path), pid, changes);
+	if (folder && !folder->folder)
+		folder = NULL;
+	i = own ? usable(a, path, pid, changes) : folder;
+	if (!i)
 		return false;
 	*ret = *i;
 	ret->data = NULL;
 	ret->len = 0;
 	ret->path = NULL;
-	if (i->path_len == path.n)
-		return true;
-	if (!i->used) {
-		i->used = true;
-		a->held -= size_of(i);
+	ret->folder_of = NULL;
+	if (!own && (!entry_of(i, path, ret) ||
+		     (i->guessed && ret->attr.mode == 0))) {
+		free(ret->data);
+		return false;
 	}
-	if (entry_of(i, path, ret))
-		return true;
-	free(ret->data);
-	return false;
+	if (folder)
+		ret->folder_of = use_folder(a, folder);
+	return true;
 }
 
 static void drop_oldest(struct fs_ahead *a)
@@ -120,7 +145,7 @@ static void drop_oldest(struct fs_ahead *a)
 	const struct wire_str path = { .p = a->oldest->path,
 				       .n = a->oldest->path_len };
 
-	fs_ahead_item_free(fs_ahead_get_locked(a, path));
+	fs_ahead_item_free(fs_ahead_take_locked(a, path, a->oldest->pid));
 }
 
 void fs_ahead_add_locked(struct fs_ahead *a, struct wire_str path,
@@ -137,7 +162,7 @@ void fs_ahead_add_locked(struct fs_ahead *a, struct wire_str path,
 		free(data);
 		return;
 	}
-	fs_ahead_item_free(fs_ahead_get_locked(a, path));
+	fs_ahead_item_free(fs_ahead_take_locked(a, path, like->pid));
 	at = bucket(a, path);
 	memcpy(copy, path.p, path.n);
 	copy[path.n] = '\0';

@@ -12,6 +12,9 @@
  * one. */
 #define PIECE_FIRST (64u << 10)
 #define PIECE_MAX (4u << 20)
+/* Of a guess, by which the helper knows it: names, or what is to be read. */
+#define GUESS_NAMES (16u << 10)
+#define GUESS_CONTENT (60u << 10)
 /* Who used so many items walks for sure: what comes next is asked for while all
  * of the last piece may still be here, so that none is waited for. */
 #define SURE 8u
@@ -49,9 +52,48 @@ bool fs_ahead_scan_covers(const struct fs_ahead_scan *s, struct wire_str path)
 	return wire_is_below(path, root_of(s));
 }
 
-bool fs_ahead_scan_is_over(const struct fs_ahead_scan *s, struct wire_str path)
+void fs_ahead_scan_is_right(struct fs_ahead_scan *s)
 {
-	return (s->ended || !fs_ahead_scan_under_way(s)) &&
+	if (!s->guess && !s->tried)
+		return;
+	s->guess = s->tried = false;
+	s->budget = PIECE_FIRST; /* and so much four times as the next */
+	s->served = SURE;
+	s->file_max_next = FS_AHEAD_FILE_MAX;
+}
+
+void fs_ahead_scan_used(struct fs_ahead_scan *s, bool folder)
+{
+	if (s->tried && folder) {
+		s->guess = false;
+		return;
+	}
+	fs_ahead_scan_is_right(s);
+	s->used++;
+	s->served++;
+}
+
+bool fs_ahead_scan_starts_at(const struct fs_ahead_scan *s,
+			     struct wire_str path)
+{
+	return s->start_len == path.n && wire_walk_cmp(path, start_of(s)) == 0;
+}
+
+/* Its process is back where it began, and waits for nothing of it: what is under
+ * way may be no more than the word that this was all. */
+static bool is_left(const struct fs_ahead_scan *s, struct wire_str path,
+		    int pid)
+{
+	return s->pid == pid && s->served >= SURE && !s->waiting &&
+	       wire_is_below(start_of(s), path) &&
+	       wire_walk_cmp(at_of(s), path) > 0;
+}
+
+bool fs_ahead_scan_is_over(const struct fs_ahead_scan *s, struct wire_str path,
+			   int pid)
+{
+	return (s->ended || !fs_ahead_scan_under_way(s) ||
+		is_left(s, path, pid)) &&
 	       wire_walk_cmp(path, start_of(s)) <= 0 &&
 	       (fs_ahead_scan_covers(s, path) ||
 		wire_is_below(root_of(s), path));
@@ -140,12 +182,24 @@ struct fs_ahead_scan *fs_ahead_scan_new(struct fs_op *op, struct wire_str root,
 	s->session = podfs_session_ref(op->session);
 	s->pid = op->walker;
 	s->content = content;
-	s->budget = old ? old->budget / 4 : PIECE_FIRST / 4;
+	s->budget = old && old->budget > PIECE_FIRST ? old->budget / 4 :
+						       PIECE_FIRST / 4;
 	s->served = old ? old->served : 0;
 	s->coming = &s->pieces[0];
 	fs_ahead_scan_came(s, from);
 	s->at_comes = !content;
 	return s;
+}
+
+void fs_ahead_scan_guess(struct fs_ahead_scan *s, bool itself, bool content)
+{
+	s->guess = true;
+	s->tried = content;
+	s->content = content;
+	s->at_comes = itself;
+	s->budget = (content ? GUESS_CONTENT : GUESS_NAMES) / 4;
+	s->file_max_next = FS_AHEAD_FILE_GUESS;
+	s->served = 0;
 }
 
 void fs_ahead_scan_begin_at(struct fs_ahead_scan *s, struct wire_str path)
@@ -182,6 +236,9 @@ struct fs_ahead_piece *fs_ahead_scan_next(struct fs_ahead_scan *s, bool awaited,
 							   WIRE_RESUME_BEHIND,
 				   .after = at_of(s) };
 
+	/* what was tried, and no file opened since: they come no more */
+	if (s->tried && s->last_used)
+		s->content = s->tried = false;
 	/* what nobody asked for while it was new was too much */
 	if (a->wasted > s->budget / 2 && s->budget > PIECE_FIRST)
 		s->budget /= 4;
@@ -203,6 +260,8 @@ struct fs_ahead_piece *fs_ahead_scan_next(struct fs_ahead_scan *s, bool awaited,
 	fill(p, &m);
 	p->call.prio = awaited ? WIRE_PRIO_INTERACTIVE : WIRE_PRIO_PREFETCH;
 	p->call.unawaited = !awaited;
+	p->call.by_part = true;
+	p->call.behind = before ? before->call.rpc.id : 0;
 	p->scan = s;
 	p->under_way = true;
 	p->received = 0;

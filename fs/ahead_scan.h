@@ -36,6 +36,8 @@ struct fs_ahead_scan {
 	int pid; /* of the process that walks */
 	struct fs_op *waiting; /* for what it is yet to bring */
 	bool content;
+	bool guess; /* nobody is seen to walk yet, who used what it brought */
+	bool tried; /* ... nor to open files, which came with it */
 	bool given_up; /* nobody wants it any more */
 	bool ended;    /* nothing is left of the tree */
 	char at[WIRE_PATH_MAX + 1]; /* how far it came ... */
@@ -50,6 +52,7 @@ struct fs_ahead_scan {
 	uint8_t kind;	   /* of what came last: enum wire_scan */
 	uint8_t *entries;  /* of a folder or file that comes in several frames */
 	size_t entries_len;
+	int64_t began_at; /* ms; the first of those frames came */
 };
 
 static inline bool fs_ahead_scan_under_way(const struct fs_ahead_scan *s)
@@ -57,11 +60,10 @@ static inline bool fs_ahead_scan_under_way(const struct fs_ahead_scan *s)
 	return s->pieces[0].under_way || s->pieces[1].under_way;
 }
 
-static inline void fs_ahead_scan_used(struct fs_ahead_scan *s)
-{
-	s->used++;
-	s->served++;
-}
+/* It was a guess. */
+void fs_ahead_scan_is_right(struct fs_ahead_scan *s);
+/* Who walks used an item. Folders don't tell whether files are to come on. */
+void fs_ahead_scan_used(struct fs_ahead_scan *s, bool folder);
 
 /* NULL: no memory. What is before @from is left out; with @content, @from too.
  * @old: the walk's before this, or NULL. */
@@ -70,13 +72,19 @@ struct fs_ahead_scan *fs_ahead_scan_new(struct fs_op *op, struct wire_str root,
 					const struct fs_ahead_scan *old);
 /* It came as far as @path. */
 void fs_ahead_scan_came(struct fs_ahead_scan *s, struct wire_str path);
+/* It is a guess: it begins small. @itself: where it begins comes, too. */
+void fs_ahead_scan_guess(struct fs_ahead_scan *s, bool itself, bool content);
 /* The first that it brings is @path, for what is before was had. */
 void fs_ahead_scan_begin_at(struct fs_ahead_scan *s, struct wire_str path);
 void fs_ahead_scan_free(struct fs_ahead_scan *s);
 bool fs_ahead_scan_covers(const struct fs_ahead_scan *s, struct wire_str path);
+bool fs_ahead_scan_starts_at(const struct fs_ahead_scan *s,
+			     struct wire_str path);
 /* Whether it has ended or is idle, and another walk of its tree, or of what is
- * above, comes to the folder @path where it, or before it, began. */
-bool fs_ahead_scan_is_over(const struct fs_ahead_scan *s, struct wire_str path);
+ * above, comes to the folder @path where it, or before it, began; or its own
+ * process, @pid, is back there, or above. */
+bool fs_ahead_scan_is_over(const struct fs_ahead_scan *s, struct wire_str path,
+			   int pid);
 /* Whether @path may be in what is yet to come. */
 bool fs_ahead_scan_brings(const struct fs_ahead_scan *s, struct wire_str path,
 			  bool folder);

@@ -8,8 +8,6 @@
 
 /* Between the open of a folder and that of something in it. */
 #define STEP_MS 2000
-/* Names in one folder; a path that is looked up asks for one in each. */
-#define ASKED_MIN 3u
 /* Files in a row: by chance it is one in 24 times. */
 #define LISTED_MIN 4u
 
@@ -36,15 +34,16 @@ static struct fs_ahead_seen *seen_locked(struct fs_ahead *a, struct wire_str pat
 	return NULL;
 }
 
-void fs_ahead_see_locked(struct fs_ahead *a, struct wire_str path, int pid,
-			 int64_t now)
+struct fs_ahead_seen *fs_ahead_see_locked(struct fs_ahead *a,
+					  struct wire_str path, int pid,
+					  int64_t now)
 {
 	struct fs_ahead_seen *x = seen_locked(a, path, pid, now);
 	char *copy;
 
 	if (x) {
 		x->at = now;
-		return;
+		return x;
 	}
 	x = &a->seen[0];
 	for (size_t i = 1; i < FS_AHEAD_SEEN; i++)
@@ -52,16 +51,44 @@ void fs_ahead_see_locked(struct fs_ahead *a, struct wire_str path, int pid,
 			x = &a->seen[i];
 	copy = malloc(path.n + 1u);
 	if (!copy)
-		return;
+		return NULL;
 	memcpy(copy, path.p, path.n);
 	free(x->path);
 	*x = (struct fs_ahead_seen){
 		.path = copy, .len = path.n, .pid = pid, .at = now
 	};
+	return x;
 }
 
-bool fs_ahead_ask_locked(struct fs_ahead *a, struct wire_str path, int pid,
+bool fs_ahead_saw_locked(struct fs_ahead *a, struct wire_str path, int pid,
 			 int64_t now)
+{
+	return seen_locked(a, path, pid, now);
+}
+
+void fs_ahead_see_known_locked(struct fs_ahead *a, struct wire_str path,
+			       int pid, int64_t now)
+{
+	struct fs_ahead_seen *x = fs_ahead_see_locked(a, path, pid, now);
+
+	if (x)
+		x->known = true;
+}
+
+bool fs_ahead_leaves_known_locked(struct fs_ahead *a, struct wire_str path,
+				  int pid, int64_t now)
+{
+	struct fs_ahead_seen *x = seen_locked(a, path, pid, now);
+	bool known = x && x->known;
+
+	if (x)
+		x->known = false;
+	return known;
+}
+
+/* A path that is looked up asks for one name in each folder. */
+unsigned fs_ahead_ask_locked(struct fs_ahead *a, struct wire_str path, int pid,
+			     int64_t now)
 {
 	struct wire_str folder = fs_ahead_parent_of(path);
 	uint64_t of = podfs_hash(folder.p, folder.n);
@@ -80,14 +107,13 @@ bool fs_ahead_ask_locked(struct fs_ahead *a, struct wire_str path, int pid,
 	}
 	if (x->pid != pid || x->folder != of || now - x->at >= STEP_MS)
 		*x = (struct fs_ahead_asked){ .folder = of, .pid = pid };
-	if (x->last != name && x->names < ASKED_MIN)
+	if (x->last != name && x->names < FS_AHEAD_ASKED)
 		x->names++;
 	x->last = name;
 	x->at = now;
-	if (x->names < ASKED_MIN)
-		return false;
-	fs_ahead_see_locked(a, folder, pid, now);
-	return true;
+	if (x->names == FS_AHEAD_ASKED)
+		fs_ahead_see_locked(a, folder, pid, now);
+	return x->names;
 }
 
 static uint16_t in_common(struct wire_str x, struct wire_str y)

@@ -22,12 +22,24 @@ void fs_behind_done(struct fs_behind *b)
 	pthread_mutex_destroy(&b->lock);
 }
 
-void fs_behind_drain(const struct fs_behind *b, int max_ms)
+void fs_behind_came(struct fs_behind *b)
 {
-	int64_t end = fs_now_ms() + max_ms;
+	atomic_fetch_add(&b->came, 1);
+}
 
-	while (atomic_load(&b->writes) > 0 && fs_now_ms() < end)
+void fs_behind_drain(const struct fs_behind *b, int quiet_ms, int max_ms)
+{
+	int64_t now = fs_now_ms(), heard = now, end = now + max_ms;
+	unsigned came = atomic_load(&b->came);
+
+	while (atomic_load(&b->writes) > 0 && now < end &&
+	       now - heard < quiet_ms) {
 		poll(NULL, 0, DRAIN_POLL_MS);
+		now = fs_now_ms();
+		if (atomic_load(&b->came) != came)
+			heard = now;
+		came = atomic_load(&b->came);
+	}
 }
 
 /* ---- writes ---------------------------------------------------------------------- */
@@ -52,9 +64,18 @@ void fs_behind_wait_locked(struct fs_behind_file *f, struct fs_behind_wait *w)
 	f->waits_end = &w->next;
 }
 
+static enum wire_prio prio_of(const struct fs_behind_write *w, bool bulk)
+{
+	return bulk || w->size >= FS_BEHIND_BULK ? WIRE_PRIO_BULK :
+						   WIRE_PRIO_INTERACTIVE;
+}
+
 static void owe_locked(struct fs_behind *b, struct fs_behind_write *w)
 {
 	struct fs_behind_file *f = &w->node->behind;
+
+	w->prio = prio_of(w, f->bulk);
+	f->bulk = w->prio == WIRE_PRIO_BULK;
 
 	f->by = w->op->handle;
 	f->writes++;
@@ -103,7 +124,9 @@ enum fs_behind_how fs_behind_write(struct fs_behind *b,
 	struct fs_handle *h = w->op->handle;
 	struct fs_behind_file *f = &w->node->behind;
 	enum fs_behind_how how = FS_BEHIND_NOT;
+	struct podfs_session *s = NULL;
 
+	w->prio = prio_of(w, false); /* of one that isn't owed */
 	pthread_mutex_lock(&b->lock);
 	if (f->maker != h || !may)
 		f->maker = NULL;
@@ -117,10 +140,12 @@ enum fs_behind_how fs_behind_write(struct fs_behind *b,
 		h->next_write = 0;
 		if (f->writes > 0) {
 			fs_behind_wait_locked(f, wait);
+			s = podfs_session_ref(w->op->session);
 			how = FS_BEHIND_WAITS;
 		}
 	}
 	pthread_mutex_unlock(&b->lock);
+	fs_behind_push(s);
 	return how;
 }
 
@@ -260,6 +285,7 @@ static struct fs_behind_wait *end_locked(struct fs_behind *b,
 	f->bytes -= cost(w);
 	b->bytes -= cost(w);
 	atomic_fetch_sub(&b->writes, 1);
+	fs_behind_came(b);
 	f->ended_at = fs_now_ms();
 	if (status) {
 		f->error = status;
@@ -270,6 +296,7 @@ static struct fs_behind_wait *end_locked(struct fs_behind *b,
 	if (--f->writes > 0)
 		return NULL;
 	f->ordered = false;
+	f->bulk = false;
 	return podfs_steal_ptr(&f->waits);
 }
 

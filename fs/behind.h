@@ -29,16 +29,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/wire/frame.h"
+
 struct fs_behind_write;
 struct fs_handle;
 struct fs_moment;
 struct fs_node;
 struct fs_op;
+struct podfs_session;
 
-/* A link of 100 MB/s is full at 20 ms, and `ls` beside it needn't wait long. All
- * of it gets through a link of 300 KB/s within an operation's 30 s. */
+/* A link of 100 MB/s is full at 20 ms; how much of it is under way at a time:
+ * backend/share.h. All of it gets through a link of 300 KB/s within an operation's
+ * 30 s. */
 #define FS_BEHIND_FILE_MAX (2u << 20)
 #define FS_BEHIND_MAX (8u << 20)
+/* A write of so many bytes gives way to what others wait for. */
+#define FS_BEHIND_BULK ((size_t)64 << 10)
 /* What each write costs besides its bytes, so that small ones are counted. */
 #define FS_BEHIND_COST (16u << 10)
 
@@ -54,6 +60,8 @@ struct fs_behind_file {
 			   * folder: new ones in it) */
 	bool unnamed;	  /* it has no name yet at the helper */
 	bool ordered;	  /* some of these have an order: what follows, too */
+	bool bulk;	  /* some of these give way to others' (WIRE_PRIO_BULK): so
+			   * must what follows, or it would come first */
 	size_t bytes;	  /* of these, with their cost */
 	const struct fs_handle *by; /* all of them are this one's */
 	const struct fs_handle *maker; /* nothing else changed it since it was
@@ -70,6 +78,7 @@ struct fs_behind {
 	pthread_mutex_t lock;
 	size_t bytes;
 	atomic_uint writes; /* of all files; to look at without the lock */
+	atomic_uint came;   /* grows with each part of one that is answered */
 	struct fs_behind_write *full, **full_end; /* to be answered */
 };
 
@@ -81,6 +90,8 @@ struct fs_behind_write {
 	size_t size; /* bytes */
 	bool full;   /* listed: it isn't answered yet */
 	bool ordered; /* the maker's, or after such: to be sent so */
+	enum wire_prio prio; /* to be sent with; set by fs_behind_write(), _set()
+			      * and _name() */
 	struct fs_behind_write *next;
 };
 
@@ -144,6 +155,9 @@ void fs_behind_touched(struct fs_behind *b, struct fs_node *node);
 
 /* Behind all that waits already; under the lock. */
 void fs_behind_wait_locked(struct fs_behind_file *f, struct fs_behind_wait *w);
+/* What is waited for may be lazy (backend.h): it leaves now. Takes the reference
+ * over, since who waits may have ended; NULL: nobody does. */
+void fs_behind_push(struct podfs_session *s);
 /* Sends what is ready once nothing is owed of its files. */
 void fs_behind_submit(struct fs_op *op);
 /* True: it will be sent then; false: nothing is owed. */
@@ -157,9 +171,10 @@ bool fs_behind_owes(struct fs_behind *b, const struct fs_node *node);
  * or how much there is at least. Such attributes are old. */
 bool fs_behind_size(struct fs_behind *b, const struct fs_node *node,
 		    struct fs_moment when, uint64_t *ret);
-/* Waits until nothing is owed of any file, for so long. Main thread, once
- * nobody asks any more. */
-void fs_behind_drain(const struct fs_behind *b, int max_ms);
+/* Waits until nothing is owed of any file, or nothing came for so long, or all of it
+ * takes longer than that. Main thread, once nobody asks any more. */
+void fs_behind_drain(const struct fs_behind *b, int quiet_ms, int max_ms);
+void fs_behind_came(struct fs_behind *b);
 /* It was cut. */
 void fs_behind_cut(struct fs_behind *b, struct fs_node *node);
 

@@ -8,6 +8,14 @@
 #include "fs/reopen.h"
 #include "fs/tree.h"
 
+void fs_behind_push(struct podfs_session *s)
+{
+	if (!s)
+		return;
+	podfs_session_push(s);
+	podfs_session_put(s);
+}
+
 bool fs_behind_owes(struct fs_behind *b, const struct fs_node *node)
 {
 	bool owes;
@@ -41,17 +49,18 @@ static bool park(struct fs_op *op, struct fs_node *node)
 {
 	const bool free = is_free(op->call.op);
 	struct fs_behind *b = &op->fs->behind;
-	bool parked = false;
+	struct podfs_session *s = NULL;
 
 	if (!node || atomic_load(&b->writes) == 0)
 		return false;
 	pthread_mutex_lock(&b->lock);
 	if (node->behind.writes > 0 && (!free || node->behind.unnamed)) {
 		fs_behind_wait_locked(&node->behind, &op->behind);
-		parked = true;
+		s = podfs_session_ref(op->session); /* @op may end now */
 	}
 	pthread_mutex_unlock(&b->lock);
-	return parked;
+	fs_behind_push(s);
+	return s;
 }
 
 /* What it does to a name, with a reference; or NULL. */

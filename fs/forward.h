@@ -17,11 +17,15 @@
 #include <stdbool.h>
 
 struct fs_forward;
+struct fs_handle;
+struct fs_nodes;
 struct fs_op;
 
 /* @op, a READ that is ready to be sent. True: it was answered, or will be or
  * sent. Otherwise the caller sends it. */
 bool fs_forward_take(struct fs_op *op);
+/* Whether more of @h's file than was asked for has been. */
+bool fs_forward_is_on(struct fs_nodes *n, const struct fs_handle *h);
 /* With its handle's last reference. NULL is fine. */
 void fs_forward_free(struct fs_forward *f);
 

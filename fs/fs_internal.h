@@ -1,7 +1,7 @@
 /*
- * What the files of fs/ share. The order of locks: a forward's, nodes.lock, then
- * interrupts.lock; behind.lock, notifier.lock and parking.lock stand alone. None is held
- * over a call into backend/ or a fuse_reply_*().
+ * What the files of fs/ share. The order of locks: a forward's or tree->ahead.lock, then
+ * nodes.lock, then interrupts.lock; behind.lock, notifier.lock and parking.lock stand
+ * alone. None is held over a call into backend/ or a fuse_reply_*().
  */
 #ifndef PODFS_FS_INTERNAL_H
 #define PODFS_FS_INTERNAL_H

@@ -143,14 +143,40 @@ void fs_handle_put(struct fs_nodes *n, struct fs_handle *x)
 	if (!last)
 		return;
 	if (x->close_remote && x->remote.handle &&
-	    !fs_is_opened_ahead(x->remote))
+	    !fs_is_opened_ahead(x->remote)) {
 		fs_release_remote(x->node->session, x->remote.handle,
 				  x->remote.epoch);
+		if (atomic_load(&x->locked)) /* others wait for it */
+			podfs_session_push(x->node->session);
+	}
 	fs_audit_closed(x->audit);
 	fs_node_put(n, x->node);
 	fs_forward_free(x->forward);
 	free(x->data);
 	free(x);
+}
+
+bool fs_handle_is_open(struct fs_nodes *n, const struct fs_node *node)
+{
+	bool open;
+
+	pthread_mutex_lock(&n->lock);
+	open = node->open;
+	pthread_mutex_unlock(&n->lock);
+	return open;
+}
+
+bool fs_handle_by_name(struct fs_nodes *n, const struct fs_node *node)
+{
+	const struct fs_handle *h;
+
+	pthread_mutex_lock(&n->lock);
+	for (h = node->open; h && !S_ISDIR(node->attr.mode) &&
+			     !fs_is_opened_ahead(h->remote);
+	     h = h->next)
+		;
+	pthread_mutex_unlock(&n->lock);
+	return h;
 }
 
 void fs_handles_done(struct fs_handles *h)

@@ -78,6 +78,10 @@ struct fs_handle *fs_handle_get(struct fs_handles *h, struct fs_nodes *n,
 				uint64_t fh);
 void fs_handle_remove(struct fs_handles *h, struct fs_nodes *n,
 		      struct fs_handle *handle);
+bool fs_handle_is_open(struct fs_nodes *n, const struct fs_node *node);
+/* Whether who has @node open asks by its name all the same: of a folder always, of
+ * a file where it isn't open at the helper. */
+bool fs_handle_by_name(struct fs_nodes *n, const struct fs_node *node);
 /* After the session's end: the kernel releases nothing at umount. */
 void fs_handles_done(struct fs_handles *h);
 

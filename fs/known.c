@@ -4,17 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/wire/msg.h"
+#include "fs/absent.h"
 #include "fs/clock.h"
 #include "fs/convert.h"
 #include "fs/names.h"
 #include "fs/opened.h"
+#include "fs/proof.h"
 #include "fs/tree.h"
 
 /* ---- what is known --------------------------------------------------------------- */
 
-static bool can_be_known(const struct wire_attr *a)
+bool fs_known_can_be(const struct wire_attr *a)
 {
 	if (a->flags & WIRE_ATTR_VOLATILE)
 		return false;
@@ -32,6 +35,24 @@ void fs_known_drop_locked(struct fs_node *node)
 	node->told.forgotten++;
 }
 
+int fs_known_still_locked(const struct fs_node *node, const struct wire_attr *a)
+{
+	const struct wire_attr *was = &node->attr;
+	int allowed = node->allowed;
+
+	if (!node->attr_known || was->mode != a->mode || was->uid != a->uid ||
+	    was->gid != a->gid)
+		return 0;
+	if (node->watch)
+		return allowed;
+	if (!wire_time_same(&was->ctime, &a->ctime))
+		return 0;
+	if (node->attr_asked_at && node->attr_asked_at <= node->may_at &&
+	    atomic_load(&node->own_at) < node->may_at)
+		allowed |= node->may;
+	return allowed;
+}
+
 void fs_known_saw_locked(struct fs_nodes *n, const struct fs_node *parent,
 			 struct fs_node *node, struct fs_moment when)
 {
@@ -42,7 +63,7 @@ void fs_known_saw_locked(struct fs_nodes *n, const struct fs_node *parent,
 		node->self_at = when.at;
 	}
 	w = parent ? parent->watch : NULL;
-	if (w && can_be_known(&node->attr) &&
+	if (w && fs_known_can_be(&node->attr) &&
 	    fs_watch_quiet_locked(n, w, when)) {
 		fs_watch_put_locked(node->known);
 		node->known = fs_watch_ref_locked(w);
@@ -78,6 +99,15 @@ void fs_known_changed(struct fs_nodes *n, struct fs_node *node,
 	pthread_mutex_unlock(&n->lock);
 }
 
+void fs_known_linked(struct fs_nodes *n, struct fs_node *node)
+{
+	pthread_mutex_lock(&n->lock);
+	fs_known_drop_locked(node);
+	for (const struct fs_name *e = node->names; e; e = e->next)
+		fs_watch_changed_locked(n, e->parent, fs_name_text(e));
+	pthread_mutex_unlock(&n->lock);
+}
+
 static bool is_young(const struct fs_nodes *n, int64_t at, int64_t now)
 {
 	return now - at < n->watches.age_ms;
@@ -103,11 +133,21 @@ static bool attr_known_locked(const struct fs_nodes *n,
 	return name_known_locked(n, node, NULL, now);
 }
 
-bool fs_known(struct fs_nodes *n, struct fs_node *node)
+bool fs_known_all_locked(const struct fs_nodes *n, const struct fs_node *folder)
+{
+	const struct fs_watch *w = folder->watch;
+	int64_t now = fs_now_ms();
+
+	return w && fs_watch_whole_locked(w) && is_young(n, w->when.at, now) &&
+	       folder->self_known && is_young(n, folder->self_at, now) &&
+	       !fs_absent_shared_locked(n, folder, w->when.at);
+}
+
+bool fs_known(struct fs_nodes *n, struct fs_node *node, pid_t pid)
 {
 	bool known;
 
-	if (!fs_watch_trusted(n, node->session))
+	if (!fs_proof_good(n, node, pid))
 		return false;
 	pthread_mutex_lock(&n->lock);
 	known = attr_known_locked(n, node, fs_now_ms());
@@ -127,15 +167,24 @@ void fs_known_allowed(struct fs_nodes *n, struct fs_node *node, int mask,
 	pthread_mutex_unlock(&n->lock);
 }
 
-bool fs_known_may(struct fs_nodes *n, struct fs_node *node, int mask)
+/* No attribute shows, and nobody is told, that a file system was mounted anew, to
+ * be read only or to run nothing. */
+static bool is_told_of(const struct fs_node *node, int mask)
+{
+	return !(mask & W_OK) &&
+	       (!(mask & X_OK) || S_ISDIR(node->attr.mode));
+}
+
+bool fs_known_may(struct fs_nodes *n, struct fs_node *node, int mask,
+		  pid_t pid)
 {
 	bool may;
 
-	if (!fs_watch_trusted(n, node->session))
+	if (!fs_proof_good(n, node, pid))
 		return false;
 	pthread_mutex_lock(&n->lock);
 	may = attr_known_locked(n, node, fs_now_ms()) &&
-	      (node->allowed & mask) == mask;
+	      is_told_of(node, mask) && (node->allowed & mask) == mask;
 	pthread_mutex_unlock(&n->lock);
 	return may;
 }
@@ -184,7 +233,7 @@ static void find_listed_locked(const struct fs_watch *w, const char *name,
 	    e.attr.dev == folder->attr.dev && e.attr.ino == folder->attr.ino)
 		give_locked(folder, ret);
 	if (ret->absent || !e.plus || S_ISDIR(e.attr.mode) ||
-	    !can_be_known(&e.attr) || e.target.n > WIRE_TARGET_MAX)
+	    !fs_known_can_be(&e.attr) || e.target.n > WIRE_TARGET_MAX)
 		return;
 	ret->listed = true;
 	ret->attr = e.attr;
@@ -197,19 +246,29 @@ static void find_listed_locked(const struct fs_watch *w, const char *name,
 static void find_locked(struct fs_nodes *n, struct fs_node *parent,
 			const char *name, int64_t now, struct found *ret)
 {
-	const struct fs_watch *w = parent->watch;
+	struct fs_watch *w = parent->watch;
 	const struct fs_name *e = fs_names_find(n, parent, name);
 	bool attr = e && attr_known_locked(n, e->node, now);
 	bool folder = attr && S_ISDIR(e->node->attr.mode);
+	enum fs_watch_name told = FS_WATCH_CHANGED_NAME;
 
 	ret->node = NULL;
 	ret->absent = false;
 	ret->listed = false;
+	if (w && w->entries && is_young(n, w->when.at, now))
+		told = fs_watch_name_locked(w, name);
 	if (w && attr && name_known_locked(n, e->node, w, now))
 		give_locked(e->node, ret);
-	else if (w && w->entries && is_young(n, w->when.at, now) &&
-		 fs_watch_same_locked(w, name))
+	else if (told == FS_WATCH_SAME)
 		find_listed_locked(w, name, folder ? e->node : NULL, ret);
+	else if (told == FS_WATCH_GONE)
+		ret->absent = true;
+	if (ret->absent && fs_absent_shared_locked(n, parent, w->when.at))
+		ret->absent = false;
+	if (w && (ret->node || ret->absent || ret->listed))
+		w->used = true;
+	if (folder && ret->node && e->node->watch)
+		e->node->watch->used = true;
 }
 
 static bool fill(struct podfs_fs *fs, struct fs_node *node,
@@ -219,7 +278,7 @@ static bool fill(struct podfs_fs *fs, struct fs_node *node,
 	int err;
 
 	if (S_ISLNK(a->mode)) {
-		target = fs_node_target(&fs->nodes, node, INT64_MAX);
+		target = fs_node_target(&fs->nodes, node, INT64_MAX, 0);
 		if (!target)
 			return false;
 	}
@@ -232,7 +291,7 @@ static bool fill(struct podfs_fs *fs, struct fs_node *node,
 /* Fills in an entry, with one lookup. 0, or -ENOENT: there is no such name; or
  * -EAGAIN: it isn't known. */
 static int find(struct podfs_fs *fs, struct fs_node *parent, const char *name,
-		struct fuse_entry_param *ret)
+		pid_t pid, struct fuse_entry_param *ret)
 {
 	struct fs_nodes *n = &fs->nodes;
 	struct found f;
@@ -240,7 +299,7 @@ static int find(struct podfs_fs *fs, struct fs_node *parent, const char *name,
 
 	/* one that is too long is no name that isn't there */
 	if (strlen(name) > WIRE_NAME_MAX ||
-	    !fs_watch_trusted(n, parent->session))
+	    !fs_proof_good(n, parent, pid))
 		return -EAGAIN;
 	pthread_mutex_lock(&n->lock);
 	find_locked(n, parent, name, fs_now_ms(), &f);
@@ -263,16 +322,16 @@ static int find(struct podfs_fs *fs, struct fs_node *parent, const char *name,
 }
 
 bool fs_known_entry(struct podfs_fs *fs, struct fs_node *parent,
-		    const char *name, struct fuse_entry_param *ret)
+		    const char *name, pid_t pid, struct fuse_entry_param *ret)
 {
-	return find(fs, parent, name, ret) == 0;
+	return find(fs, parent, name, pid, ret) == 0;
 }
 
 bool fs_known_lookup(fuse_req_t req, struct fs_node *parent, const char *name)
 {
 	struct podfs_fs *fs = fs_of(req);
 	struct fuse_entry_param entry;
-	int err = find(fs, parent, name, &entry);
+	int err = find(fs, parent, name, fuse_req_ctx(req)->pid, &entry);
 
 	if (err == -ENOENT)
 		fuse_reply_err(req, ENOENT);
@@ -291,11 +350,13 @@ bool fs_known_getattr(fuse_req_t req, struct fs_node *node)
 	struct wire_attr attr;
 	bool known;
 
-	if (!fs_watch_trusted(n, node->session))
+	if (!fs_proof_good(n, node, fuse_req_ctx(req)->pid))
 		return false;
 	pthread_mutex_lock(&n->lock);
-	known = attr_known_locked(n, node, fs_now_ms());
+	known = attr_known_locked(n, node, fs_now_ms()) && !node->read_since;
 	attr = node->attr;
+	if (known && node->watch)
+		node->watch->used = true;
 	pthread_mutex_unlock(&n->lock);
 	if (!known || !fill(fs, node, &attr, &entry))
 		return false;
@@ -303,12 +364,22 @@ bool fs_known_getattr(fuse_req_t req, struct fs_node *node)
 	return true;
 }
 
+bool fs_known_place(struct fs_nodes *n, const struct fs_node *node)
+{
+	bool place;
+
+	pthread_mutex_lock(&n->lock);
+	place = node->watch || (node->known && node->known->alive);
+	pthread_mutex_unlock(&n->lock);
+	return place;
+}
+
 bool fs_known_quiet(struct fs_nodes *n, struct fs_node *node,
-		    struct fs_moment when)
+		    struct fs_moment when, pid_t pid)
 {
 	bool quiet;
 
-	if (!fs_watch_trusted(n, node->session))
+	if (!fs_proof_good(n, node, pid))
 		return false;
 	pthread_mutex_lock(&n->lock);
 	quiet = node->watch && is_young(n, when.at, fs_now_ms()) &&
@@ -320,7 +391,7 @@ bool fs_known_quiet(struct fs_nodes *n, struct fs_node *node,
 static bool folder_locked(const struct fs_nodes *n, const struct fs_node *node,
 			  int64_t now, struct fs_ahead_item *ret)
 {
-	const struct fs_watch *w = node->watch;
+	struct fs_watch *w = node->watch;
 
 	if (!w || !fs_watch_whole_locked(w) || !is_young(n, w->when.at, now))
 		return false;
@@ -330,7 +401,8 @@ static bool folder_locked(const struct fs_nodes *n, const struct fs_node *node,
 	if (w->len)
 		memcpy(ret->data, w->entries, w->len);
 	ret->len = w->len;
-	ret->when = w->when;
+	ret->when = fs_watch_still_locked(n, w);
+	w->used = true;
 	return true;
 }
 
@@ -350,7 +422,7 @@ bool fs_known_open(struct fs_op *op, struct wire_str path)
 
 	if ((op->flags & ~(uint32_t)(WIRE_OPEN_NOATIME | WIRE_OPEN_KILLPRIV |
 				     WIRE_OPEN_DIRECTORY)) != WIRE_OPEN_READ ||
-	    !fs_watch_trusted(n, op->session))
+	    !fs_proof_good(n, node, op->pid))
 		return false;
 	pthread_mutex_lock(&n->lock);
 	known = attr_known_locked(n, node, now);

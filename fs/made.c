@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "fs/absent.h"
 #include "fs/clock.h"
 #include "fs/names.h"
 #include "fs/op.h"
@@ -102,7 +103,8 @@ bool fs_made_lacks(struct fs_nodes *n, struct fs_node *folder, const char *name,
 	lacks = m->by && m->by == pid && fs_now_ms() - m->at < age_ms &&
 		strlen(name) <= WIRE_NAME_MAX &&
 		(folder->attr.mode & S_IXUSR) &&
-		!fs_names_find(n, folder, name);
+		!fs_names_find(n, folder, name) &&
+		!fs_absent_shared_locked(n, folder, m->at);
 	pthread_mutex_unlock(&n->lock);
 	return lacks;
 }

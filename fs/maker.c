@@ -95,7 +95,9 @@ bool fs_maker_set(struct fs_op *op, const struct wire_req_SETATTR *m)
 	st.st_size = (off_t)a.size;
 	op->finish = set_done;
 	op->call.unawaited = true;
+	op->call.lazy = true;
 	op->call.ordered = true;
+	op->call.prio = op->owed.prio;
 	pthread_mutex_lock(&n->lock);
 	set(&op->node->attr, m);
 	pthread_mutex_unlock(&n->lock);

@@ -21,8 +21,10 @@
 #define CONGESTION 400
 #define WORKERS_MAX 16
 #define LAST_POLL_MS 20
-/* `podfs umount` asks for a second, then it takes the mount off. */
-#define DRAIN_MS 500
+/* What was answered is written as long as that goes on, be it over a slow link;
+ * where nothing does, `podfs umount` asks for a second, then it takes the mount off. */
+#define DRAIN_QUIET_MS 500
+#define DRAIN_MAX_MS 30000
 
 static void init(void *userdata, struct fuse_conn_info *conn)
 {
@@ -227,7 +229,8 @@ int podfs_fs_mount(struct podfs_fs *fs, struct podfs_backend *b,
 	if (fuse_session_mount(fs->session, fs->config.mountpoint) != 0)
 		return podfs_err_set(err, -EIO,
 				     "can't mount on '%s': is /dev/fuse there, "
-				     "and may this user mount (fusermount3)?",
+				     "and may this user mount (fusermount3)? "
+				     "'podfs doctor' looks",
 				     fs->config.mountpoint);
 	fs->mounted = true;
 	status = fs_device_use(fs);
@@ -275,8 +278,9 @@ int podfs_fs_run(struct podfs_fs *fs)
 	fuse_loop_cfg_destroy(loop);
 	/* while the backend, which ends before @fs, still answers */
 	serve_the_last(fs);
-	fs_behind_drain(&fs->behind, DRAIN_MS);
+	fs_behind_drain(&fs->behind, DRAIN_QUIET_MS, DRAIN_MAX_MS);
 	fs_reserve_end(fs);
+	fs_look_end(fs);
 	return r > 0 ? 0 : r;
 }
 

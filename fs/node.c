@@ -142,7 +142,7 @@ void fs_nodes_done(struct fs_nodes *n)
 		node_free(node);
 	}
 	fs_slots_done(&n->slots);
-	free(n->by_identity);
+	fs_identities_done(n);
 	pthread_mutex_destroy(&n->lock);
 }
 
@@ -151,13 +151,19 @@ void fs_nodes_done(struct fs_nodes *n)
 static void see_locked(struct fs_node *node, const struct wire_attr *attr,
 		       struct fs_moment when)
 {
+	int allowed = fs_known_still_locked(node, attr);
+
 	fs_known_drop_locked(node);
+	node->allowed = allowed;
 	if (node->attr.mode != attr->mode || node->attr.uid != attr->uid ||
 	    node->attr.gid != attr->gid)
 		node->may = 0;
+	if (node->attr_known && node->attr.size != attr->size)
+		node->size_moved = true;
 	node->attr = *attr;
 	node->attr_known = true;
 	node->removed = false;
+	node->read_since = false;
 	node->attr_at = fs_now_ms();
 	node->attr_asked_at = when.at;
 }

@@ -21,7 +21,9 @@
 #include "backend/backend.h"
 #include "fs/absent.h"
 #include "fs/behind.h"
+#include "fs/look.h"
 #include "fs/made.h"
+#include "fs/proof.h"
 #include "fs/slots.h"
 #include "fs/watch.h"
 
@@ -83,9 +85,12 @@ struct fs_node {
 				* inode never change */
 	struct wire_time born; /* as it was seen first */
 	bool attr_known;
+	bool size_moved; /* the kernel may know an older one; until opened.h tells it */
 	bool removed; /* a folder: its helper told that it is no more */
 	int64_t attr_at;	 /* ms; when that was ... */
 	int64_t attr_asked_at;	 /* ... and was asked for; 0: not known */
+	bool read_since; /* at the helper: another atime by now, of which none
+			  * is told */
 	int64_t xattr_set_at;	 /* ms; what is said of them since is late */
 	int64_t no_capability_at; /* ms; security.capability was asked for */
 	struct wire_time seen_mtime; /* of what the page cache holds */
@@ -111,11 +116,16 @@ struct fs_node {
 	struct fs_told told;
 	int may;     /* the same, of what isn't watched ... */
 	int64_t may_at; /* ... and when (ms) they were asked for */
-	unsigned asked; /* look.h: questions about it since it was looked at */
-	int64_t looked_at; /* ms */
+	bool look_due;	   /* look.h: it is among those that are */
+	unsigned look_tries; /* in a row that brought nothing, and nobody asked */
+	int64_t look_at;   /* ms; from then on it may be */
+	int64_t looked_at; /* ms; of a folder that was made here */
 	struct fs_made made;
 	struct fs_behind_file behind; /* behind->lock */
 	struct fs_node *same; /* the identity table's chain */
+	/* the chain of those with its device and inode, and what points to it
+	 * there */
+	struct fs_node *numbered, **numbered_at;
 };
 
 struct fs_nodes {
@@ -123,11 +133,13 @@ struct fs_nodes {
 	struct fs_slots slots;
 	struct fs_node *root;
 	struct fs_name *by_name; /* uthash */
-	struct fs_node **by_identity;
+	struct fs_node **by_identity, **by_number; /* as many buckets */
 	uint32_t identity_buckets;
 	uint32_t files;
 	struct fs_watches watches;
+	struct fs_looks looks;
 	struct fs_added added;
+	struct fs_proofs proofs;
 };
 
 int fs_nodes_init(struct fs_nodes *n);
@@ -181,14 +193,17 @@ struct fs_node *fs_node_named(struct fs_nodes *n, struct fs_node *parent,
 
 /* As last seen; 0: never. */
 uint32_t fs_node_mode(struct fs_nodes *n, const struct fs_node *node);
+/* What a folder's links tell, on file systems that count them. */
+bool fs_node_may_have_folders(struct fs_nodes *n, const struct fs_node *node);
 /* Whether it is known not to have the extended attribute: from what is known of
- * it, or was seen within @age_ms. So the link's target below. */
+ * it by thread @pid (known.h), or was seen within @age_ms. So the link's target
+ * below. */
 bool fs_node_lacks_xattr(struct fs_nodes *n, struct fs_node *node,
-			 const char *name, int64_t age_ms);
+			 const char *name, int64_t age_ms, pid_t pid);
 /* Whether it is a folder that whoever there is may go into, as was seen within
  * @age_ms: so says its mode, and no access control list says otherwise. */
 bool fs_node_is_open_to_all(struct fs_nodes *n, struct fs_node *node,
-			    int64_t age_ms);
+			    int64_t age_ms, pid_t pid);
 /* One is being set or was, security.capability or another; or that one wasn't
  * there for who asked @at (ms). */
 void fs_node_xattr_set(struct fs_nodes *n, struct fs_node *node,
@@ -207,7 +222,8 @@ bool fs_node_may(struct fs_nodes *n, struct fs_node *node, int mask,
  * NULL. Owner of the text: the caller. */
 void fs_node_keep_target(struct fs_nodes *n, struct fs_node *node,
 			 struct wire_str target);
-char *fs_node_target(struct fs_nodes *n, struct fs_node *node, int64_t age_ms);
+char *fs_node_target(struct fs_nodes *n, struct fs_node *node, int64_t age_ms,
+		     pid_t pid);
 
 /* Remembers what the helper said of its name to who asked @when; FS_NEVER: not
  * of its name, or it may have changed. False: another file is meant by now. */
@@ -246,6 +262,10 @@ int fs_node_loc_open(struct fs_nodes *n, struct fs_node *node,
 /* As fs_node_loc_open(), else as fs_node_loc_last(). */
 int fs_node_loc_any(struct fs_nodes *n, struct fs_node *node,
 		    struct fs_loc *ret);
+/* The folder that is or was @up levels above it, at least 1, or one further up, by
+ * its names: at last the container's root. -ENAMETOOLONG; -ENOMEM. */
+int fs_node_loc_above(struct fs_nodes *n, const struct fs_node *node,
+		      unsigned up, struct fs_loc *ret);
 void fs_loc_done(struct fs_loc *l);
 struct wire_str fs_loc_path(const struct fs_loc *l);
 

@@ -20,9 +20,9 @@ static bool was_set_locked(const struct fs_node *node, int64_t now)
 }
 
 bool fs_node_lacks_xattr(struct fs_nodes *n, struct fs_node *node,
-			 const char *name, int64_t age_ms)
+			 const char *name, int64_t age_ms, pid_t pid)
 {
-	bool known = fs_known(n, node);
+	bool known = fs_known(n, node, pid);
 	int64_t now = fs_now_ms();
 	bool lacks;
 
@@ -37,14 +37,26 @@ bool fs_node_lacks_xattr(struct fs_nodes *n, struct fs_node *node,
 	return lacks;
 }
 
+bool fs_node_may_have_folders(struct fs_nodes *n, const struct fs_node *node)
+{
+	bool may;
+
+	pthread_mutex_lock(&n->lock);
+	may = !node->attr_known || (node->attr.nlink != 2 &&
+				    !(node->attr.flags & WIRE_ATTR_VOLATILE));
+	pthread_mutex_unlock(&n->lock);
+	return may;
+}
+
 bool fs_node_is_open_to_all(struct fs_nodes *n, struct fs_node *node,
-			    int64_t age_ms)
+			    int64_t age_ms, pid_t pid)
 {
 	const struct wire_attr *a = &node->attr;
 	const uint32_t all = S_IXUSR | S_IXGRP | S_IXOTH;
 	bool open;
 
-	if (!fs_node_lacks_xattr(n, node, "system.posix_acl_access", age_ms))
+	if (!fs_node_lacks_xattr(n, node, "system.posix_acl_access", age_ms,
+				 pid))
 		return false;
 	pthread_mutex_lock(&n->lock);
 	open = S_ISDIR(a->mode) && (a->mode & all) == all;
@@ -132,9 +144,10 @@ void fs_node_keep_target(struct fs_nodes *n, struct fs_node *node,
 	free(old);
 }
 
-char *fs_node_target(struct fs_nodes *n, struct fs_node *node, int64_t age_ms)
+char *fs_node_target(struct fs_nodes *n, struct fs_node *node, int64_t age_ms,
+		     pid_t pid)
 {
-	bool known = fs_known(n, node);
+	bool known = fs_known(n, node, pid);
 	char *copy = NULL;
 
 	pthread_mutex_lock(&n->lock);

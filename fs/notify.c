@@ -85,6 +85,11 @@ static void tell_file(struct podfs_fs *fs, const struct fs_file_notice *f)
 						  FUSE_LL_EXPIRE_ONLY);
 }
 
+void fs_notify_attr(struct podfs_fs *fs, const struct fs_node *node)
+{
+	fuse_lowlevel_notify_inval_inode(fs->session, node->id, -1, 0);
+}
+
 static void *notify(void *arg)
 {
 	struct podfs_fs *fs = arg;

@@ -16,6 +16,7 @@
 #include "common/wire/limits.h"
 
 struct podfs_fs;
+struct fs_node;
 struct fs_notice;
 
 struct fs_notifier {
@@ -48,5 +49,10 @@ struct fs_file_notice {
 	char name[WIRE_NAME_MAX + 1];
 };
 void fs_notify_file(struct podfs_fs *fs, const struct fs_file_notice *f);
+
+/* The kernel asks for @node's attributes anew, from here on. By a request of that
+ * very inode only, before its reply: which can't wait then, for the kernel holds
+ * the inode, and drops no pages. */
+void fs_notify_attr(struct podfs_fs *fs, const struct fs_node *node);
 
 #endif

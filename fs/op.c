@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "fs/absent.h"
 #include "fs/audit.h"
+#include "fs/clock.h"
 #include "fs/indexer.h"
 #include "fs/known.h"
 #include "fs/reopen.h"
@@ -148,7 +149,34 @@ void fs_op_done(struct fs_op *op, int status, const uint8_t *body, size_t len)
 static bool lacks_a_name(struct fs_op *op)
 {
 	return op->call.op == WIRE_OP_LOOKUP &&
-	       fs_watch_is_alive(&op->fs->nodes, op->node);
+	       fs_known_place(&op->fs->nodes, op->node);
+}
+
+/* It was about a file that is open here only, whose name is gone: where a name was
+ * meant the kernel looks for it again, where a descriptor was it is no ENOENT. */
+static bool lost_its_name(struct fs_op *op)
+{
+	switch ((unsigned)op->call.op) {
+	case WIRE_OP_SETATTR:
+	case WIRE_OP_GETXATTR:
+	case WIRE_OP_LISTXATTR:
+	case WIRE_OP_SETXATTR:
+	case WIRE_OP_REMOVEXATTR:
+		return fs_handle_by_name(&op->fs->nodes, op->node);
+	default:
+		return false;
+	}
+}
+
+/* The kernel reads ahead and writes back for who doesn't wait. */
+static void prove(struct fs_op *op)
+{
+	bool waited = op->call.op != WIRE_OP_READ &&
+		      op->call.op != WIRE_OP_WRITE &&
+		      !atomic_load(&op->answered);
+
+	fs_proof_had(&op->fs->nodes, op->session, op->pid,
+		     waited ? fs_now_ms() : op->when.at);
 }
 
 static void on_done(struct podfs_call *c, int status, const uint8_t *body,
@@ -160,9 +188,13 @@ static void on_done(struct podfs_call *c, int status, const uint8_t *body,
 	 * began at, a removed folder that is open, was closed meanwhile. */
 	if (status == -EBADF)
 		status = -ESTALE;
-	if ((status == -ESTALE && fs_reopen(op)) ||
+	if (!status)
+		prove(op);
+	if ((status == -ESTALE && fs_reopen(op, &status)) ||
 	    (status == FS_UNSETTLED && fs_settle(op)))
 		return;
+	if (status == -ENOENT && lost_its_name(op))
+		status = -ESTALE;
 	if (status == -ESTALE || (status == -ENOENT && !lacks_a_name(op)))
 		fs_known_doubt(&op->fs->nodes, op->node);
 	fs_op_done(op, status, body, len);
@@ -356,6 +388,8 @@ void fs_release_remote(struct podfs_session *s, uint64_t remote,
 
 	wire_enc_req_RELEASE(&w, &m);
 	c = fs_stray_new(s, WIRE_OP_RELEASE, epoch, &w);
-	if (c)
-		podfs_session_submit(s, c);
+	if (!c)
+		return;
+	c->lazy = true;
+	podfs_session_submit(s, c);
 }

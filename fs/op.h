@@ -78,6 +78,7 @@ struct fs_op {
 	char *ahead_path;
 	uint16_t ahead_len, ahead_path_len; /* the first is of what it awaits */
 	unsigned ahead_pieces;
+	bool ahead_once; /* for one piece only: nobody is seen to walk */
 	pid_t walker; /* the process of the thread that asks */
 	struct wire_attr attr;
 	uint64_t offset;

@@ -1,6 +1,9 @@
 /*
- * An open that was answered by what had been fetched ahead: the kernel's handle
- * is of no handle at the helper, until an operation needs one (reopen.h).
+ * What the kernel is told of an open file or folder, and what is kept of it.
+ *
+ * An open may have been answered by what had been fetched ahead: the kernel's
+ * handle is of no handle at the helper then, until an operation needs one
+ * (reopen.h).
  */
 #ifndef PODFS_FS_OPENED_H
 #define PODFS_FS_OPENED_H
@@ -28,11 +31,19 @@ void fs_opened_cache(struct podfs_fs *fs, struct fs_node *node,
 		     const struct fs_handle *h, const struct wire_attr *a,
 		     struct fuse_file_info *fi);
 
+/* The kernel ends a read where it takes the file's end to be: where that isn't what
+ * the helper said last, the next read asks first. Any thread. */
+void fs_opened_tell_size(struct podfs_fs *fs, struct fs_node *node);
+
+/* Answers @op, which is claimed and has opened @h. */
+void fs_opened_reply(struct fs_op *op, struct fs_handle *h,
+		     const struct wire_attr *a);
+
 /* Answers @op, an OPEN that is ready to be sent, and drops it. False: @item is
  * not of what it opens, or of another time. Any thread. */
 bool fs_opened_ahead(struct fs_op *op, struct fs_ahead_item *item);
 /* The same of a LOOKUP. */
-bool fs_found_ahead(struct fs_op *op, const struct fs_ahead_item *item);
+bool fs_found_ahead(struct fs_op *op, struct fs_ahead_item *item);
 
 static inline bool fs_answered_ahead(struct fs_op *op,
 				     struct fs_ahead_item *item)

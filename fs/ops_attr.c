@@ -6,6 +6,7 @@
 
 #include "fs/clock.h"
 #include "fs/convert.h"
+#include "fs/forward.h"
 #include "fs/instead.h"
 #include "fs/known.h"
 #include "fs/link.h"
@@ -38,35 +39,22 @@ static void reply_last(fuse_req_t req, struct podfs_fs *fs,
 		fuse_reply_err(req, ESTALE);
 }
 
-/* Who has it open asks by its name all the same: of a folder always, of a file
- * where it isn't open at the helper. */
-static bool is_open_by_name(struct fs_nodes *n, const struct fs_node *node)
-{
-	const struct fs_handle *h;
-
-	pthread_mutex_lock(&n->lock);
-	for (h = node->open; h && !S_ISDIR(node->attr.mode) &&
-			     !fs_is_opened_ahead(h->remote);
-	     h = h->next)
-		;
-	pthread_mutex_unlock(&n->lock);
-	return h;
-}
-
 /* Its name is gone, or another file's, which @other tells of: the kernel looks
  * again. But who has it open means no name, and gets what was last seen of
- * it. */
+ * it; or if it was open at a helper that is gone, no ENOENT. */
 static void no_such_name(struct fs_op *op, int status,
 			 const struct wire_attr *other)
 {
 	struct podfs_fs *fs = op->fs;
 	bool last = op->call.op == WIRE_OP_GETATTR &&
-		    is_open_by_name(&fs->nodes, op->node);
+		    fs_handle_by_name(&fs->nodes, op->node);
 
 	if (!fs_op_claim(op))
 		return;
 	if (other && !last && op->call.op != WIRE_OP_LOOKUP)
 		fs_instead_keep(op, other, (struct fs_remote){ .handle = 0 });
+	if (status == -ENOENT && fs_handle_is_open(&fs->nodes, op->node))
+		status = -ESTALE;
 	if (last)
 		reply_last(op->req, fs, op->node);
 	else
@@ -103,6 +91,8 @@ static void getattr_done(struct fs_op *op, int status, const uint8_t *body,
 {
 	struct wire_rep_GETATTR m;
 
+	if (!status)
+		fs_look_asked(op->fs, op->node);
 	if (status == -ENOENT || status == -ESTALE)
 		no_such_name(op, status, NULL);
 	else if (status)
@@ -126,8 +116,8 @@ static void link_getattr_done(struct fs_op *op, int status, const uint8_t *body,
 	if (!FS_DECODE(op, LOOKUP, body, len, &m))
 		return;
 	if (op->size > 0 && op->size != BY_HANDLE &&
-	    fs_link_show(m.target, (unsigned)op->size - 1,
-					 shown) == FS_LINK_SAFE)
+	    fs_link_show(m.target, (unsigned)op->size - 1, shown) ==
+		    FS_LINK_SAFE)
 		m.attr.size = strlen(shown);
 	reply_attr(op, &m.attr, fs_attr_timeout(op->fs, &m.attr), FS_NEVER);
 }
@@ -171,7 +161,6 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	bool link;
 	int err;
 
-	(void)fi;
 	if (node && (node->kind < FS_CONTAINER ||
 		     (node->kind == FS_CONTAINER &&
 		      fs_node_epoch(node) == 0))) {
@@ -207,7 +196,9 @@ void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	if (!fs_op_at(op, err, &loc))
 		return;
-	fs_look_asked(fs, node);
+	/* the kernel's own, in read(2) of what is copied: nobody else waits */
+	if (fi && op->held && fs_forward_is_on(&fs->nodes, op->held))
+		op->call.prio = WIRE_PRIO_PREFETCH;
 	op->size = loc.base == WIRE_BASE_ROOT ? loc.depth : BY_HANDLE;
 	if (link)
 		FS_SEND(op, LOOKUP, .base = loc.base,
@@ -344,6 +335,7 @@ static void access_done(struct fs_op *op, int status, const uint8_t *body,
 	if (!status) {
 		fs_known_allowed(n, op->node, (int)op->size, op->when);
 		fs_node_allowed(n, op->node, (int)op->size, op->when.at);
+		fs_look_asked(op->fs, op->node);
 	}
 	fs_op_finish_plain(op, status, body, len);
 }
@@ -365,12 +357,14 @@ void fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
 	}
 	/* a program that walks goes into each folder by chdir(2), which asks;
 	 * vim asks three times whether it may write a file */
-	if (node && (fs_known_may(&fs->nodes, node, mask & 7) ||
+	if (node && (fs_known_may(&fs->nodes, node, mask & 7,
+				  fuse_req_ctx(req)->pid) ||
 		     fs_node_may(&fs->nodes, node, mask & 7,
 				 fs_attr_timeout_ms(fs)) ||
 		     ((mask & 7) == X_OK &&
 		      fs_node_is_open_to_all(&fs->nodes, node,
-					     fs_attr_timeout_ms(fs))))) {
+					     fs_attr_timeout_ms(fs),
+					     fuse_req_ctx(req)->pid)))) {
 		fuse_reply_err(req, 0);
 		fs_node_put(&fs->nodes, node);
 		return;

@@ -180,6 +180,7 @@ static void send_name(struct fs_op *op, const struct wire_rep_CREATE *m,
 	op->call.body_len = (size_t)(w.p - w.start);
 	op->call.epoch = epoch;
 	op->call.unawaited = true;
+	op->call.lazy = true;
 	op->call.ordered = true;
 	op->finish = name_done;
 	op->other = file;
@@ -190,6 +191,7 @@ static void send_name(struct fs_op *op, const struct wire_rep_CREATE *m,
 	op->owed_folder = (struct fs_behind_write){ .op = op,
 						    .node = op->node };
 	fs_behind_name(&op->fs->behind, &op->owed, &op->owed_folder);
+	op->call.prio = op->owed.prio;
 	podfs_session_submit(op->session, &op->call);
 }
 

@@ -129,6 +129,7 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	if (size > WIRE_READ_MAX)
 		size = WIRE_READ_MAX; /* more than max_read never comes */
 	op->size = size;
+	op->call.moves = size < WIRE_DATA_MAX ? 0 : size;
 	op->offset = (uint64_t)off;
 	fs_told_read(&fs->nodes, op->node);
 	op->untold = FS_UNTOLD_READ;

@@ -108,7 +108,7 @@ static bool reply_known(struct fs_op *op, unsigned depth)
 {
 	const struct podfs_fs *fs = op->fs;
 	char *target = fs_node_target(&op->fs->nodes, op->node,
-				      fs_attr_timeout_ms(fs));
+				      fs_attr_timeout_ms(fs), op->pid);
 	char shown[PATH_MAX];
 	bool known = target && fs_link_show(wire_str_from(target), depth,
 					    shown) == FS_LINK_SAFE;

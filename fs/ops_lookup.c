@@ -1,10 +1,12 @@
 /* LOOKUP, and forgetting. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/base/guard.h"
 #include "fs/absent.h"
-#include "fs/ahead_items.h"
+#include "fs/ahead.h"
 #include "fs/clock.h"
 #include "fs/convert.h"
 #include "fs/instead.h"
@@ -34,6 +36,8 @@ static void lookup_done(struct fs_op *op, int status, const uint8_t *body,
 	struct fuse_entry_param e;
 	struct wire_rep_LOOKUP m;
 
+	if (!status || status == -ENOENT)
+		fs_look_asked(op->fs, op->node);
 	if (status == -ENOENT) {
 		fs_node_unname(&op->fs->nodes, op->node, op->name);
 		fs_absent_told(op);
@@ -55,7 +59,18 @@ static void lookup_done(struct fs_op *op, int status, const uint8_t *body,
 		fs_node_forget(&op->fs->nodes, e.ino, 1);
 }
 
-bool fs_found_ahead(struct fs_op *op, const struct fs_ahead_item *item)
+/* The folder that it was found in is known from now on. */
+static void note_folder(struct fs_op *op, struct fs_ahead_item *item)
+{
+	struct fs_ahead_folder *f = podfs_steal_ptr(&item->folder_of);
+
+	if (f)
+		fs_look_came(op->fs, op->node, &f->attr, f->entries, f->len,
+			     f->when);
+	free(f);
+}
+
+bool fs_found_ahead(struct fs_op *op, struct fs_ahead_item *item)
 {
 	const struct wire_str target = { .p = item->data ?
 						      (const char *)item->data :
@@ -64,8 +79,12 @@ bool fs_found_ahead(struct fs_op *op, const struct fs_ahead_item *item)
 	struct fuse_entry_param e;
 	int err;
 
+	note_folder(op, item);
 	if (item->epoch != podfs_session_epoch(op->session) ||
-	    item->changes != atomic_load(&op->node->tree->changes))
+	    item->changes != atomic_load(&op->node->tree->changes) ||
+	    fs_watch_told_since(&op->fs->nodes, op->node, item->when) ||
+	    (item->attr.mode == 0 &&
+	     fs_absent_shared(&op->fs->nodes, op->node, item->when.at)))
 		return false;
 	if (item->attr.mode == 0) {
 		fs_op_error(op, -ENOENT);
@@ -100,8 +119,7 @@ static enum fs_ahead_kind kind_of(struct fs_op *op)
 static bool find_ahead(struct fs_op *op, const struct wire_req_LOOKUP *m)
 {
 	return m->base == WIRE_BASE_ROOT &&
-	       fs_ahead_find(op, m->path, kind_of(op),
-			     fs_attr_timeout_ms(op->fs));
+	       fs_ahead_find(op, m->path, kind_of(op));
 }
 
 void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -143,7 +161,6 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	m.path = fs_loc_path(&loc);
 	w = fs_op_body(op);
 	wire_enc_req_LOOKUP(&w, &m);
-	fs_look_asked(fs, node);
 	if (fs_op_ready(op, &w) && !fs_behind_parked(op) &&
 	    !find_ahead(op, &m))
 		podfs_session_submit(op->session, &op->call);

@@ -8,6 +8,7 @@
 
 #include "fs/absent.h"
 #include "fs/convert.h"
+#include "fs/known.h"
 #include "fs/link.h"
 #include "fs/reopen.h"
 #include "fs/told.h"
@@ -87,7 +88,8 @@ void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		return;
 	op->flags = mode & S_IFMT ? mode & S_IFMT : S_IFREG;
 	FS_SEND(op, MKNOD, .base = loc.base, .path = fs_loc_path(&loc),
-		.mode = mode, .umask = fuse_req_ctx(req)->umask, .major = major(rdev), .minor = minor(rdev),
+		.mode = mode, .umask = fuse_req_ctx(req)->umask,
+		.major = major(rdev), .minor = minor(rdev),
 		.uid = fs_new_uid(req), .gid = fs_new_gid(req));
 	fs_loc_done(&loc);
 }
@@ -102,8 +104,8 @@ void fs_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 		return;
 	op->flags = S_IFDIR;
 	FS_SEND(op, MKDIR, .base = loc.base, .path = fs_loc_path(&loc),
-		.mode = mode & 07777, .umask = fuse_req_ctx(req)->umask, .uid = fs_new_uid(req),
-		.gid = fs_new_gid(req));
+		.mode = mode & 07777, .umask = fuse_req_ctx(req)->umask,
+		.uid = fs_new_uid(req), .gid = fs_new_gid(req));
 	fs_loc_done(&loc);
 }
 
@@ -367,6 +369,7 @@ static void link_done(struct fs_op *op, int status, const uint8_t *body,
 {
 	struct wire_rep_LINK m;
 
+	fs_known_linked(&op->fs->nodes, op->node);
 	if (status)
 		fs_op_error(op, status);
 	else if (FS_DECODE(op, LINK, body, len, &m))

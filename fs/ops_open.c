@@ -1,19 +1,19 @@
 /* OPEN; also of folders. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "common/base/guard.h"
+#include "fs/ahead.h"
 #include "fs/clock.h"
 #include "fs/convert.h"
-#include "fs/ahead_items.h"
 #include "fs/instead.h"
 #include "fs/known.h"
 #include "fs/listing.h"
+#include "fs/look.h"
 #include "fs/opened.h"
+#include "fs/part.h"
 #include "fs/told.h"
 #include "fs/tree.h"
 #include "fs/virtual.h"
@@ -24,65 +24,6 @@
  * a folder is told in one order. */
 #define ENTRIES_MAX FS_FETCH_BYTES
 
-/* The pages are everybody's: what came with an earlier open of another state
- * must not fill them. @h: the one that opens. */
-static bool unchanged(struct podfs_fs *fs, struct fs_node *node,
-		      const struct fs_handle *h, const struct wire_attr *a)
-{
-	bool same;
-
-	pthread_mutex_lock(&fs->nodes.lock);
-	same = fs_node_was_seen_locked(node, a);
-	if (!same) {
-		node->given = 0;
-		for (struct fs_handle *x = node->open; x; x = x->next)
-			if (x != h)
-				x->data_at = FS_LONG_AGO;
-	}
-	node->seen = true;
-	node->seen_size = a->size;
-	node->seen_mtime = a->mtime;
-	node->seen_ctime = a->ctime;
-	pthread_mutex_unlock(&fs->nodes.lock);
-	return same;
-}
-
-void fs_opened_cache(struct podfs_fs *fs, struct fs_node *node,
-		     const struct fs_handle *h, const struct wire_attr *a,
-		     struct fuse_file_info *fi)
-{
-	if (a->flags & WIRE_ATTR_VOLATILE)
-		fi->direct_io = 1; /* sizes of /proc's files say nothing */
-	else
-		fi->keep_cache = unchanged(fs, node, h, a);
-}
-
-void fs_opened_keep(struct fs_handle *h, struct fs_op *op,
-		    const struct wire_attr *a, int64_t at, unsigned writes)
-{
-	int flags = op->fi.flags;
-
-	pthread_mutex_lock(&op->fs->nodes.lock);
-	h->pid = op->pid;
-	pthread_mutex_unlock(&op->fs->nodes.lock);
-	h->audit = podfs_steal_ptr(&op->audit_file);
-	h->size = a->size;
-	h->mtime = a->mtime;
-	h->steady = S_ISREG(a->mode) && !(a->flags & WIRE_ATTR_VOLATILE);
-	h->dense = h->steady &&
-		   a->blocks >= a->size / 512 + (a->size % 512 != 0);
-	h->dense_at = at;
-	h->dense_writes = writes;
-	h->local = a->flags & WIRE_ATTR_LOCAL;
-	h->regular = S_ISREG(a->mode) && !(a->flags & WIRE_ATTR_VOLATILE);
-	h->read_only = (flags & O_ACCMODE) == O_RDONLY;
-	fs_behind_opened(&op->fs->behind, h);
-	h->flags = fs_open_flags(flags) &
-		   ~(uint32_t)(WIRE_OPEN_TRUNC | WIRE_OPEN_EXCL);
-}
-
-/* ---- open ------------------------------------------------------------------------ */
-
 static struct fs_listing *listing_of(struct fs_op *op,
 				     const struct wire_rep_OPEN *m)
 {
@@ -92,24 +33,6 @@ static struct fs_listing *listing_of(struct fs_op *op,
 		fs_listing_opened(l, podfs_steal_ptr(&op->data), op->data_len,
 				  m->end, op->writes, fs_now_ms(), op->when);
 	return l;
-}
-
-/* op is claimed. */
-static void reply_open(struct fs_op *op, struct fs_handle *h,
-		       const struct wire_attr *a)
-{
-	struct podfs_fs *fs = op->fs;
-	struct fs_remote remote = fs_handle_remote(&fs->nodes, h);
-
-	if (!(op->flags & WIRE_OPEN_DIRECTORY))
-		fs_opened_cache(fs, op->node, h, a, &op->fi);
-	op->fi.fh = h->fh;
-	if (fuse_reply_open(op->req, &op->fi) == 0)
-		return;
-	fs_listing_free(h->listing);
-	if (!fs_is_opened_ahead(remote))
-		fs_release_remote(op->session, remote.handle, remote.epoch);
-	fs_handle_remove(&fs->handles, &fs->nodes, h);
 }
 
 /* @h is of another file by now; or it couldn't be added. */
@@ -163,6 +86,8 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 		opened_for_nobody(op, status, &m, epoch);
 		return;
 	}
+	if (!(op->flags & WIRE_OPEN_DIRECTORY))
+		fs_look_asked(fs, op->node);
 	fs_opened_keep(h, op, &m.attr, op->when.at, op->writes);
 	fs_told_opened(op, &m);
 	if (op->data && S_ISREG(m.attr.mode) && op->data_len == m.sent &&
@@ -174,7 +99,7 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 	if (h->listing && h->listing->valid && m.end)
 		fs_watch_entries(&fs->nodes, op->node, h->listing->data,
 				 h->listing->len, op->when);
-	reply_open(op, h, &m.attr);
+	fs_opened_reply(op, h, &m.attr);
 }
 
 /* A small file comes with its open, as a folder's entries: a trip less. */
@@ -183,18 +108,10 @@ static int open_part(struct podfs_call *c, const uint8_t *body, size_t len)
 	struct fs_op *op = podfs_container_of(c, struct fs_op, call);
 	struct wire_reader r = wire_reader_over(body, len);
 	struct wire_rep_OPEN m;
-	uint8_t *data;
 
-	if (wire_dec_rep_OPEN(&r, &m) != 0 || m.data.n == 0 ||
-	    m.data.n > op->size - op->data_len)
+	if (wire_dec_rep_OPEN(&r, &m) != 0 || m.data.n == 0)
 		return -EIO;
-	data = realloc(op->data, op->data_len + m.data.n);
-	if (!data)
-		return -ENOMEM;
-	memcpy(data + op->data_len, m.data.p, m.data.n);
-	op->data = data;
-	op->data_len += m.data.n;
-	return 0;
+	return fs_part_add(&op->data, &op->data_len, m.data, op->size);
 }
 
 static void open_restart(struct podfs_call *c)
@@ -226,63 +143,6 @@ static uint32_t data_wanted(struct podfs_fs *fs, const struct fs_node *node,
 	return wanted ? DATA_MAX : 0;
 }
 
-static bool saw_ahead(const struct fs_op *op, const struct fs_ahead_item *item)
-{
-	struct fs_nodes *n = &op->fs->nodes;
-
-	if (item->folder)
-		fs_watch_folder(n, op->node, &item->attr, item->when);
-	return fs_node_saw(n, op->node, &item->attr, item->when);
-}
-
-bool fs_opened_ahead(struct fs_op *op, struct fs_ahead_item *item)
-{
-	bool folder = op->flags & WIRE_OPEN_DIRECTORY;
-	struct podfs_fs *fs = op->fs;
-	struct fs_handle *h;
-
-	if (item->folder != folder ||
-	    item->epoch != podfs_session_epoch(op->session) ||
-	    item->changes != atomic_load(&op->node->tree->changes) ||
-	    (!item->known && !saw_ahead(op, item)) ||
-	    fs_handle_add(&fs->handles, &fs->nodes, op->node, FS_REMOTE_NONE,
-			  FS_EPOCH_NONE, &h) != 0)
-		return false;
-	fs_opened_keep(h, op, &item->attr, item->at, atomic_load(&op->node->writes));
-	pthread_mutex_lock(&fs->nodes.lock);
-	h->ahead_at = item->known ? FS_LONG_AGO : item->at;
-	h->ahead_changes = item->changes;
-	pthread_mutex_unlock(&fs->nodes.lock);
-	if (folder) {
-		h->listing = fs_listing_new();
-		if (h->listing)
-			fs_listing_opened(h->listing,
-					  podfs_steal_ptr(&item->data),
-					  item->len, true, item->changes,
-					  item->at, item->when);
-		if (h->listing)
-			h->listing->known = item->known;
-		if (h->listing && h->listing->valid && !item->known)
-			fs_watch_entries(&fs->nodes, op->node,
-					 h->listing->data, h->listing->len,
-					 item->when);
-	} else {
-		if (!item->known)
-			fs_told_ahead(op, item);
-		fs_handle_keep_data(&fs->nodes, h, podfs_steal_ptr(&item->data),
-				    atomic_load(&op->node->writes), item->at);
-	}
-	if (!fs_op_claim(op)) {
-		fs_listing_free(h->listing);
-		fs_handle_remove(&fs->handles, &fs->nodes, h);
-		fs_op_put(op);
-		return true;
-	}
-	reply_open(op, h, &item->attr);
-	fs_op_put(op);
-	return true;
-}
-
 /* It was opened already, for the node that had the name before. What came with
  * that is left out: it is older than the second try. */
 static bool opened_instead(struct fs_op *op, const struct wire_writer *w)
@@ -306,7 +166,7 @@ static bool opened_instead(struct fs_op *op, const struct wire_writer *w)
 	if (op->flags & WIRE_OPEN_DIRECTORY)
 		h->listing = fs_listing_new();
 	if (fs_op_claim(op))
-		reply_open(op, h, &i->attr);
+		fs_opened_reply(op, h, &i->attr);
 	fs_instead_free(fs, i);
 	fs_op_put(op);
 	return true;
@@ -376,8 +236,7 @@ static void open_node(fuse_req_t req, struct fs_node *node,
 	    !fs_told_open(op, m.path) &&
 	    !(loc.base == WIRE_BASE_ROOT &&
 	      may_be_ahead(fs, node, op->flags, &size) &&
-	      fs_ahead_take(op, m.path, op->flags & WIRE_OPEN_DIRECTORY, size,
-			    fs_attr_timeout_ms(fs))))
+	      fs_ahead_take(op, m.path, op->flags & WIRE_OPEN_DIRECTORY, size)))
 		podfs_session_submit(op->session, &op->call);
 	fs_loc_done(&loc);
 }

@@ -36,6 +36,7 @@ struct write {
 	atomic_uint left;
 	bool in_turn;
 	bool is_behind; /* answered, or soon, before it ends */
+	bool is_lazy;	/* answered, and small: its file's close is near */
 	struct fs_behind_write behind;
 	struct fs_behind_wait wait;
 	unsigned n;
@@ -133,6 +134,8 @@ static void piece_done(struct podfs_call *c, int status, const uint8_t *body,
 		status = -EIO;
 	if (!status && goes_on(p, m.count))
 		return;
+	if (w->is_behind)
+		fs_behind_came(&w->op->fs->behind);
 	p->status = status;
 	p->done = status ? 0 : p->done + m.count;
 	if (w->in_turn && w->next < w->n) {
@@ -169,7 +172,6 @@ static int prepare(struct write *w, const char *buf, size_t size, off_t off)
 				       WRITE_HEAD + p->len);
 		wire_enc_req_WRITE(&out, &m);
 		p->call.op = WIRE_OP_WRITE;
-		p->call.prio = WIRE_PRIO_INTERACTIVE;
 		p->call.epoch = w->op->call.epoch;
 		p->call.frame = p->frame;
 		p->call.body_len = WRITE_HEAD + p->len;
@@ -185,8 +187,13 @@ static void send(struct write *w)
 
 	w->next = first;
 	for (unsigned i = 0; i < w->n; i++) {
-		w->pieces[i].call.unawaited = w->is_behind;
-		w->pieces[i].call.ordered = w->behind.ordered;
+		struct podfs_call *c = &w->pieces[i].call;
+
+		c->prio = w->behind.prio;
+		c->moves = c->prio == WIRE_PRIO_BULK ? w->pieces[i].len : 0;
+		c->unawaited = w->is_behind;
+		c->ordered = w->behind.ordered;
+		c->lazy = w->is_lazy;
 	}
 	/* from the last submit on, the I/O thread may free it all */
 	for (unsigned i = 0; i < first; i++)
@@ -229,6 +236,7 @@ static void start(struct write *w, bool may)
 	if (how == FS_BEHIND_WAITS)
 		return;
 	w->is_behind = how != FS_BEHIND_NOT;
+	w->is_lazy = how == FS_BEHIND_GOES && w->behind.ordered;
 	/* sent first: what the program does next comes behind it */
 	answer = how == FS_BEHIND_GOES && fs_op_claim_early(op);
 	send(w);

@@ -18,9 +18,14 @@
 #define OWN_XATTR "user.podfs."
 
 #define CAPABILITY "security.capability"
+#define ACL "system.posix_acl_access" /* its mask is the mode's group */
+
+/* op->flags of a SETXATTR */
+#define SETS_CAPABILITY 1u
+#define SETS_MODE 2u
 
 static bool is_known_to_lack(struct podfs_fs *fs, struct fs_node *node,
-			     enum wire_op what, const char *name)
+			     enum wire_op what, const char *name, pid_t pid)
 {
 	int64_t age_ms = fs_attr_timeout_ms(fs);
 
@@ -31,7 +36,23 @@ static bool is_known_to_lack(struct podfs_fs *fs, struct fs_node *node,
 	     (strncmp(name, "security.", 9) != 0 &&
 	      strncmp(name, "system.posix_acl_", 17) != 0)))
 		return false;
-	return fs_node_lacks_xattr(&fs->nodes, node, name, age_ms);
+	return fs_node_lacks_xattr(&fs->nodes, node, name, age_ms, pid);
+}
+
+/* A file that is open here only, and whose name is gone: it had none when it was
+ * seen last. */
+static bool had_none(struct fs_op *op, int status)
+{
+	struct fs_nodes *n = &op->fs->nodes;
+	const struct fs_node *node = op->node;
+	bool had;
+
+	if (status != -ESTALE || !fs_handle_by_name(n, node))
+		return false;
+	pthread_mutex_lock(&n->lock);
+	had = !node->attr_known || !(node->attr.flags & WIRE_ATTR_NO_XATTR);
+	pthread_mutex_unlock(&n->lock);
+	return !had;
 }
 
 static struct fs_op *begin(fuse_req_t req, fuse_ino_t ino, enum wire_op what,
@@ -41,11 +62,13 @@ static struct fs_op *begin(fuse_req_t req, fuse_ino_t ino, enum wire_op what,
 	struct podfs_fs *fs = fs_of(req);
 	struct fs_node *node = fs_node_get(&fs->nodes, ino);
 	struct fs_op *op;
+	int err;
 
 	/* a container's folder is asked only once someone went in */
 	if (node && (node->kind < FS_CONTAINER ||
 		     fs_node_epoch(node) == 0 ||
-		     is_known_to_lack(fs, node, what, name))) {
+		     is_known_to_lack(fs, node, what, name,
+				      fuse_req_ctx(req)->pid))) {
 		fs_node_put(&fs->nodes, node);
 		if (what == WIRE_OP_SETXATTR)
 			fuse_reply_err(req, EOPNOTSUPP);
@@ -60,8 +83,14 @@ static struct fs_op *begin(fuse_req_t req, fuse_ino_t ino, enum wire_op what,
 	op = fs_op_new(req, node, what, extra, finish);
 	if (!op)
 		return NULL;
-	return fs_op_at(op, fs_node_loc_any(&fs->nodes, node, ret), ret) ? op :
-									   NULL;
+	err = fs_node_loc_any(&fs->nodes, node, ret);
+	if (had_none(op, err) &&
+	    (what == WIRE_OP_GETXATTR || what == WIRE_OP_LISTXATTR)) {
+		op->size = room;
+		fs_op_done(op, err, NULL, 0);
+		return NULL;
+	}
+	return fs_op_at(op, err, ret) ? op : NULL;
 }
 
 static void setxattr_done(struct fs_op *op, int status, const uint8_t *body,
@@ -71,10 +100,13 @@ static void setxattr_done(struct fs_op *op, int status, const uint8_t *body,
 	struct wire_reader r = wire_reader_over(body, len);
 	struct wire_rep_SETXATTR m;
 
-	fs_node_xattr_set(n, op->node, op->flags);
+	fs_node_xattr_set(n, op->node, op->flags & SETS_CAPABILITY);
 	if (!status && wire_dec_rep_SETXATTR(&r, &m) == 0 &&
 	    m.attr.mode != 0 && fs_node_saw(n, op->node, &m.attr, FS_NEVER))
 		fs_told_attr(op, op->node, false);
+	/* the kernel takes no notice of a list but with allow_other */
+	if (op->flags & SETS_MODE)
+		fs_notify_attr(op->fs, op->node);
 	fs_op_finish_plain(op, status, body, len);
 }
 
@@ -87,8 +119,11 @@ void fs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 
 	if (!op)
 		return;
-	op->flags = strcmp(name, CAPABILITY) == 0;
-	fs_node_xattr_set(&op->fs->nodes, op->node, op->flags);
+	op->flags = strcmp(name, CAPABILITY) == 0 ? SETS_CAPABILITY :
+		    strcmp(name, ACL) == 0	  ? SETS_MODE :
+						    0;
+	fs_node_xattr_set(&op->fs->nodes, op->node,
+			  op->flags & SETS_CAPABILITY);
 	FS_SEND(op, SETXATTR, .base = loc.base, .path = fs_loc_path(&loc),
 		.name = wire_str_from(name),
 		.mode = flags & XATTR_CREATE  ? WIRE_XATTR_CREATE :
@@ -118,6 +153,8 @@ static void getxattr_done(struct fs_op *op, int status, const uint8_t *body,
 
 	if (status == -ENODATA && strcmp(op->name, CAPABILITY) == 0)
 		fs_node_no_capability(&op->fs->nodes, op->node, op->when.at);
+	if (had_none(op, status))
+		status = -ENODATA;
 	if (status)
 		fs_op_error(op, status);
 	else if (FS_DECODE(op, GETXATTR, body, len, &m))
@@ -222,7 +259,9 @@ static void listxattr_done(struct fs_op *op, int status, const uint8_t *body,
 {
 	struct wire_rep_LISTXATTR m;
 
-	if (status)
+	if (had_none(op, status))
+		reply_value(op, 0, (struct wire_data){ .n = 0 });
+	else if (status)
 		fs_op_error(op, status);
 	else if (FS_DECODE(op, LISTXATTR, body, len, &m))
 		reply_value(op, m.size, m.names);

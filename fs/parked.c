@@ -85,7 +85,10 @@ static void *run(void *arg)
 		k->ticks = false;
 		pthread_mutex_unlock(&k->lock);
 		list = ask_all(list, stop);
-		ticks = ticks && fs_reserve_sweep(fs);
+		if (ticks) {
+			ticks = fs_reserve_sweep(fs);
+			ticks = fs_look_sweep(fs) || ticks;
+		}
 		pthread_mutex_lock(&k->lock);
 		k->ticks = k->ticks || ticks;
 		for (last = list; last && last->next; last = last->next)

@@ -51,7 +51,8 @@ void fs_parking_stop(struct podfs_fs *fs);
 /* Once no thread ticks any more. */
 void fs_parking_done(struct fs_parking *k);
 
-/* Reservations (reserve.h) are to be looked after. Also when it was stopped. */
+/* Reservations (reserve.h), or folders (look.h), are to be looked after. Also when
+ * it was stopped. */
 void fs_parking_tick(struct fs_parking *k);
 
 /* Takes over the request and the reference to its node; copies @what. False:

@@ -145,6 +145,32 @@ int fs_node_loc_any(struct fs_nodes *n, struct fs_node *node,
 	return err == -ESTALE ? fs_node_loc_last(n, node, ret) : err;
 }
 
+int fs_node_loc_above(struct fs_nodes *n, const struct fs_node *node,
+		      unsigned up, struct fs_loc *ret)
+{
+	int err = -ESTALE;
+
+	memset(ret, 0, sizeof(*ret));
+	pthread_mutex_lock(&n->lock);
+	while (err == -ESTALE && node->kind == FS_FILE) {
+		const struct fs_name *name = node->names ? node->names :
+							   node->lost;
+
+		if (!name)
+			break;
+		node = name->parent;
+		up -= up ? 1 : 0;
+		if (up == 0)
+			err = path_locked(node, NULL, ret);
+	}
+	pthread_mutex_unlock(&n->lock);
+	if (err == -ESTALE) {
+		ret->path = strdup("");
+		err = ret->path ? 0 : -ENOMEM;
+	}
+	return err;
+}
+
 int fs_node_loc(struct fs_nodes *n, struct fs_node *node, const char *name,
 		struct fs_loc *ret)
 {

@@ -15,6 +15,7 @@
 #include "fs/convert.h"
 #include "fs/known.h"
 #include "fs/listing.h"
+#include "fs/part.h"
 #include "fs/told.h"
 #include "fs/tree.h"
 
@@ -99,7 +100,8 @@ static bool entry_of(const struct out *o, struct podfs_fs *fs,
 	if (o->stale)
 		return false;
 	if (o->known && S_ISDIR(w->attr.mode))
-		return fs_known_entry(fs, dir, name, ret);
+		return fs_known_entry(fs, dir, name,
+				      fuse_req_ctx(o->req)->pid, ret);
 	return fs_entry_of(fs, dir, name, &w->attr, w->target, o->when, ret) ==
 	       0;
 }
@@ -236,7 +238,8 @@ static void send_entries(fuse_req_t req, struct fs_handle *h,
 	o.age = (double)(fs_now_ms() - h->listing->at) / 1000;
 	o.when = h->listing->when;
 	o.known = h->listing->known;
-	o.stale = o.known && !fs_known_quiet(&fs->nodes, h->node, o.when);
+	o.stale = o.known && !fs_known_quiet(&fs->nodes, h->node, o.when,
+					     fuse_req_ctx(req)->pid);
 	while (room && r->p != r->end && wire_dec_entry(r, &e) == 0) {
 		struct stat st = { .st_mode = DTTOIF(e.type),
 				   .st_ino = fs_ino_of(fs, h->node, &e) };
@@ -259,22 +262,13 @@ static int collect(struct fs_op *op, const uint8_t *body, size_t len,
 {
 	struct wire_reader r = wire_reader_over(body, len);
 	struct wire_rep_READDIR m;
-	uint8_t *data;
 
 	if (wire_dec_rep_READDIR(&r, &m) != 0)
 		return -EIO;
-	/* more than was asked for: not this helper's idea of a budget */
-	if (m.entries.n > FS_FETCH_BYTES + WIRE_DATA_MAX - op->data_len)
-		return -EIO;
-	data = realloc(op->data, op->data_len + m.entries.n + 1);
-	if (!data)
-		return -ENOMEM;
-	if (m.entries.n)
-		memcpy(data + op->data_len, m.entries.p, m.entries.n);
-	op->data = data;
-	op->data_len += m.entries.n;
 	*ret_end = m.end;
-	return 0;
+	/* more than was asked for: not this helper's idea of a budget */
+	return fs_part_add(&op->data, &op->data_len, m.entries,
+			   FS_FETCH_BYTES + WIRE_DATA_MAX);
 }
 
 static int fetch_part(struct podfs_call *c, const uint8_t *body, size_t len)
@@ -369,7 +363,8 @@ static void fetch(fuse_req_t req, struct fuse_file_info *fi, size_t size,
 
 /* Came with the open, and nothing was changed since: a moment ago, or as is
  * known. */
-static bool is_fresh_locked(struct podfs_fs *fs, const struct fs_handle *h)
+static bool is_fresh_locked(struct podfs_fs *fs, const struct fs_handle *h,
+			    pid_t pid)
 {
 	const struct fs_listing *l = h->listing;
 
@@ -377,7 +372,7 @@ static bool is_fresh_locked(struct podfs_fs *fs, const struct fs_handle *h)
 	       l->changes == atomic_load(&h->node->tree->changes) &&
 	       ((double)(fs_now_ms() - l->at) <
 			fs->config.attr_timeout * 1000 ||
-		fs_known_quiet(&fs->nodes, h->node, l->when));
+		fs_known_quiet(&fs->nodes, h->node, l->when, pid));
 }
 
 static void read_folder(fuse_req_t req, size_t size, off_t off,
@@ -399,7 +394,7 @@ static void read_folder(fuse_req_t req, size_t size, off_t off,
 	}
 	pthread_mutex_lock(&l->lock);
 	/* rewinddir(3) and a first read want today's names */
-	here = (off != 0 || is_fresh_locked(fs, h)) &&
+	here = (off != 0 || is_fresh_locked(fs, h, fuse_req_ctx(req)->pid)) &&
 	       seek(l, fs_off_is_start(off) ? 0 : (uint64_t)off, &r);
 	l->unread = false;
 	if (!here)

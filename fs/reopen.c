@@ -95,7 +95,16 @@ static int opened(struct fs_op *op, struct fs_handle *h, int status,
 	}
 	fresh.handle = m.handle;
 	*ret = install(n, h, fresh);
+	fs_opened_tell_size(op->fs, h->node);
 	return 0;
+}
+
+/* Without its name it is another's, or nobody's; anything else may pass. */
+static int why_not(int status)
+{
+	return status == -ENOENT || status == -ENOTDIR || status == -ELOOP ?
+		       -ESTALE :
+		       status;
 }
 
 static void on_opened(struct podfs_call *c, int status, const uint8_t *body,
@@ -106,31 +115,33 @@ static void on_opened(struct podfs_call *c, int status, const uint8_t *body,
 	struct fs_remote remote;
 
 	free(r);
-	if (opened(op, op->handle, status, body, len, &remote) == 0) {
+	status = opened(op, op->handle, status, body, len, &remote);
+	if (status == 0) {
 		send_again(op, remote);
 		return;
 	}
 	if (op->call.undo)
 		op->call.undo->done(op->call.undo, -ECANCELED, NULL, 0);
-	op->finish(op, -ESTALE, NULL, 0);
+	op->finish(op, why_not(status), NULL, 0);
 	fs_op_put(op);
 }
 
 typedef void opening_done(struct podfs_call *c, int status,
 			  const uint8_t *body, size_t len);
 
-static struct reopening *opening(struct fs_op *op, struct fs_handle *h,
-				 opening_done *done)
+static int opening(struct fs_op *op, struct fs_handle *h, opening_done *done,
+		   struct reopening **ret)
 {
 	const size_t room = FS_OP_BODY + WIRE_PATH_MAX;
 	struct wire_req_OPEN m = { .flags = h->flags };
 	struct reopening *r;
 	struct wire_writer w;
 	struct fs_loc loc;
-	int err;
+	int err = fs_node_loc(&op->fs->nodes, h->node, NULL, &loc);
 
-	if (fs_node_loc(&op->fs->nodes, h->node, NULL, &loc) != 0)
-		return NULL;
+	if (err)
+		return err;
+	err = -ENOMEM;
 	r = calloc(1, sizeof(*r) + PODFS_CALL_HEADROOM + room);
 	if (r) {
 		w = wire_writer_over(r->frame + PODFS_CALL_HEADROOM, room);
@@ -145,25 +156,27 @@ static struct reopening *opening(struct fs_op *op, struct fs_handle *h,
 		err = wire_writer_done(&w, &r->call.body_len);
 	}
 	fs_loc_done(&loc);
-	if (r && err)
+	if (err)
 		free(podfs_steal_ptr(&r));
-	return r;
+	*ret = r;
+	return err;
 }
 
-static bool start(struct fs_op *op)
+static int start(struct fs_op *op)
 {
-	struct reopening *r = opening(op, op->handle, on_opened);
+	struct reopening *r;
+	int err = opening(op, op->handle, on_opened, &r);
 
-	if (!r)
-		return false;
+	if (err)
+		return err;
 	if (!fs_is_opened_ahead(fs_handle_remote(&op->fs->nodes, op->handle)))
 		podfs_info("fs", "a file that was open at a helper that is "
 			   "gone is opened again");
 	podfs_session_submit(op->session, &r->call);
-	return true;
+	return 0;
 }
 
-bool fs_reopen(struct fs_op *op)
+bool fs_reopen(struct fs_op *op, int *status)
 {
 	struct fs_remote now;
 	bool ahead;
@@ -185,7 +198,8 @@ bool fs_reopen(struct fs_op *op)
 		send_again(op, now);
 		return true;
 	}
-	if (!start(op))
+	*status = start(op);
+	if (*status)
 		return false;
 	op->call.undo = undo_again(op);
 	return true;
@@ -246,9 +260,7 @@ void fs_open_and_submit(struct fs_op *op)
 		return;
 	}
 	h = node ? only_ahead(n, node) : NULL;
-	if (h)
-		r = opening(op, h, on_last_opened);
-	if (r)
+	if (h && opening(op, h, on_last_opened, &r) == 0)
 		r->last = podfs_steal_ptr(&h);
 	if (h)
 		fs_handle_put(n, h);

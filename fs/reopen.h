@@ -16,9 +16,9 @@
 
 #include "fs/op.h"
 
-/* @op has ended with -ESTALE. True: it is taken over, with its reference, and
- * will end anew. */
-bool fs_reopen(struct fs_op *op);
+/* @op has ended with *@status, -ESTALE. True: it is taken over, with its reference,
+ * and will end anew. False: with what it ends, which may be -ENOMEM. */
+bool fs_reopen(struct fs_op *op, int *status);
 
 /* Submits @op, which is ready and takes the last of its names from what has it. What
  * was only opened ahead is opened before: without its name it can't be, and its

@@ -13,7 +13,7 @@
 #include "fs/tree.h"
 
 /* Bytes of it; more is rarely opened and not read. */
-#define CONTENT_MAX (64u << 10)
+#define CONTENT_MAX (256u << 10)
 
 /* ---- attributes and names --------------------------------------------------------- */
 
@@ -44,6 +44,7 @@ void fs_told_read(struct fs_nodes *n, struct fs_node *node)
 {
 	pthread_mutex_lock(&n->lock);
 	node->told.pid = 0;
+	node->read_since = true;
 	pthread_mutex_unlock(&n->lock);
 }
 

@@ -4,9 +4,9 @@
  *
  * The kernel asks again all the same: what the target of a rename(2) is, of which
  * mode a file is before fchown(2), what read(2) made of its atime. And vim opens a
- * file twice before it reads it, and its folder once for each of its plugins. What was told counts for the thread that was told
- * it, for a moment (absent.h), as long as nothing is done to the file through the
- * mount.
+ * file twice before it reads it, and its folder once for each of its plugins. What
+ * was told counts for the thread that was told it, for a moment (absent.h), as long
+ * as nothing is done to the file through the mount.
  *
  * Thread: any; nodes->lock guards it.
  */

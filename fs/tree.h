@@ -8,6 +8,7 @@
 #define PODFS_FS_TREE_H
 
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "fs/absent.h"
 #include "fs/ahead.h"
@@ -18,6 +19,10 @@ struct fs_space { /* nodes->lock */
 	uint64_t dev;	  /* of which file system */
 	unsigned changes; /* the tree's, when it was asked for */
 	int64_t at;	  /* ms; 0: nothing yet */
+	/* asked for, for a process that is about to (it is told once) */
+	pid_t ahead_for;       /* 0: for nobody */
+	bool coming;	       /* not here yet ... */
+	struct fs_op *waiting; /* ... and who waits for it */
 };
 
 /* All of a small file or folder, as its open brought it to a thread: told.h. */
@@ -40,8 +45,15 @@ struct fs_tree {
 	struct fs_ahead ahead;
 	struct fs_space space;
 	struct fs_told_content content;
+	bool looking;	 /* look.h; nodes->lock */
+	unsigned linked; /* linked.h, under way; the same */
+	int64_t word_asked_at; /* ms; proof.h, the same */
 	struct fs_absent absents[FS_ABSENT_SLOTS]; /* nodes->lock */
 };
+
+/* Asks for @node's space for the process @pid, which may be about to; nobody waits
+ * for it. Takes @node over. Any thread; without a lock. */
+void fs_space_ahead(struct fs_nodes *n, struct fs_node *node, pid_t pid);
 
 /* NULL: no memory. Owner: the caller, until fs_tree_put(). */
 struct fs_tree *fs_tree_new(void);

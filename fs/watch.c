@@ -10,6 +10,8 @@
 #include "fs/clock.h"
 #include "fs/fs_internal.h"
 #include "fs/known.h"
+#include "fs/linked.h"
+#include "fs/look.h"
 #include "fs/names.h"
 #include "fs/op.h"
 
@@ -31,11 +33,9 @@
 static uint64_t hash_of(const struct podfs_session *s, uint64_t dev,
 			uint64_t ino)
 {
-	uint64_t h = ((uintptr_t)s >> 4) * 0x9e3779b97f4a7c15ull;
+	const uint64_t key[3] = { (uintptr_t)s, dev, ino };
 
-	h = (h ^ dev) * 0x9e3779b97f4a7c15ull;
-	h = (h ^ ino) * 0x9e3779b97f4a7c15ull;
-	return h >> 32;
+	return podfs_hash(key, sizeof(key));
 }
 
 struct fs_moment fs_moment_now(struct fs_nodes *n)
@@ -66,6 +66,39 @@ bool fs_watch_quiet_locked(const struct fs_nodes *n, const struct fs_watch *w,
 	return w->alive && quiet_locked(n, w->session, w->dev, w->ino, when);
 }
 
+struct fs_moment fs_watch_still_locked(const struct fs_nodes *n,
+				       const struct fs_watch *w)
+{
+	return (struct fs_moment){ .told = atomic_load(&n->watches.told),
+				   .at = w->when.at };
+}
+
+static bool folder_quiet_locked(const struct fs_nodes *n,
+				const struct fs_node *folder,
+				struct fs_moment when)
+{
+	return (!folder->attr_known ||
+		quiet_locked(n, folder->session, folder->attr.dev,
+			     folder->attr.ino, when)) &&
+	       (!folder->watch ||
+		fs_watch_quiet_locked(n, folder->watch, when));
+}
+
+bool fs_watch_told_since(struct fs_nodes *n, const struct fs_node *node,
+			 struct fs_moment when)
+{
+	bool quiet;
+
+	if (n->watches.age_ms == 0)
+		return false;
+	pthread_mutex_lock(&n->lock);
+	quiet = folder_quiet_locked(n, node, when);
+	for (const struct fs_name *e = node->names; e && quiet; e = e->next)
+		quiet = folder_quiet_locked(n, e->parent, when);
+	pthread_mutex_unlock(&n->lock);
+	return !quiet;
+}
+
 /* ---- entries --------------------------------------------------------------------- */
 
 static void drop_entries_locked(struct fs_watches *all, struct fs_watch *w)
@@ -85,27 +118,63 @@ static uint64_t hash_of_name(const char *name)
 	return podfs_hash(name, strlen(name));
 }
 
-bool fs_watch_same_locked(const struct fs_watch *w, const char *name)
+/* @w->changes: it isn't among them. */
+static unsigned find_name_locked(const struct fs_watch *w, const char *name)
 {
 	uint64_t hash = hash_of_name(name);
+	unsigned i = 0;
 
-	for (unsigned i = 0; i < w->changes; i++)
-		if (w->changed[i] == hash)
-			return false;
-	return true;
+	while (i < w->changes && w->changed[i] != hash)
+		i++;
+	return i;
+}
+
+enum fs_watch_name fs_watch_name_locked(const struct fs_watch *w,
+					const char *name)
+{
+	unsigned i = find_name_locked(w, name);
+
+	if (i == w->changes)
+		return FS_WATCH_SAME;
+	return w->gone[i] ? FS_WATCH_GONE : FS_WATCH_CHANGED_NAME;
 }
 
 /* One name of the folder, or what has it, changed: git makes and removes one in
  * a folder that it then looks through. "": the folder itself. */
 static void change_entry_locked(struct fs_watches *all, struct fs_watch *w,
-				const char *name)
+				const char *name, uint32_t kind)
 {
-	if (!w->entries || (name[0] && !fs_watch_same_locked(w, name)))
+	unsigned i = find_name_locked(w, name);
+
+	if (!w->entries)
 		return;
-	if (name[0] && w->changes < FS_WATCH_CHANGED)
-		w->changed[w->changes++] = hash_of_name(name);
-	else
+	if (!name[0] || i == FS_WATCH_CHANGED) {
 		drop_entries_locked(all, w);
+		return;
+	}
+	if (i == w->changes) {
+		w->changed[i] = hash_of_name(name);
+		w->moved_to[i] = false;
+		w->changes++;
+	}
+	w->moved_to[i] |= (kind & IN_MOVED_TO) != 0;
+	/* of two that change places (RENAME_EXCHANGE) one is told of as moved here
+	 * first, and then as moved away: it is there */
+	w->gone[i] = (kind & IN_DELETE) ||
+		     ((kind & IN_MOVED_FROM) && !w->moved_to[i]);
+}
+
+void fs_watch_changed_locked(struct fs_nodes *n, struct fs_node *node,
+			     const char *name)
+{
+	struct fs_watch *w = node->watch;
+
+	if (!w)
+		return;
+	change_entry_locked(&n->watches, w, name, IN_ATTRIB);
+	n->watches.recent[hash_of(w->session, w->dev, w->ino) %
+			  FS_WATCH_RECENT] =
+		atomic_fetch_add(&n->watches.told, 1) + 1;
 }
 
 void fs_watch_forget_entries_locked(struct fs_nodes *n, struct fs_node *node)
@@ -133,6 +202,7 @@ void fs_watch_entries(struct fs_nodes *n, struct fs_node *node,
 		copy = NULL;
 		w->len = len;
 		w->when = when;
+		w->used = false;
 		w->newer = NULL;
 		w->older = all->newest;
 		*(all->newest ? &all->newest->newer : &all->oldest) = w;
@@ -175,6 +245,7 @@ void fs_watch_end_locked(struct fs_nodes *n, struct fs_node *node)
 	w->alive = false;
 	w->folder = NULL;
 	node->watch = NULL;
+	node->allowed = 0;
 	fs_watch_put_locked(w);
 }
 
@@ -210,16 +281,6 @@ void fs_watch_folder(struct fs_nodes *n, struct fs_node *node,
 	pthread_mutex_unlock(&n->lock);
 }
 
-bool fs_watch_is_alive(struct fs_nodes *n, const struct fs_node *node)
-{
-	bool alive;
-
-	pthread_mutex_lock(&n->lock);
-	alive = node->watch && node->watch->alive;
-	pthread_mutex_unlock(&n->lock);
-	return alive;
-}
-
 /* ---- events ---------------------------------------------------------------------- */
 
 /* Whether the mount did that: told all the same, but the kernel needs no word
@@ -231,16 +292,21 @@ static bool is_own(const struct fs_node *node, int64_t now)
 
 static void apply_locked(struct fs_nodes *n, struct fs_watch *w, uint32_t kind,
 			 const char *name, int64_t now,
-			 struct fs_file_notice *ret)
+			 struct fs_file_notice *ret, bool *ret_due)
 {
 	struct fs_node *folder = w->folder;
 	const struct fs_name *e = fs_names_find(n, folder, name);
 	struct fs_node *child = name[0] && e ? e->node : NULL;
 	bool self = (kind & NAMES) || !name[0];
 
-	change_entry_locked(&n->watches, w, name);
+	change_entry_locked(&n->watches, w, name, kind);
 	if (self)
 		folder->self_known = false;
+	if (self && !(kind & NAMES))
+		folder->allowed = 0;
+	if (w->used)
+		*ret_due |= fs_look_changed_locked(n, folder);
+	w->used = false;
 	if (kind & IN_DELETE_SELF)
 		folder->removed = true;
 	folder->told.pid = 0;
@@ -284,6 +350,23 @@ static void lost(struct fs_nodes *n, const struct podfs_session *s)
 	pthread_mutex_unlock(&n->lock);
 }
 
+void fs_watch_linked_locked(struct fs_nodes *n, const struct podfs_session *s,
+			    const struct fs_node *node)
+{
+	struct fs_watches *all = &n->watches;
+
+	for (const struct fs_name *e = node ? node->names : NULL; e;
+	     e = e->next)
+		fs_watch_changed_locked(n, e->parent, fs_name_text(e));
+	if (node && node->names)
+		return;
+	all->all_at = atomic_fetch_add(&all->told, 1) + 1;
+	for (unsigned i = 0; i < FS_WATCH_BUCKETS; i++)
+		for (struct fs_watch *w = all->buckets[i]; w; w = w->next)
+			if (w->session == s)
+				drop_entries_locked(all, w);
+}
+
 /* A folder that the kernel has forgotten. */
 static void unwatch(struct podfs_session *s, const struct wire_req_EVENT *e)
 {
@@ -315,10 +398,11 @@ void fs_watch_event(void *arg, struct podfs_session *s,
 	int64_t now = fs_now_ms();
 	char name[WIRE_NAME_MAX + 1] = "";
 	struct fs_file_notice notices[PLACES];
+	struct fs_node *linked = NULL;
 	struct fs_watch *w, *next;
 	unsigned count = 0;
+	bool known, due = false;
 	uint64_t hash;
-	bool known;
 
 	if (!e || (e->kind & IN_Q_OVERFLOW) || e->name.n > WIRE_NAME_MAX) {
 		lost(n, s);
@@ -331,12 +415,22 @@ void fs_watch_event(void *arg, struct podfs_session *s,
 		atomic_fetch_add(&n->watches.told, 1) + 1;
 	w = match(n->watches.buckets[hash % FS_WATCH_BUCKETS], s, e);
 	known = w != NULL;
+	if (known && (e->kind & WIRE_EVENT_LINKED)) {
+		linked = w->folder;
+		linked->refs++;
+	}
 	for (; w; w = next) {
 		next = match(w->next, s, e);
 		apply_locked(n, w, e->kind, name, now,
-			     &notices[count < PLACES ? count++ : PLACES - 1]);
+			     &notices[count < PLACES ? count++ : PLACES - 1],
+			     &due);
 	}
 	pthread_mutex_unlock(&n->lock);
+	if (linked && !fs_linked(fs, linked, name))
+		lost(n, s);
+	fs_node_put(n, linked);
+	if (due)
+		fs_parking_tick(&fs->parking);
 	for (unsigned i = 0; i < count; i++)
 		if (notices[i].folder)
 			fs_notify_file(fs, &notices[i]);

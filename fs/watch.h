@@ -42,12 +42,16 @@ struct fs_watch {
 	uint64_t dev, ino;
 	struct fs_watch *next; /* of the same bucket */
 	/* all of the folder's entries, or NULL; but for those whose names have
-	 * changed since: hashes of these */
+	 * changed since: hashes of these, which of them were moved here, and which
+	 * are gone */
 	uint8_t *entries;
 	size_t len;
 	struct fs_moment when;
 	uint64_t changed[FS_WATCH_CHANGED];
+	bool moved_to[FS_WATCH_CHANGED];
+	bool gone[FS_WATCH_CHANGED];
 	unsigned changes;
+	bool used; /* somebody was answered from it, since it was looked at */
 	struct fs_watch *newer, *older; /* of those that have entries */
 };
 
@@ -78,18 +82,38 @@ void fs_watch_entries(struct fs_nodes *n, struct fs_node *node,
 		      const uint8_t *entries, size_t len,
 		      struct fs_moment when);
 
-/* Whether the folder @node is watched. Takes the lock. */
-bool fs_watch_is_alive(struct fs_nodes *n, const struct fs_node *node);
-/* Whether all of a folder's entries, or this one, are still as they were then. */
+/* When the entries of @w were asked for, in the light of all that was told until
+ * now: what changed they don't have any more. Of a folder with the same hash
+ * something may have been told since. Under the lock. */
+struct fs_moment fs_watch_still_locked(const struct fs_nodes *n,
+				       const struct fs_watch *w);
+
+/* Whether all of a folder's entries are still as they were then. */
 static inline bool fs_watch_whole_locked(const struct fs_watch *w)
 {
 	return w->entries && w->changes == 0;
 }
-bool fs_watch_same_locked(const struct fs_watch *w, const char *name);
+/* What was told of a name since. */
+enum fs_watch_name {
+	FS_WATCH_SAME, /* nothing: it is as the entries say */
+	FS_WATCH_CHANGED_NAME,
+	FS_WATCH_GONE, /* there is no such name */
+};
+enum fs_watch_name fs_watch_name_locked(const struct fs_watch *w,
+					const char *name);
 
 /* @node's are not known any more. Under the lock. */
 void fs_watch_forget_entries_locked(struct fs_nodes *n, struct fs_node *node);
 
+/* Something of which nothing is told: what has @name in the folder @node has
+ * changed, so what was asked for before isn't kept. Under the lock. */
+void fs_watch_changed_locked(struct fs_nodes *n, struct fs_node *node,
+			     const char *name);
+
+/* Whether, since, something was told of the folder that has @node, or of what is
+ * in the folder @node: what was asked for then may be old. Takes the lock. */
+bool fs_watch_told_since(struct fs_nodes *n, const struct fs_node *node,
+			 struct fs_moment when);
 /* Nothing was told of the folder since. */
 bool fs_watch_quiet_locked(const struct fs_nodes *n, const struct fs_watch *w,
 			   struct fs_moment when);
@@ -98,7 +122,12 @@ void fs_watch_put_locked(struct fs_watch *w); /* NULL is fine */
 /* @node is watched no more, as far as is known. */
 void fs_watch_end_locked(struct fs_nodes *n, struct fs_node *node);
 
-/* podfs_backend_events.event */
+/* The file @node of @s has a name besides those that it is known by; NULL, or
+ * without a name: it may be any that has one. Under the lock. */
+void fs_watch_linked_locked(struct fs_nodes *n, const struct podfs_session *s,
+			    const struct fs_node *node);
+
+/* podfs_backend_events.event; @e NULL: what @s told counts no more */
 void fs_watch_event(void *arg, struct podfs_session *s,
 		    const struct wire_req_EVENT *e);
 

@@ -111,7 +111,7 @@ static void try_ahead(const uint8_t *p, size_t n)
 		else if (len & 2)
 			fs_ahead_drop_older_locked(a, (int64_t)len);
 		else
-			fs_ahead_item_free(fs_ahead_get_locked(a, path));
+			fs_ahead_item_free(fs_ahead_take_locked(a, path, 0));
 	}
 	fs_ahead_drop_older_locked(a, INT64_MAX);
 	if (a->held != 0 || a->oldest || a->newest)

@@ -1,11 +1,11 @@
 """A real mount of a real helper over a pipe: no cluster, no fake."""
 
 import os
-import time
 
 import pytest
 
 from pipe_mount import mounted
+from watched import settled
 
 
 @pytest.fixture
@@ -16,6 +16,15 @@ def options():
 @pytest.fixture
 def mount(tmp_path, options):
     with mounted(tmp_path, *options) as m:
+        yield m
+
+
+@pytest.fixture
+def still(tmp_path):
+    """The kernel asks every time, and what is watched counts for an hour: so what
+    is counted doesn't depend on how fast the machine is."""
+    with mounted(tmp_path, "--attr-timeout", "0", "--watch-timeout",
+                 "3600") as m:
         yield m
 
 
@@ -39,10 +48,10 @@ def trace(mount, files):
         return {k.pop("kind"): k for k in mount.session()["trace"]}
 
     def changes(call):
-        time.sleep(0.1)
+        settled(mount)
         before = read()
         call()
-        time.sleep(0.1)
+        settled(mount)
         none = dict.fromkeys(("calls", "trips", "bytes_out", "bytes_in"), 0)
         return {kind: {k: v - before.get(kind, none)[k]
                        for k, v in now.items()}

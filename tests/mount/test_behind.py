@@ -12,6 +12,8 @@ import threading
 import pytest
 
 from pipe_mount import Mount, abort, mounted, on_tmpfs
+from test_ahead import trickling
+from waiting import freeze
 
 KIB = 1024
 PIECE = 256 * KIB
@@ -54,7 +56,7 @@ class Call(threading.Thread):
 @contextlib.contextmanager
 def frozen(mount):
     helper = mount.helper_pid()
-    os.kill(helper, signal.SIGSTOP)
+    freeze(helper)
     try:
         yield helper
     finally:
@@ -243,6 +245,17 @@ def test_a_daemon_that_ends_writes_what_it_has(tmp_path, stuck):
             assert (mount.root / "f").stat().st_size == 5 * PIECE
     finally:
         abort(mount.point)
+
+
+def test_a_daemon_that_ends_writes_on_over_a_slow_link(tmp_path):
+    """As long as it goes on, be it slower than half a second for all."""
+    data = os.urandom(5 * PIECE)
+    with trickling(tmp_path, 0.1) as mount:
+        fd = os.open(mount.files / "f", os.O_WRONLY | os.O_CREAT)
+        write_all(fd, data)
+    with pytest.raises(OSError):
+        os.close(fd)
+    assert (mount.root / "f").read_bytes() == data
 
 
 def test_a_size_never_goes_back(tmp_path):

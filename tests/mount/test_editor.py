@@ -1,5 +1,5 @@
-"""Editors, and what else looks at one name again and again: how often they wait
-for the link, and that they see what is there."""
+"""What looks at one name again and again, as editors do: how often it waits for the
+link, and that it sees what is there."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from pipe_mount import mounted
+from pipe_mount import UNWATCHED, mounted, on_tmpfs
 from waiting import until
 
 
@@ -19,8 +19,9 @@ MODE_644 = bytes.fromhex("02000000" "01000600ffffffff" "04000400ffffffff"
 @pytest.fixture
 def options():
     """What is known is so for longer than any test takes, but for what says
-    otherwise."""
-    return "--attr-timeout", "600"
+    otherwise. Most is of what a thread was told, which counts where no folder is
+    watched."""
+    return "--attr-timeout", "600", *UNWATCHED
 
 
 def takes(trace, job, expected):
@@ -139,7 +140,7 @@ def test_the_same_by_another_path(files, root):
         (files / "d" / "x").touch()
         assert os.path.lexists(files / "e" / "x")
     finally:
-        subprocess.run(["umount", root / "e"], check=True)
+        subprocess.run(["umount", "-l", root / "e"], check=True)
 
 
 def test_who_was_not_told_asks(files, root):
@@ -370,6 +371,19 @@ def test_and_once_that_is_old(tmp_path):
         until(lambda: not os.access(m.files / "f", os.X_OK))
 
 
+@pytest.mark.parametrize("watch", ["0", "3600"])
+def test_and_where_no_attribute_shows_it(tmp_path, watch):
+    """Nor is anybody told: what it is on becomes read-only."""
+    with on_tmpfs(tmp_path, 1, "--watch-timeout", watch) as m:
+        f = m.files / "f"
+        (m.root / "f").touch()
+        for _ in range(3):
+            os.listdir(m.files)
+            until(lambda: os.access(f, os.W_OK))
+        subprocess.run(["mount", "-o", "remount,ro", m.root], check=True)
+        until(lambda: not os.access(f, os.W_OK))
+
+
 def test_an_access_control_list_is_no_capability(trace, files, root):
     """The kernel asks for that before it writes."""
     (root / "f").write_text("before")
@@ -382,6 +396,21 @@ def test_an_access_control_list_is_no_capability(trace, files, root):
     assert count(trace, write, "GETXATTR") == 0
 
 
+def test_an_access_control_list_shows_in_the_mode(files):
+    """So cp -a and mv end between two containers: at once, also for who asks
+    for the mode alone, as ls -l does."""
+    def mode():
+        return subprocess.run(["stat", "-c", "%a", files / "f"], text=True,
+                              check=True, stdout=subprocess.PIPE).stdout
+
+    fd = os.open(files / "f", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    assert mode() == "600\n"
+    os.setxattr(fd, "system.posix_acl_access", MODE_644)
+    assert mode() == "644\n"
+    os.close(fd)
+    assert mode() == "644\n"
+
+
 def test_a_capability_is_seen_at_once(files, root):
     (root / "f").write_bytes(b"")
     capability = bytes.fromhex("0100000200040000000000000000000000000000")
@@ -389,51 +418,3 @@ def test_a_capability_is_seen_at_once(files, root):
         f.write(b"x")
         os.setxattr(files / "f", "security.capability", capability)
         assert os.getxattr(files / "f", "security.capability") == capability
-
-
-# ---- editors --------------------------------------------------------------------------
-
-VIM = ["vim", "-es", "-u", "NONE", "-i", "NONE", "-N"]
-REPLACE = """
-import os, sys
-name, part = sys.argv[1], sys.argv[1] + ".part"
-mode = os.stat(name).st_mode & 0o777
-with open(part, "x") as f:
-    f.write("new text")
-    f.flush()
-    os.fsync(f.fileno())
-os.chmod(part, mode)
-os.rename(part, name)
-assert os.stat(name).st_size == 8
-"""
-# what each can't do without: docs/performance.md
-SAVES = {
-    "vim": ([*VIM, "+set backupskip=", "+normal Ax", "+wq"], 28),
-    "vim, backupcopy=yes": ([*VIM, "+set backupskip= backupcopy=yes",
-                             "+normal Ax", "+wq"], 27),
-    "vim, no swap file": ([*VIM, "-n", "+set backupskip=", "+normal Ax",
-                           "+wq"], 17),
-    "vim, in place": ([*VIM, "+set nowritebackup", "+normal Ax", "+wq"], 23),
-    "vim, in place, no swap file": ([*VIM, "-n", "+set nowritebackup",
-                                     "+normal Ax", "+wq"], 9),
-    "sed -i": (["sed", "-i", "s/a/b/"], 9),
-    "a new file in its place": (["/usr/bin/python3", "-S", "-c", REPLACE], 7),
-    "append": (["sh", "-c", "echo x >>\"$1\"", "sh"], 3),
-}
-
-
-@pytest.mark.parametrize("how", SAVES)
-def test_a_save_waits_no_more_often(trace, files, root, how):
-    argv, most = SAVES[how]
-    (root / "d").mkdir()
-    names = iter(range(1000))
-    os.stat(files / "d")
-
-    def save():
-        name = str(next(names))
-        (root / "d" / name).write_text("a line\n" * 100)
-        subprocess.run([*argv, name], cwd=files / "d", check=True)
-        assert (root / "d" / name).read_text() != "a line\n" * 100
-
-    until(lambda: sum(kind["trips"] for kind in trace(save).values()) <= most,
-          60)

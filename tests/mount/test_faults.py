@@ -11,15 +11,15 @@ import pytest
 
 import client
 import wire
-from pipe_mount import HELPER, Mount, abort, liar, mounted
-from waiting import until
+from pipe_mount import HELPER, UNWATCHED, Mount, abort, liar, mounted
+from waiting import freeze, until
 
 
 def test_kill_9_while_the_helper_hangs(mount):
     os.listdir(mount.files)
     (mount.root / "f").write_text("x")
     helper = mount.helper_pid()
-    os.kill(helper, signal.SIGSTOP)
+    freeze(helper)
     try:
         p = subprocess.Popen(["stat", str(mount.files / "f")],
                              stdout=subprocess.DEVNULL)
@@ -53,7 +53,7 @@ def test_stop_while_the_helper_hangs(tmp_path):
     m = Mount(tmp_path)
     os.listdir(m.files)
     helper = m.helper_pid()
-    os.kill(helper, signal.SIGSTOP)
+    freeze(helper)
     start = time.monotonic()
     try:
         assert m.stop() == 0
@@ -139,6 +139,7 @@ def test_the_helper_hears_bye(tmp_path):
     until(lambda: bye in ops()[-2:])
 
 
+@pytest.mark.parametrize("options", [UNWATCHED])
 def test_pings_are_answered_while_volumes_hang(mount):
     """A volume whose server is gone takes all the helper's workers; its stream
     is alive all the same."""
@@ -149,7 +150,7 @@ def test_pings_are_answered_while_volumes_hang(mount):
     helper = mount.helper_pid()
     try:
         c = client.Client(p.stdin, p.stdout)
-        os.kill(helper, signal.SIGSTOP)
+        freeze(helper)
         for i in range(16):
             c.send("GETATTR", path=f"ns/pod/c/{i}")
         time.sleep(0.5)

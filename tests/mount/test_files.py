@@ -10,6 +10,9 @@ import threading
 
 import pytest
 
+from pipe_mount import UNWATCHED
+from waiting import until
+
 
 def refused(code, call, *args, **kw):
     with pytest.raises(OSError) as e:
@@ -34,6 +37,21 @@ def test_content_both_ways(files, root):
     assert (root / "out").read_bytes() == data
     (files / "empty").touch()
     assert (root / "empty").stat().st_size == 0
+
+
+@pytest.mark.parametrize("options", [UNWATCHED])
+def test_a_file_that_grew_is_read_to_its_end(files, root):
+    """By who opens it now, though the kernel may take it for shorter."""
+    for i in range(20):
+        f = root / f"f{i}"
+        f.write_text("before")
+        until((files / f.name).exists)
+        assert (files / f.name).stat().st_size == 6
+        f.write_text("afterwards")
+        fd = os.open(files / f.name, os.O_RDONLY)
+        read = os.read(fd, 100)
+        os.close(fd)
+        assert read == b"afterwards"
 
 
 def test_attributes(files, root):
@@ -177,9 +195,9 @@ def test_large_folders(files, root):
 def test_folder_changes_show(files, root):
     assert os.listdir(files) == []
     (root / "new").touch()
-    assert os.listdir(files) == ["new"]
+    until(lambda: os.listdir(files) == ["new"])
     (root / "new").unlink()
-    assert os.listdir(files) == []
+    until(lambda: os.listdir(files) == [])
 
 
 def test_links_stay_inside(files, root, tmp_path):

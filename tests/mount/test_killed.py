@@ -13,12 +13,16 @@ import killing
 from pipe_mount import PROGRAM as PODFS
 from pipe_mount import Mount, abort, liar, mounted
 from victims import SOON, Victim, fill, wait_all
+from waiting import freeze
+
+# what podfs has looked at by itself, with nobody waiting, needs no helper
+ASKS = ("--watch-timeout", "0")
 
 
 @contextlib.contextmanager
 def frozen(mount):
     helper = mount.helper_pid()
-    os.kill(helper, signal.SIGSTOP)
+    freeze(helper)
     try:
         yield
     finally:
@@ -30,7 +34,7 @@ def frozen(mount):
 def mount(tmp_path_factory):
     # soon nothing that is known of the names serves
     with mounted(tmp_path_factory.mktemp("killed"),
-                 "--attr-timeout", "0.1", "--timeout", "300",
+                 "--attr-timeout", "0.1", *ASKS, "--timeout", "300",
                  "--data-timeout", "300", "--sync-timeout", "300") as m:
         os.listdir(m.files)
         yield m
@@ -106,7 +110,7 @@ def test_while_a_read_never_ends(tmp_path):
                                      [PODFS, "umount", "-f"],
                                      ["umount", "-f"]])
 def test_umount(tmp_path, command):
-    mount = Mount(tmp_path)
+    mount = Mount(tmp_path, *ASKS)
     fill(mount.root / "d")
     try:
         os.listdir(mount.files)
@@ -140,7 +144,7 @@ def test_deadlines(tmp_path, option, op):
             "--sync-timeout": "300"}
     options = [x for pair in {**long, option: "1"}.items() for x in pair]
     # a read asks for attributes that are old
-    with mounted(tmp_path, *options, "--attr-timeout", "300") as mount, \
+    with mounted(tmp_path, *options, *ASKS, "--attr-timeout", "300") as mount, \
             contextlib.ExitStack() as stack:
         fill(mount.root / "d")
         victims = {o: stack.enter_context(Victim(o, mount.files / "d"))

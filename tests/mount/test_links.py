@@ -13,6 +13,7 @@ import pytest
 
 from pipe_mount import HELPER, Mount, abort, mounted
 from test_cuts import cuts, every_change
+from waiting import until
 
 TRICKLE = pathlib.Path(__file__).with_name("trickle.py")
 
@@ -47,7 +48,8 @@ def test_slow(tmp_path, size, pause, length):
         every_change(mount.files / "changes")
         data = random.Random(1).randbytes(length)
         (mount.root / "f").write_bytes(data)
-        assert (mount.files / "f").read_bytes() == data
+        until(lambda: (mount.files / "f").exists() and
+              (mount.files / "f").read_bytes() == data)
         (mount.files / "g").write_bytes(data)
         assert (mount.root / "g").read_bytes() == data
 

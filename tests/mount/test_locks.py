@@ -12,7 +12,7 @@ import time
 import pytest
 
 from pipe_mount import liar
-from waiting import until
+from waiting import freeze, until
 
 
 def test_locks(files, root):
@@ -111,7 +111,7 @@ def test_a_wait_that_was_interrupted_takes_no_lock(mount, files, root, late):
         assert waiter.stdout.readline() == "open\n"
         time.sleep(0.5)
         if late:
-            os.kill(helper, signal.SIGSTOP)
+            freeze(helper)
         try:
             waiter.send_signal(signal.SIGALRM)
             assert waiter.stdout.readline() == "interrupted\n"

@@ -19,6 +19,8 @@ import pytest
 from pipe_mount import liar, mounted
 from test_behind import Call, frozen
 from test_making import MADE, as_tar
+from waiting import until
+from watched import settled
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def come(mount, n=1):
     while (reserved() < n) if n else reserved():
         assert time.monotonic() < end
         time.sleep(0.02)
-    time.sleep(0.1)  # and their reply
+    settled(mount)  # and so is their reply
 
 
 @pytest.fixture
@@ -178,7 +180,8 @@ def test_what_was_meant_for_it_isnt_done_to_anothers(mount, root, folder,
     with pytest.raises(FileExistsError):
         os.close(fd)
     assert sorted(os.listdir(root / "d")) == ["f", "first"]
-    assert (folder / "f").read_text() == "another's"
+    # the kernel is told that the name isn't that file's, by another thread
+    until(lambda: (folder / "f").read_text() == "another's")
 
 
 def test_who_only_reads_is_told_by_open(mount, root, folder):

@@ -165,15 +165,16 @@ def test_who_looks_waits(mount, files, root, made, look):
         assert getattr(seen, key) == getattr(is_, key), key
 
 
-def test_it_is_done_in_its_order(files, root, made):
-    for n in range(1, 200):
-        os.pwrite(made, b"x" * 100 * n, 0)
+@pytest.mark.parametrize("times, unit", [(200, 100), (30, 70000)])
+def test_it_is_done_in_its_order(files, root, made, times, unit):
+    for n in range(1, times):
+        os.pwrite(made, b"x" * unit * n, 0)
         os.utime(made, (n, n))
         if n % 2:
             os.pwrite(made, b"y", 0)
         os.fsync(made)
         assert (os.stat(root / "f").st_mtime == n) == (n % 2 == 0)
-        assert os.stat(root / "f").st_size == 100 * n
+        assert os.stat(root / "f").st_size == unit * n
 
 
 @pytest.mark.parametrize("change", [

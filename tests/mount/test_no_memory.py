@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from pipe_mount import BUILD, mounted
+from pipe_mount import BUILD, UNWATCHED, mounted
 from waiting import until
 
 LIBRARY = BUILD / "tests" / "mount" / "no_memory.so"
@@ -239,8 +239,7 @@ def above(c):
     assert (point / ".podfs" / "metrics").read_text()
 
 
-@pytest.mark.parametrize("mount", [("--attr-timeout", "0"),
-                                   ("--watch-timeout", "60")],
+@pytest.mark.parametrize("mount", [("--attr-timeout", "0", *UNWATCHED), ()],
                          indirect=True, ids=["asked", "watched"])
 @pytest.mark.parametrize("call", [
     write, write_on, append, create, unpack, read, listing, long_listing,

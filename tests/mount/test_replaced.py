@@ -3,8 +3,10 @@ package managers do once: who opens, looks at or changes it means the old one or
 a new one, and there always is one. No error."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -98,3 +100,48 @@ def test_a_link(tmp_path):
             for other in others:
                 other.kill()
                 other.wait()
+
+
+@pytest.fixture
+def volume(tmp_path):
+    """Two files in a volume of a container, in a folder of it."""
+    with mounted(tmp_path) as m:
+        where = m.root / "volume"
+        where.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "podfs-test",
+                        where], check=True)
+        try:
+            (where / "d").mkdir()
+            for name in ("f", "new"):
+                (where / "d" / name).write_text(name)
+            yield m, where / "d", m.files / "volume/d"
+        finally:
+            subprocess.run(["umount", "-l", where], check=False)
+
+
+@pytest.mark.parametrize("goes", ["replaced", "removed", "removed here",
+                                  "removed, and its helper"])
+@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_PATH])
+def test_the_file_system_it_was_on(volume, flags, goes):
+    """Is told of what is held open, whatever has its name, or nothing."""
+    mount, there, here = volume
+    fd = os.open(here / "f", flags)
+    if goes == "replaced":
+        os.rename(there / "new", there / "f")
+        while os.stat(here / "f").st_ino == os.fstat(fd).st_ino:
+            time.sleep(0.1)
+        time.sleep(1.2)  # its last name is asked for so long
+    elif goes == "removed here":
+        os.unlink(here / "f")
+    else:
+        os.unlink(there / "f")
+    if goes.endswith("helper"):
+        os.kill(mount.helper_pid(), signal.SIGKILL)
+        time.sleep(0.2)
+    told = os.fstatvfs(fd)
+    if (goes, flags) == ("removed here", os.O_PATH):
+        # nothing is kept of what lost its name and isn't open at the helper
+        assert told.f_blocks == os.statvfs(mount.root).f_blocks
+    else:
+        assert told.f_blocks * told.f_frsize == 1 << 20
+    os.close(fd)

@@ -8,6 +8,7 @@ import pytest
 
 from pipe_mount import liar
 from test_behind import Call
+from watched import settled
 
 CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")
 
@@ -16,8 +17,9 @@ def test_what_is_in_a_folder_that_is_moved_is_there(tmp_path):
     """Who asks for it meanwhile does so by the path that the folder had."""
     with liar(tmp_path, "LOOKUP", "held") as m:
         (m.root / "p" / "d").mkdir(parents=True)
-        (m.root / "p" / "d" / "x").touch()
         os.stat(m.files / "p" / "d")
+        settled(m)  # what is guessed of the folder came before
+        (m.root / "p" / "d" / "x").touch()  # it isn't known yet
         (tmp_path / "LIE").touch()
 
         def look():

@@ -7,14 +7,15 @@ import time
 
 import pytest
 
-from pipe_mount import PROGRAM, mounted
+from pipe_mount import PROGRAM, UNWATCHED, mounted
+from waiting import shows, until
 
 
 @pytest.fixture
 def mount(tmp_path, request):
     """In which nothing grows old, however slow the machine is."""
     with mounted(tmp_path, "--attr-timeout",
-                 getattr(request, "param", "60")) as m:
+                 *getattr(request, "param", ["60"])) as m:
         yield m
 
 
@@ -77,6 +78,7 @@ def test_ls_asks_no_file_for_its_access_control_list(trips, files, root):
     (root / "d").mkdir()
     for i in range(200):
         (root / "d" / str(i)).touch()
+    shows(files / "d" / "199")
     # LOOKUP, OPEN, RELEASE, and a little for a kernel's moods
     assert trips(lambda: ls(files / "d")) <= 6
 
@@ -92,15 +94,17 @@ def test_a_folders_entries_come_with_its_open(files, root):
         (files / "d" / "gone").unlink()
         assert os.listdir(fd) == ["made"]
         (root / "d" / "later").touch()
-        assert sorted(os.listdir(fd)) == ["later", "made"]
+        until(lambda: sorted(os.listdir(fd)) == ["later", "made"])
     finally:
         os.close(fd)
     (root / "big").mkdir()
     for i in range(3000):
         (root / "big" / f"{i:0200}").touch()
+    shows(files / "big" / f"{2999:0200}")
     assert sorted(os.listdir(files / "big")) == [
         f"{i:0200}" for i in range(3000)]
     (root / "empty").mkdir()
+    shows(files / "empty")
     assert os.listdir(files / "empty") == []
 
 
@@ -154,6 +158,7 @@ def test_small_files_come_with_their_open(trips, files, root):
     (root / "d").mkdir()
     for i in range(100):
         (root / "d" / str(i)).write_text(f"{i}\n" * 50)
+    shows(files / "d" / "99")
     subprocess.run(["ls", "-l", files / "d"], check=True,
                    stdout=subprocess.DEVNULL)
 
@@ -165,7 +170,7 @@ def test_small_files_come_with_their_open(trips, files, root):
         assert (files / "d" / str(i)).read_text() == f"{i}\n" * 50
 
 
-@pytest.mark.parametrize("mount", ["1"], indirect=True)
+@pytest.mark.parametrize("mount", [["1", *UNWATCHED]], indirect=True)
 @pytest.mark.parametrize("how", ["write", "truncate", "container"])
 def test_what_came_with_the_open_grows_old(files, root, how):
     (root / "f").write_text("before")

@@ -11,88 +11,16 @@ import time
 
 import pytest
 
-from pipe_mount import HELPER, mounted
-from waiting import until
-
-YOUNG = ("--attr-timeout", "0.1")
-AGE = 0.2  # more than that
-
-
-def calls(mount):
-    return {kind["kind"]: kind["calls"] for kind in mount.session()["trace"]
-            if kind["kind"] != "PING"}
-
-
-def settled(mount):
-    """calls(), once nothing is under way: a RELEASE is answered after its
-    close(2), and some questions nobody waits for."""
-    seen = None
-    while True:
-        session = mount.session()
-        now = calls(mount)
-        if now == seen and session["inflight"] == 0:
-            return now
-        seen = now
-        time.sleep(0.2)
-
-
-def spent(mount, job):
-    """{kind: requests} that @job takes, with those that nobody waits for."""
-    before = settled(mount)
-    job()
-    return {kind: n - before.get(kind, 0)
-            for kind, n in settled(mount).items() if n != before.get(kind)}
-
-
-def trips(mount):
-    """How often somebody waited for the link."""
-    session = mount.session()
-    return session["trips"] - sum(kind["trips"] for kind in session["trace"]
-                                  if kind["kind"] == "PING")
-
-
-def run(*command, **how):
-    subprocess.run(command, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL, **how)
-
-
-def tried(look):
-    """None: something went while it was looked at."""
-    try:
-        return look()
-    except OSError:
-        return None
-
-
-def soon(check):
-    until(lambda: tried(check), 120)
+from pipe_mount import HELPER, UNWATCHED, mounted
+from waiting import freeze, until
+from watched import (AGE, YOUNG, asked, make_tree, run, soon, spent, tried,
+                     trips, warm)
 
 
 @pytest.fixture
-def mount(tmp_path):
+def options():
     """However slow the machine is, nothing is asked for because of its age."""
-    with mounted(tmp_path, "--watch-timeout", "3600", *YOUNG) as m:
-        yield m
-
-
-@pytest.fixture
-def still(tmp_path):
-    """A mount of which the kernel asks every time, so that what is counted
-    doesn't depend on how fast the machine is."""
-    with mounted(tmp_path, "--attr-timeout", "0", "--watch-timeout",
-                 "3600") as m:
-        yield m
-
-
-def make_tree(root):
-    for i in range(6):
-        folder = root / "tree" / f"d{i}"
-        folder.mkdir(parents=True)
-        (folder / "link").symlink_to(f"f{i}")
-        for j in range(12):
-            (folder / f"f{j}").write_text(f"{i} {j}\n" * 100)
-        (folder / "empty").touch()
-    (root / "tree" / "large").write_bytes(os.urandom(1 << 20))
+    return ("--watch-timeout", "3600", *YOUNG)
 
 
 JOBS = {
@@ -304,18 +232,18 @@ def test_one_name_that_changes_leaves_the_others_known(still):
 
     def known():
         os.listdir(folder)
-        return spent(still, others) == {}
+        return asked(still, others) == {}
 
     soon(known)
     (inside / "lock").touch()
     soon((folder / "lock").exists)
-    assert spent(still, others) == {}
+    assert asked(still, others) == {}
     assert sorted(os.listdir(folder)) == ["a", "b", "lock"]
     soon(known)
     os.close(os.open(folder / "own", os.O_CREAT | os.O_EXCL))
     (folder / "own").unlink()
     (folder / "b").rename(folder / "c")
-    assert spent(still, others) == {}
+    assert asked(still, others) == {}
     assert (folder / "c").read_text() == "b"
     assert not (folder / "b").exists() and not (folder / "own").exists()
     assert sorted(os.listdir(folder)) == ["a", "c", "lock"]
@@ -335,7 +263,7 @@ def test_a_name_that_is_too_long_is_no_absent_one(still):
 
 
 def test_off(tmp_path):
-    with mounted(tmp_path, *YOUNG) as m:
+    with mounted(tmp_path, *UNWATCHED, *YOUNG) as m:
         make_tree(m.root)
         for _ in range(2):
             JOBS["ls"](m.files / "tree")
@@ -352,14 +280,6 @@ def test_known_no_longer_than_said(tmp_path):
 
 
 # ---- the contract's other rows ------------------------------------------------------
-
-
-def warm(path, times=3):
-    for _ in range(times):
-        os.listdir(path.parent)
-        path.stat()
-        if path.is_file():
-            path.read_bytes()
 
 
 def test_a_file_of_several_names_is_asked_for(still):
@@ -389,7 +309,8 @@ def test_a_file_that_is_a_mount_is_asked_for(still, tmp_path):
              "afterwards")
         assert (still.files / "d" / "hosts").stat().st_size == 10
     finally:
-        subprocess.run(["umount", still.root / "d" / "hosts"], check=True)
+        subprocess.run(["umount", "-l", still.root / "d" / "hosts"],
+                       check=True)
 
 
 def test_a_folder_that_is_mounted_elsewhere_too(still, tmp_path):
@@ -429,6 +350,65 @@ def test_what_changes_by_itself_is_never_known(tmp_path):
         assert spent(m, lambda: (m.files / "stat").read_text())
 
 
+@contextlib.contextmanager
+def disks(root, **megabytes):
+    """Folders of @root with a file system each, of so many MB."""
+    try:
+        for name, size in megabytes.items():
+            (root / name).mkdir(parents=True)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}m",
+                            "podfs-test", root / name], check=True)
+        yield
+    finally:
+        for name in megabytes:
+            subprocess.run(["umount", "-l", root / name], check=False)
+
+
+def test_free_space_is_the_file_systems(tmp_path):
+    """Of the one that is asked for, and as it is after a change through the mount."""
+    with disks(tmp_path / "root", one=16, other=8):
+        for name in "one/a", "one/b":
+            (tmp_path / "root" / name).mkdir()
+        with mounted(tmp_path, "--watch-timeout", "3600") as m:
+            here, there = m.files / "one" / "a", m.root / "one" / "a"
+            for _ in range(3):
+                for name in "one/a", "other":
+                    os.listdir(m.files / name)
+                    assert os.statvfs(m.files / name).f_blocks == \
+                        os.statvfs(m.root / name).f_blocks
+            # what is said is of the last time; and it is asked for the next
+            until(lambda: asked(m, lambda: os.statvfs(here)) == {"STATFS": 1}
+                  and os.statvfs(here).f_bfree == os.statvfs(there).f_bfree)
+            file = m.files / "one" / "b" / "f"
+            file.write_bytes(os.urandom(1 << 20))
+            assert os.statvfs(here).f_bfree == os.statvfs(there).f_bfree
+
+
+def test_nothing_is_known_once_more_was_told_than_is_kept(still):
+    """The last change is one that the kernel's queue for the helper had no room for."""
+    limit = int(pathlib.Path(
+        "/proc/sys/fs/inotify/max_queued_events").read_text())
+    paths = "d/f", "full/a", "full/b"
+    for path in paths:
+        (still.root / path).parent.mkdir(exist_ok=True)
+        (still.root / path).write_text("x")
+    for path in paths:
+        warm(still.files / path)
+    f = still.files / "d" / "f"
+    until(lambda: asked(still, f.stat) == {})
+    helper = still.helper_pid()
+    freeze(helper)
+    try:
+        # each name in turn: neighbours that are alike count once
+        for _ in range(limit // 2 + 100):
+            for name in "a", "b":
+                os.utime(still.root / "full" / name)
+        (still.root / "d" / "f").write_text("longer")
+    finally:
+        os.kill(helper, signal.SIGCONT)
+    until(lambda: f.stat().st_size == 6)
+
+
 def test_nothing_is_known_once_the_stream_is_lost(still):
     (still.root / "f").write_text("before")
     warm(still.files / "f")
@@ -443,7 +423,7 @@ def test_a_helper_that_is_silent_is_not_trusted_for_ever(still):
     (still.root / "f").write_text("before")
     warm(still.files / "f")
     pid = int(still.helper_pid())
-    os.kill(pid, signal.SIGSTOP)
+    freeze(pid)
     try:
         (still.root / "f").write_text("afterwards")
         time.sleep(16)
@@ -486,8 +466,8 @@ def test_git_status(mount, files, root):
         git("status", at=files / "work")
         return trips(mount) - before
 
-    # index.lock is looked for, made and removed, and .git isn't as it was
-    soon(lambda: waits() <= 4)
+    # index.lock is made and removed, and .git isn't as it was
+    soon(lambda: waits() <= 3)
     (top / "tree" / "new").write_text("x")
     soon(lambda: "?? tree/new" in git("status", "--porcelain",
                                       at=files / "work"))

@@ -109,3 +109,29 @@ class Folder:
 
     def close(self):
         libc.closedir(self.dir)
+
+
+# ---- inotify -------------------------------------------------------------------
+
+IN_CREATE = 0x100
+inotify_init = function("inotify_init1", ctypes.c_int)
+_inotify_add_watch = function("inotify_add_watch", ctypes.c_int,
+                              ctypes.c_char_p, ctypes.c_uint32)
+
+
+def inotify_add_watch(fd, path, mask):
+    return _inotify_add_watch(fd, os.fsencode(path), mask)
+
+
+def inotify_names(fd):
+    """What came until now; the descriptor doesn't block."""
+    try:
+        events = os.read(fd, 65536)
+    except BlockingIOError:
+        return []
+    names, at = [], 0
+    while at < len(events):
+        *_, n = struct.unpack_from("iIII", events, at)
+        names.append(os.fsdecode(events[at + 16:at + 16 + n].rstrip(b"\0")))
+        at += 16 + n
+    return names

@@ -8,6 +8,7 @@ import pytest
 
 from both import Side
 from pipe_mount import mounted
+from waiting import until
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +21,7 @@ def base():
 
 @pytest.fixture(scope="session")
 def mount(base):
-    with mounted(base, "-o", "allow_other") as m:
+    with mounted(base, "-o", "allow_other", "--watch-timeout", "60") as m:
         os.listdir(m.files)
         yield m
 
@@ -33,6 +34,7 @@ def sides(mount, base, request):
     reference.mkdir(parents=True)
     (mount.root / name).mkdir()
     os.chmod(reference, 0o755)
+    until((mount.files / name).exists)
     here, there = Side(mount.files / name), Side(reference)
     yield there, here
     here.close()

@@ -44,8 +44,9 @@ class Cut:
              folder / "root"],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         cutter = [sys.executable, "-S", HERE / "cutter.py", self.plan]
-        self.mount = Mount(folder, helper=shlex.join(map(str, [
-            *cutter, *HELPER.split(), "serve", "--socket", socket])))
+        helper = [*cutter, *HELPER.split(), "serve", "--socket", socket]
+        self.mount = Mount(folder, "--watch-timeout", "60",
+                           helper=shlex.join(map(str, helper)))
         self.files, self.root = self.mount.files, self.mount.root
 
     def order(self, side, frame, count=0, how="close"):
