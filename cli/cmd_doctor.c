@@ -91,8 +91,8 @@ static int conclude(struct told *t)
 	bool bad = t->count[PODFS_FINDING_FAIL] > 0;
 
 	if (!t->json) {
-		printf("%u ok, %u to be warned of, %u failed\n", t->count[0],
-		       t->count[1], t->count[2]);
+		printf("%u ok, %u warning%s, %u failed\n", t->count[0],
+		       t->count[1], t->count[1] == 1 ? "" : "s", t->count[2]);
 	} else {
 		podfs_jw_put(&t->out, "]");
 		podfs_jw_truth(&t->out, "ok", !bad);

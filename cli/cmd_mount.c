@@ -69,7 +69,7 @@ static const char help[] =
 	"                        known indexers; may be repeated\n"
 	"  --attr-timeout SECONDS   how old names and attributes may be (default: 1)\n"
 	"  --watch-timeout SECONDS  how long they are known in folders that the helper\n"
-	"                           watches (default: 0, it watches none)\n"
+	"                           watches (default: 60; 0: it watches none)\n"
 	"  --log-level LEVEL     error, warn, info (default) or debug\n"
 	"  --log WHERE           stderr, syslog, journal or a file; default: syslog, or\n"
 	"                        ~/.local/state/podfs/log\n"
@@ -222,7 +222,7 @@ static void way_down(struct running *run)
 }
 
 /* While there is somebody to read it: an empty folder doesn't say why. */
-static void warn_of_rights(const struct running *run)
+static void warn_of_emptiness(const struct running *run)
 {
 	struct podfs_backend_info info = { .synced = false };
 
@@ -230,6 +230,12 @@ static void warn_of_rights(const struct running *run)
 	if (*info.denied)
 		cli_fail("warning: %s: its folder stays closed; 'podfs doctor' tells which rights are missing",
 			 info.denied);
+	else if (*info.only)
+		cli_fail("no right to list namespaces: only '%s', the context's, is shown; --namespace names others",
+			 info.only);
+	if (*info.missing)
+		cli_fail("warning: there is no namespace '%s': its folder is empty until it has a pod",
+			 info.missing);
 }
 
 static int serve(struct mount_options *o, int report)
@@ -270,7 +276,7 @@ static int serve(struct mount_options *o, int report)
 	podfs_info("cli", "mounted at %s", run.at.path);
 	notify_systemd("READY=1");
 	if (report >= 0) {
-		warn_of_rights(&run);
+		warn_of_emptiness(&run);
 		if (chdir("/") < 0)
 			podfs_debug("cli", "stays in its folder: %m");
 		daemon_ready(report);

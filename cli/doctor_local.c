@@ -20,11 +20,17 @@
 static void check_device(podfs_finding_fn *fn, void *arg)
 {
 	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	bool closed = fd < 0 && (errno == EACCES || errno == EPERM);
 
 	if (fd < 0)
 		podfs_finding(fn, arg, "fuse", PODFS_FINDING_FAIL,
-			      "load the module (modprobe fuse); in a container, "
-			      "give it the device (--device /dev/fuse)",
+			      closed ? "see who may open it (ls -l /dev/fuse; as "
+				       "a rule everybody, mode 0666); in a "
+				       "container, give it the device (--device "
+				       "/dev/fuse)" :
+				       "load the module (modprobe fuse); in a "
+				       "container, give it the device (--device "
+				       "/dev/fuse)",
 			      "/dev/fuse: %s", strerror(errno));
 	else
 		podfs_finding(fn, arg, "fuse", PODFS_FINDING_OK, "",

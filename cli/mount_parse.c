@@ -38,6 +38,7 @@ void mount_options_init(struct mount_options *o)
 		.mountpoint = CLI_MOUNTPOINT_DEFAULT,
 		.fs_options = PODFS_BUF_INIT(4096),
 		.attr_timeout = 1,
+		.watch_timeout = 60,
 		.log_level = PODFS_LOG_INFO,
 	};
 }
@@ -50,6 +51,9 @@ int mount_options_parse(int argc, char **argv, struct mount_options *ret)
 
 int mount_options_add(int argc, char **argv, struct mount_options *ret)
 {
+	/* doctor takes mount's options, and a name in place of the folder */
+	const bool doctor = argc && !strcmp(argv[0], "doctor");
+	const char *command = doctor ? "doctor" : "mount";
 	int c, r = CLI_OK;
 
 	opterr = 0;
@@ -57,10 +61,10 @@ int mount_options_add(int argc, char **argv, struct mount_options *ret)
 	while (r == CLI_OK &&
 	       (c = getopt_long(argc, argv, ":hfn:o:", mount_longs, NULL)) != -1) {
 		if (c == '?')
-			return cli_misused("mount", "option '%s' is not known",
+			return cli_misused(command, "option '%s' is not known",
 					   argv[optind - 1]);
 		if (c == ':')
-			return cli_misused("mount", "option '%s' needs a value",
+			return cli_misused(command, "option '%s' needs a value",
 					   argv[optind - 1]);
 		if (c == 'o')
 			r = mount_set_words(ret, optarg);
@@ -74,7 +78,8 @@ int mount_options_add(int argc, char **argv, struct mount_options *ret)
 		ret->point_given = true;
 	}
 	if (optind < argc)
-		return cli_misused("mount", "one mount point only, not also '%s'",
+		return cli_misused(command, "one %s only, not also '%s'",
+				   doctor ? "name" : "mount point",
 				   argv[optind]);
 	return finish(ret);
 }

@@ -108,7 +108,7 @@ int mountpoint_prepare(const char *path, struct mountpoint *ret,
 		return podfs_err_set(err, -errno, "'%s': %m", path);
 	m.path = path_beside_mount(wanted);
 	if (!m.path || mounts_find(m.path, NULL) <= 0) {
-		r = path_mkdirs(wanted);
+		r = path_mkdirs(m.path ? m.path : wanted);
 		if (r < 0)
 			r = podfs_err_set(err, r,
 					  "'%s' can't be made: %s; name a folder that you may write to",

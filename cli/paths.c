@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 
 #include "common/base/buf.h"
 #include "common/base/guard.h"
+
+#define LINKS_MAX 40 /* as path_resolution(7) */
 
 char *path_absolute(const char *path)
 {
@@ -25,7 +28,9 @@ char *path_absolute(const char *path)
 	return asprintf(&ret, "%s/%s", cwd, path) < 0 ? NULL : ret;
 }
 
-char *path_beside_mount(const char *path)
+/* @path with its parent resolved. *ret_whole: it ends in a name that isn't one of
+ * the parent's, and is resolved altogether. */
+static char *beside(const char *path, bool *ret_whole)
 {
 	PODFS_CLEANUP_FREE char *copy = path_absolute(path);
 	PODFS_CLEANUP_FREE char *parent = NULL;
@@ -37,7 +42,8 @@ char *path_beside_mount(const char *path)
 	for (n = strlen(copy); n > 1 && copy[n - 1] == '/'; n--)
 		copy[n - 1] = '\0';
 	base = strrchr(copy, '/');
-	if (!strcmp(base, "/..") || !strcmp(base, "/.") || !base[1])
+	*ret_whole = !strcmp(base, "/..") || !strcmp(base, "/.") || !base[1];
+	if (*ret_whole)
 		return realpath(copy, NULL);
 	*base++ = '\0';
 	parent = realpath(*copy ? copy : "/", NULL);
@@ -46,6 +52,36 @@ char *path_beside_mount(const char *path)
 	if (asprintf(&ret, "%s/%s", strcmp(parent, "/") ? parent : "", base) < 0)
 		return NULL;
 	return ret;
+}
+
+char *path_beside_mount(const char *path)
+{
+	bool whole;
+	PODFS_CLEANUP_FREE char *at = beside(path, &whole);
+
+	for (unsigned links = 0; at && !whole; links++) {
+		PODFS_CLEANUP_FREE char *next = NULL;
+		char target[PATH_MAX];
+		/* of a mount's root the kernel knows by itself that it is no
+		 * link; stat(2) would ask who serves it */
+		ssize_t n = readlink(at, target, sizeof(target) - 1);
+
+		if (n < 0)
+			break; /* no link; or not there, which is for others to say */
+		if (links == LINKS_MAX) {
+			errno = ELOOP;
+			return NULL;
+		}
+		target[n] = '\0';
+		if (target[0] == '/')
+			next = strdup(target);
+		else if (asprintf(&next, "%.*s/%s",
+				  (int)(strrchr(at, '/') - at), at, target) < 0)
+			next = NULL;
+		free(at);
+		at = next ? beside(next, &whole) : NULL;
+	}
+	return podfs_steal_ptr(&at);
 }
 
 int path_fix_kubeconfig_env(void)

@@ -6,9 +6,10 @@
 char *path_absolute(const char *path);
 
 /*
- * @path with its parent resolved and its last component kept as it is: asking
- * about the last one would ask a mounted daemon, which may not answer.
- * Caller frees; NULL with errno.
+ * @path without links, as the kernel names what is mounted there; its last
+ * component need not exist. That one is asked nothing else than where it leads:
+ * a mounted daemon would be asked, which may not answer. Caller frees; NULL with
+ * errno.
  */
 char *path_beside_mount(const char *path);
 

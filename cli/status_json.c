@@ -135,6 +135,8 @@ static void cluster_part(struct podfs_json_writer *o, const struct podfs_backend
 	podfs_jw_number(o, "helpers", i->helpers);
 	podfs_jw_text(o, "error", i->error);
 	podfs_jw_text(o, "denied", i->denied);
+	podfs_jw_text(o, "only", i->only);
+	podfs_jw_text(o, "missing", i->missing);
 }
 
 char *status_json_write(void *arg, size_t *ret_len)

@@ -116,14 +116,19 @@ static struct status_seen *recall(struct status_memory *m, const char *name)
 	return grown[m->n].name ? &grown[m->n++] : NULL;
 }
 
-static void print_amount(double bytes)
+static void print_amount(double bytes, const char *per)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB" };
 	size_t u = 0;
 
 	for (; bytes >= 1024 && u + 1 < PODFS_ARRAY_LEN(units); u++)
 		bytes /= 1024;
-	printf(u ? "%.1f %s/s" : "%.0f %s/s", bytes, units[u]);
+	printf(u ? "%.1f %s%s" : "%.0f %s%s", bytes, units[u], per);
+}
+
+static void print_count(const char *lead, const char *number, const char *what)
+{
+	printf("%s%s %s%s", lead, number, what, strcmp(number, "1") ? "s" : "");
 }
 
 static double rate(uint64_t now, uint64_t before, int64_t ms)
@@ -154,9 +159,9 @@ static void print_rates(const struct document *d, unsigned nr,
 
 		printf("    %.0f calls/s, in ",
 		       rate(now.calls, seen->calls, ms));
-		print_amount(rate(now.bytes_in, seen->bytes_in, ms));
+		print_amount(rate(now.bytes_in, seen->bytes_in, ms), "/s");
 		printf(", out ");
-		print_amount(rate(now.bytes_out, seen->bytes_out, ms));
+		print_amount(rate(now.bytes_out, seen->bytes_out, ms), "/s");
 		printf(", %s under way\n", of_session(d, nr, "inflight"));
 	}
 	now.name = seen->name;
@@ -217,13 +222,21 @@ static void print_session(const struct document *d, unsigned nr)
 	printf("  %s/%s/%s: %s", of_session(d, nr, "namespace"),
 	       of_session(d, nr, "pod"), of_session(d, nr, "container"),
 	       of_session(d, nr, "state"));
+	/* without a container of its own it has no name; and a version only once
+	 * it has said so */
+	if (*of_session(d, nr, "helper") || *of_session(d, nr, "helper_version"))
+		printf(", helper");
 	if (*of_session(d, nr, "helper"))
-		printf(", helper %s (%s), rung %s, uid %s",
-		       of_session(d, nr, "helper"),
+		printf(" %s", of_session(d, nr, "helper"));
+	if (*of_session(d, nr, "helper_version"))
+		printf(" (%s), rung %s, uid %s",
 		       of_session(d, nr, "helper_version"),
 		       of_session(d, nr, "rung"), of_session(d, nr, "uid"));
-	printf(", %s calls, %s bytes in, %s out", of_session(d, nr, "calls"),
-	       of_session(d, nr, "bytes_in"), of_session(d, nr, "bytes_out"));
+	print_count(", ", of_session(d, nr, "calls"), "call");
+	printf(", in ");
+	print_amount(strtod(of_session(d, nr, "bytes_in"), NULL), "");
+	printf(", out ");
+	print_amount(strtod(of_session(d, nr, "bytes_out"), NULL), "");
 	if (us > 0)
 		printf(", round trip %.1f ms", us / 1000);
 	printf("\n");
@@ -235,13 +248,17 @@ static void print_session(const struct document *d, unsigned nr)
 static void print_document(const struct document *d, const char *mountpoint,
 			   struct status_memory *memory)
 {
-	printf("  server %s, context %s, watch %s, %s namespaces, %s pods, %s containers\n",
-	       get(d, "server"), get(d, "context"),
-	       strcmp(get(d, "watch"), "true") ? "down" : "alive",
-	       get(d, "namespaces"), get(d, "pods"), get(d, "containers"));
-	printf("  %s names and files known, %s open, %s API requests, %s helpers added\n",
-	       get(d, "nodes"), get(d, "handles"), get(d, "requests"),
-	       get(d, "helpers"));
+	printf("  server %s, context %s, watch %s", get(d, "server"),
+	       get(d, "context"),
+	       strcmp(get(d, "watch"), "true") ? "down" : "alive");
+	print_count(", ", get(d, "namespaces"), "namespace");
+	print_count(", ", get(d, "pods"), "pod");
+	print_count(", ", get(d, "containers"), "container");
+	printf("\n  %s names and files known, %s open", get(d, "nodes"),
+	       get(d, "handles"));
+	print_count(", ", get(d, "requests"), "API request");
+	print_count(", ", get(d, "helpers"), "helper");
+	printf(" added\n");
 	printf("  podfs %s, process %s, log %s%s\n", get(d, "version"),
 	       get(d, "pid"), get(d, "log"),
 	       strcmp(get(d, "read_only"), "true") ? "" : ", read-only");
@@ -251,6 +268,12 @@ static void print_document(const struct document *d, const char *mountpoint,
 		printf("  denied: %s\n"
 		       "    'podfs doctor' tells which rights are missing\n",
 		       get(d, "denied"));
+	if (*get(d, "only"))
+		printf("  only namespace '%s' is shown: no right to list them; "
+		       "mount --namespace names others\n", get(d, "only"));
+	if (*get(d, "missing"))
+		printf("  missing: there was no namespace '%s', and is no pod "
+		       "in it since\n", get(d, "missing"));
 	for (unsigned i = 0; *of_session(d, i, "state"); i++) {
 		print_session(d, i);
 		if (memory)

@@ -176,7 +176,7 @@ def test_log_to_stderr_of_a_daemon(podfs, point, root, tmp_path):
     with open(tmp_path / "err", "w") as err:
         subprocess.run([PROGRAM, "mount", "--log", "stderr",
                         *podfs.via(root), point], env=podfs.env, stderr=err,
-                       check=True, timeout=30)
+                       check=True, timeout=120)
     assert "mounted at" in (tmp_path / "err").read_text()
     assert podfs.document(point)["log"] == "stderr"
 
@@ -189,7 +189,7 @@ def test_log_to_the_journal(podfs, point, root, tmp_path):
         os.chdir(folder)  # a socket's path is short
         journal.bind("socket")
         os.chdir("/")
-        journal.settimeout(30)
+        journal.settimeout(60)
         child = subprocess.Popen(
             ["unshare", "-m", "sh", "-c",
              "mount -t tmpfs none /run && mkdir -p /run/systemd/journal && "
@@ -205,4 +205,4 @@ def test_log_to_the_journal(podfs, point, root, tmp_path):
         assert fields["PRIORITY"] == "6"
         assert fields["SYSLOG_IDENTIFIER"] == "podfs"
         child.send_signal(signal.SIGTERM)
-        assert child.wait(timeout=30) == 0, child.stderr.read()
+        assert child.wait(timeout=60) == 0, child.stderr.read()

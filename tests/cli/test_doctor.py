@@ -98,6 +98,12 @@ def test_a_name_that_is_none(podfs, dead):
     assert found["pod"]["level"] == "fail"
 
 
+def test_two_names(podfs):
+    said = podfs.fails(2, "doctor", "db/one", "db/two")
+    assert "one name only, not also 'db/two'" in said
+    assert "'podfs doctor --help'" in said
+
+
 # ---- this machine ------------------------------------------------------------------
 
 def test_no_fuse_device(podfs, dead):
@@ -107,10 +113,13 @@ def test_no_fuse_device(podfs, dead):
          "mount --bind /dev/fuse /dev/fuse && "
          "mount -o remount,bind,nodev /dev/fuse && exec \"$@\"", "sh",
          PROGRAM, "doctor", "--kubeconfig", dead, "-o", "json"],
-        text=True, capture_output=True, timeout=30)
+        text=True, capture_output=True, timeout=120)
     found = findings(done)
     assert found["fuse"]["level"] == "fail"
     assert "/dev/fuse" in found["fuse"]["text"]
+    # it is there: to load the module is no cure
+    assert "modprobe" not in found["fuse"]["fix"]
+    assert "ls -l /dev/fuse" in found["fuse"]["fix"]
 
 
 @pytest.fixture
@@ -126,7 +135,7 @@ def anybody():
                 [setpriv, "--reuid", "65534", "--regid", "65534",
                  "--clear-groups", program, "doctor", "--kubeconfig",
                  "/nonexistent", "-o", "json", *args],
-                text=True, capture_output=True, timeout=30,
+                text=True, capture_output=True, timeout=120,
                 env=dict(os.environ, HOME="/nonexistent", **env))
         yield run
 

@@ -183,7 +183,7 @@ def test_mounts_within_a_second(podfs, point, root):
     """The quickest of some: the machine has other things to do."""
     took = []
     while not took or min(took) >= 1:
-        assert len(took) < 10, took
+        assert len(took) < 30, took
         start = time.monotonic()
         assert podfs.mount(point, root).returncode == 0
         took.append(time.monotonic() - start)

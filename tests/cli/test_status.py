@@ -22,6 +22,10 @@ def test_in_words(podfs, mount, point):
     (line,) = [s for s in said.splitlines() if f"  {NAME}: " in s]
     assert re.search(r": ready, .*\d+ calls, .*round trip [0-9.]+ ms$", line)
     assert "names and files known" in said
+    assert re.search(r", \d+ calls, in \d+\.?\d* [KM]?i?B, "
+                     r"out \d+\.?\d* [KM]?i?B, ", line)
+    # of what there is one of it is said so
+    assert "1 namespace, 1 pod, 1 container\n" in said
 
 
 def test_output_json(podfs, mount):
@@ -63,7 +67,7 @@ def test_watch_goes_on_while_one_stands_still(podfs, mount, point):
     shown("calls/s")
     assert SILENT in said and RATES.search(said)
     podfs.run("umount", point)
-    assert watch.wait(30) == 1
+    assert watch.wait(60) == 1
     assert "nothing of podfs" in watch.stderr.read()
 
 

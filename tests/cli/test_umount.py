@@ -18,7 +18,7 @@ def pid(podfs, point, mount):
     return podfs.document(point)["pid"]
 
 
-SOON = 20  # seconds; with the machine to itself it's 2
+SOON = 60  # seconds; with the machine to itself it's 2
 
 
 def umount_in_time(podfs, point, *args):
@@ -83,6 +83,54 @@ def test_umount_by_another_way_to_the_folder(podfs, point, pid, tmp_path):
     other = tmp_path / "other"
     other.symlink_to(tmp_path)
     umount_in_time(podfs, other / "k8s")
+
+
+@pytest.fixture
+def link(tmp_path, point):
+    """To the mount point, by way of another."""
+    (tmp_path / "there").symlink_to("k8s/")
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    return tmp_path / "link"
+
+
+@pytest.mark.parametrize("mounted_by", ["point", "link"])
+def test_by_a_link_as_by_its_folder(podfs, point, link, root, mounted_by):
+    by = {"point": point, "link": link}
+    assert podfs.mount(by[mounted_by], root).returncode == 0
+    assert podfs.document(point)["mountpoint"] == str(point)
+    for way in by.values():
+        assert podfs.run("status", way).returncode == 0
+        assert "mounted already" in podfs.fails(1, "mount", *podfs.via(root),
+                                                way)
+    (record,) = records(point)
+    pid = podfs.document(point)["pid"]
+    umount_in_time(podfs, by["link"])
+    assert not os.path.exists(record)  # it was asked, and went in good order
+    assert not alive(pid)
+    assert point.stat().st_mode & 0o7777 == 0o755
+
+
+def test_a_link_to_the_folder_of_a_daemon_that_hangs(podfs, mount, point, pid,
+                                                     link):
+    """What is on it isn't looked at."""
+    os.kill(pid, signal.SIGSTOP)
+    umount_in_time(podfs, link)
+    assert not mounted(point)
+
+
+def test_what_a_link_leads_to_is_made(podfs, tmp_path, root):
+    (tmp_path / "link").symlink_to("made")
+    assert podfs.mount(tmp_path / "link", root).returncode == 0
+    assert mounted(tmp_path / "made")
+    umount_in_time(podfs, tmp_path / "link")
+    assert not mounted(tmp_path / "made")
+
+
+def test_links_in_a_ring_are_no_mount_point(podfs, tmp_path, root):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    for way in (["umount"], ["status"], ["mount", *podfs.via(root)]):
+        podfs.fails(1, *way, tmp_path / "a")
 
 
 def test_another_pid_of_the_same_number_is_left_alone(podfs, point, pid):

@@ -21,7 +21,7 @@ def test_systemd_is_told(podfs, point, root, tmp_path):
     path = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(str(path))
-        notify.settimeout(30)
+        notify.settimeout(60)
         podfs.env["NOTIFY_SOCKET"] = str(path)
         podfs.points.append(point)
         child = podfs.spawn("mount", "-f", *podfs.via(root), point)
@@ -29,7 +29,7 @@ def test_systemd_is_told(podfs, point, root, tmp_path):
         # and it is: whoever was started after it may look at once
         assert (point / NAME / "etc/hostname").read_text() == "postpod\n"
         assert podfs.run("umount", point).returncode == 0
-        assert child.wait(timeout=30) == 0
+        assert child.wait(timeout=60) == 0
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ static void defaults(void **state)
 	assert_string_equal(o.backend.image, CLI_IMAGE_DEFAULT);
 	assert_true(o.backend.image_has_helper);
 	assert_false(o.backend.read_only || o.foreground);
+	assert_true(o.watch_timeout > 59 && o.watch_timeout < 61);
 	assert_null(o.backend.context);
 	assert_int_equal(o.backend.n_namespaces, 0);
 	assert_int_equal(o.backend.op_timeout, 0);
@@ -49,6 +50,7 @@ static void long_and_short_say_the_same(void **state)
 	assert_int_equal(PARSE(&a, "mount", "--context", "c", "--namespace",
 			       "n1", "-n", "n2", "--read-only", "--timeout",
 			       "7", "--attr-timeout=0.25", "--image", "i",
+			       "--watch-timeout", "0",
 			       "--data-timeout", "8", "--sync-timeout", "9",
 			       "--log-level", "debug", "/m"),
 			 CLI_OK);
@@ -56,6 +58,7 @@ static void long_and_short_say_the_same(void **state)
 			       "context=c,namespace=n1,namespace=n2,ro",
 			       "-otimeout=6.5,attr-timeout=0.25,image=i",
 			       "-odata-timeout=8,sync-timeout=9",
+			       "-owatch-timeout=0",
 			       "-o", "log-level=debug"),
 			 CLI_OK);
 	for (struct mount_options *o = &a; o; o = o == &a ? &b : NULL) {
@@ -65,6 +68,7 @@ static void long_and_short_say_the_same(void **state)
 		assert_string_equal(o->backend.namespaces[0], "n1");
 		assert_string_equal(o->backend.namespaces[1], "n2");
 		assert_true(o->backend.read_only);
+		assert_false(o->watch_timeout > 0);
 		assert_int_equal(o->backend.op_timeout, 7);
 		assert_int_equal(o->backend.data_timeout, 8);
 		assert_int_equal(o->backend.sync_timeout, 9);
