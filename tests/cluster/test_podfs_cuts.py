@@ -38,7 +38,7 @@ def test_nothing_is_lost_and_nothing_done_twice(helper_image,  # noqa: F811
             for _ in range(CUTS):
                 time.sleep(rng.random() * 0.3)
                 cut(proxy, rng)
-                until(lambda: mount.session(where)["state"] == "ready", 30)
+                until(lambda: mount.session(where)["state"] == "ready")
                 workers.lives(running)
             go.unlink()
             said = workers.reports(running, 60)

@@ -44,13 +44,14 @@ def until_setting(name, value):
     until(lambda: setting(name) == value)
 
 
-def type_into(argv, keys, timeout=30):
+def type_into(argv, keys, timeout=120):
     """A program on a terminal, and a person who types."""
     pid, fd = pty.fork()
     if pid == 0:
         os.environ["TERM"] = "xterm"
         os.execvp(argv[0], argv)
     end = time.monotonic() + timeout
+    select.select([fd], [], [], timeout)  # it is there
     for key in [*keys, b""]:
         quiet = time.monotonic() + 0.5  # until it has drawn
         while time.monotonic() < quiet:
@@ -84,7 +85,7 @@ def test_vim_with_backup_and_rename(conf):
         ["vim", "-u", "NONE", "-i", "NONE", "-N", "-es",
          "-c", "set backup writebackup backupcopy=no backupskip=",
          "-c", "$put ='work_mem = 7MB'", "-c", "wq", str(conf)],
-        timeout=30, capture_output=True)
+        timeout=120, capture_output=True)
     assert done.returncode == 0, done
     backup = conf.with_name(conf.name + "~")
     assert "7MB" not in backup.read_text()

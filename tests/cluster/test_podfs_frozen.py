@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -13,6 +14,7 @@ from podfs_mount import (Mount, drop_pod, helper_image,  # noqa: F401
                          inside, make_pod)
 from podfs_pods import helper_of
 from victims import Victim, wait_all
+from waiting import until
 
 OPS = ["read", "write", "mmap_load", "mmap_dirty", "msync", "getdents", "open",
        "create", "fsync", "close", "exit", "stat", "rename", "mkdir", "lock"]
@@ -59,10 +61,70 @@ def test_killed_while_the_link_is_frozen(two, cluster, tmp_path):
         assert "big" in os.listdir(mount.at(where, "tmp/read"))
 
 
+@contextlib.contextmanager
+def churn(path):
+    """One thread after the other asks for something and is told."""
+    over = threading.Event()
+
+    def ask():
+        while not over.is_set():
+            short = threading.Thread(target=os.chmod, args=(path, 0o600))
+            short.start()
+            short.join()
+
+    threads = [threading.Thread(target=ask) for _ in range(16)]
+    for t in threads:
+        t.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for t in threads:
+            t.join()
+
+
+def test_what_hangs_is_soon_not_trusted_whoever_else_asks(two, tmp_path):
+    """For 1 s from when somebody looked, and not for 15."""
+    frozen, free = two
+    for where in two:
+        inside(where, "sh", "-c", "mkdir -p /tmp/w; echo before >/tmp/w/f")
+    with Mount(tmp_path, args=["--attr-timeout", "0", "--watch-timeout",
+                               "3600"]) as mount:
+        folder, seen, asked = mount.at(frozen, "tmp/w"), [], []
+
+        def look():
+            while seen[-1] == b"before\n":
+                asked.append(time.monotonic())
+                fd = os.open(folder / "f", os.O_RDONLY)
+                seen.append(os.read(fd, 100))
+                os.close(fd)
+
+        for _ in range(5):
+            os.listdir(folder)
+            seen.append((folder / "f").read_bytes())
+        os.chmod(mount.at(free, "tmp/w/f"), 0o600)
+        helper = helper_of(frozen)
+        os.kill(helper, signal.SIGSTOP)
+        try:
+            inside(frozen, "sh", "-c", "echo afterwards >/tmp/w/f")
+            looker = threading.Thread(target=look)
+            begun = time.monotonic()
+            with churn(mount.at(free, "tmp/w/f")):
+                looker.start()
+                until(lambda: asked and time.monotonic() - asked[-1] > 2)
+        finally:
+            os.kill(helper, signal.SIGCONT)
+        looker.join()
+        assert seen[-1] == b"afterwards\n"
+        # well before its last word is too old
+        assert asked[-1] - begun < 5
+
+
 def test_one_pod_holds_up_no_other(two, tmp_path):
     """Known names, new ones, and a pod that nobody has looked into yet."""
     frozen, free = two
-    with Mount(tmp_path) as mount:
+    # or known names would be answered until its silence is noticed
+    with Mount(tmp_path, args=["--watch-timeout", "0"]) as mount:
         os.listdir(mount.at(frozen))
         helper = helper_of(frozen)
         os.kill(helper, signal.SIGSTOP)

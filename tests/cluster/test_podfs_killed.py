@@ -69,13 +69,13 @@ def test_the_helper_is_out_of_memory(helper_image, pod,  # noqa: F811
             return pod_of(where)["status"]["ephemeralContainerStatuses"][0][
                 "state"]
 
-        until(lambda: "terminated" in state(), 30)
+        until(lambda: "terminated" in state())
         assert state()["terminated"]["reason"] == "OOMKilled"
         assert lost(lambda: os.pread(fd, 1, 0),
                     lambda: os.pwrite(fd, b"x", 0)) == [errno.ESTALE] * 2
         with contextlib.suppress(OSError):  # it may say so again
             os.close(fd)
-        until(lambda: mount.at(where, "tmp/f").exists(), 30)
+        until(lambda: mount.at(where, "tmp/f").exists())
         assert mount.at(where, "tmp/f").read_text() == "kept"
         assert mount.session(where)["helper"] != first
         assert any(f"{first} ended: 'OOMKilled'" in line
@@ -99,13 +99,13 @@ def test_the_target_is_out_of_memory(helper_image, pod,  # noqa: F811
         os.fsync(fd)
         mount.at(where, "tmp/eat").touch()
         until(lambda: status()["restartCount"] == 1 and
-              "running" in status()["state"], 60)
+              "running" in status()["state"])
         assert status()["lastState"]["terminated"]["reason"] == "OOMKilled"
         assert lost(lambda: os.pread(fd, 1, 0), lambda: os.fstat(fd)) == \
             [errno.ESTALE] * 2
         with contextlib.suppress(OSError):
             os.close(fd)
-        until(lambda: mount.at(where, "bin").exists(), 30)
+        until(lambda: mount.at(where, "bin").exists())
         assert os.listdir(mount.at(where, "tmp")) == []
     assert len(helpers(where)) == 2
 
@@ -138,7 +138,7 @@ def test_an_eviction(helper_image, pod, tmp_path):  # noqa: F811
                     "apiVersion": "policy/v1", "kind": "Eviction",
                     "metadata": {"name": where[1], "namespace": "db"}})
                 .encode())
-        until(lambda: not mount.at(where[:2]).exists(), 30)
+        until(lambda: not mount.at(where[:2]).exists())
         is_stale(fd)
         with pytest.raises(FileNotFoundError):
             os.listdir(mount.at(where))
@@ -165,7 +165,7 @@ def test_the_kubelet_evicts_it(helper_image, pod, more_than_half,  # noqa: F811
         fd = in_use(mount, where)
         pod("podfs-critical", container(**more_than_half), ns="kube-system",
             priorityClassName="system-node-critical", wait=None)
-        until(lambda: pod_of(where)["status"]["phase"] == "Failed", 60)
+        until(lambda: pod_of(where)["status"]["phase"] == "Failed")
         is_stale(fd)
         assert lost(lambda: os.listdir(mount.at(where))) == [
             errno.EOPNOTSUPP]

@@ -50,13 +50,13 @@ def test_names_from_memory(many, tmp_path):
     start = time.monotonic()
     with Mount(tmp_path / "all") as mount:
         ready = time.monotonic() - start
-        until(lambda: spaces <= set(os.listdir(mount.point)), 30)
+        until(lambda: spaces <= set(os.listdir(mount.point)))
         last = mount.point / crowd.space_name(SPACES - 1)
-        until(lambda: len(os.listdir(last)) == PODS, 30)
+        until(lambda: len(os.listdir(last)) == PODS)
         print(f"ready after {ready:.2f} s, complete after "
               f"{time.monotonic() - start:.2f} s")
         # its watches begin when its lists are complete
-        until(lambda: mount.log.read_text().count("watch=true") == 2, 30)
+        until(lambda: mount.log.read_text().count("watch=true") == 2)
         before = requests(mount)
         for name in sorted(spaces):
             assert len(os.listdir(mount.point / name)) == PODS
@@ -71,7 +71,7 @@ def test_names_from_memory(many, tmp_path):
         many.ask("POST", f"/api/v1/namespaces/{first}/pods",
                  crowd.pod_of(first, 77))
         until(lambda: os.listdir(mount.point / first) ==
-              [crowd.pod_of(first, 77)["metadata"]["name"]], 30)
+              [crowd.pod_of(first, 77)["metadata"]["name"]])
 
 
 def test_pages_are_compressed(many, tmp_path):
@@ -80,7 +80,7 @@ def test_pages_are_compressed(many, tmp_path):
     with Proxy("socks5") as p:
         with Elsewhere(tmp_path, {}, **{"proxy-url": p.url()}) as mount:
             last = mount.point / crowd.space_name(SPACES - 1)
-            until(lambda: last.exists() and len(os.listdir(last)) == PODS, 30)
+            until(lambda: last.exists() and len(os.listdir(last)) == PODS)
             until(lambda: mount.log.read_text().count("watch=true") == 2)
             print(f"{p.received} bytes came of {plain}")
         assert p.received * 4 < plain

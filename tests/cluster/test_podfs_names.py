@@ -62,10 +62,10 @@ def test_attributes_are_the_containers(k8s):  # noqa: F811
 def test_pods_come_and_go_by_themselves(k8s):  # noqa: F811
     assert not k8s.at(("db", "podfs-comes", "app")).exists()
     one = make_pod("podfs-comes")
-    until(lambda: k8s.at(one).exists(), 3)
+    until(lambda: k8s.at(one).exists())
     assert "podfs-comes" in os.listdir(k8s.point / "db")
     drop_pod("podfs-comes")
-    until(lambda: not k8s.at(one).exists(), 5)
+    until(lambda: not k8s.at(one).exists())
     assert "podfs-comes" not in os.listdir(k8s.point / "db")
 
 
@@ -73,11 +73,11 @@ def test_namespaces_come_and_go(k8s):  # noqa: F811
     drop_namespace("podfs-fresh")
     kubectl("create", "namespace", "podfs-fresh")
     try:
-        until(lambda: (k8s.point / "podfs-fresh").is_dir(), 3)
+        until(lambda: (k8s.point / "podfs-fresh").is_dir())
         assert os.listdir(k8s.point / "podfs-fresh") == []
     finally:
         drop_namespace("podfs-fresh")
-    until(lambda: not (k8s.point / "podfs-fresh").exists(), 3)
+    until(lambda: not (k8s.point / "podfs-fresh").exists())
 
 
 def test_a_chosen_namespace_is_the_only_one(helper_image,  # noqa: F811

@@ -46,7 +46,7 @@ def watched(where):
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        until(lambda: seen, 30)  # it has begun
+        until(lambda: seen)  # it has begun
         yield seen
     finally:
         watch.kill()
@@ -56,13 +56,14 @@ def watched(where):
 
 def told_by_the_watch(lines, where, container):
     """From the helper's start up to the refusal podfs asks for nothing, so it
-    is the open watch that brings the kubelet's words; when that was."""
+    is the open watch that brings the kubelet's words; when that was. It looks
+    once where that watch is quicker than the answer to its own PATCH."""
     added, told = [next(i for i, line in enumerate(lines) if words in line)
                    for words in (f"added helper container {container}",
                                  f"error session: {'/'.join(where)}: ")]
     asked = [line for line in lines[added:told]
              if f"/pods/{where[1]}" in line or "/pods?limit" in line]
-    assert added < told and asked == []
+    assert added < told and len(asked) <= 1, asked
     return datetime.datetime.fromisoformat(
         lines[told].split()[0].replace("Z", "+00:00")).timestamp()
 
@@ -78,8 +79,7 @@ def test_a_helper_that_the_kubelet_refuses(helper_image, tmp_path, pod,
         with watched(where) as changes:
             with pytest.raises(OSError) as e:
                 os.listdir(mount.at(where))
-            until(lambda: {r for _, r in changes} - {"", "ContainerCreating"},
-                  30)
+            until(lambda: {r for _, r in changes} - {"", "ContainerCreating"})
         assert e.value.errno == errno.EIO
         said = [line for line in mount.errors() if "/".join(where) in line]
         assert said and all(w in said[-1] for w in words), said

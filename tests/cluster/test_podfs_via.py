@@ -37,7 +37,7 @@ def namespace(cluster):
             "labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}))
     yield
     kubectl("delete", "pod", "-n", NS, "--all", "--grace-period=1",
-            "--timeout=30s")
+            "--timeout=100s")
     kubectl("delete", "namespace", NS, "--wait=false")
     left = cluster.get("namespace", NS)
     left["spec"]["finalizers"] = []
@@ -65,7 +65,7 @@ def pod():
                                      "imagePullPolicy": "Never",
                                      **container}]}}).encode())
         kubectl("wait", "--for=condition=Ready", "-n", NS, f"pod/{name}",
-                "--timeout=30s")
+                "--timeout=100s")
         return NS, name, "app"
 
     yield make
@@ -128,7 +128,7 @@ def test_postgres_as_its_own_user(by_exec, pod):
     assert int(inside(where, "id", "-u")) != 0
     works(by_exec, where)
     data = by_exec.at(where, "var/lib/postgresql/data")
-    until(lambda: (data / "postgresql.conf").exists(), 30)
+    until(lambda: (data / "postgresql.conf").exists())
     conf = inside(where, "cat", "/var/lib/postgresql/data/postgresql.conf")
     assert (data / "postgresql.conf").read_bytes() == conf
     with pytest.raises(PermissionError):  # its own rights, not root's
@@ -168,7 +168,7 @@ def test_no_folder_at_all(by_exec, pod):
     start = time.monotonic()
     refused(by_exec, where, errno.EOPNOTSUPP, "tried: /dev/shm (noexec)",
             "/tmp (not writable)", "/ (not writable)")
-    assert time.monotonic() - start < 5  # waiting would not help
+    assert time.monotonic() - start < 40  # waiting, for 60, would not help
 
 
 def test_from_memory(by_exec, pod):
@@ -191,7 +191,7 @@ def test_distroless(by_exec, pod):
     where = pod("scratch", f"{images.PREFIX}/distroless:1", None)
     start = time.monotonic()
     print(refused(by_exec, where, errno.EOPNOTSUPP, "no shell (sh)"))
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 40
 
 
 def test_two_containers_are_two(by_exec, pod):
@@ -210,9 +210,9 @@ def test_a_stream_that_is_lost_ends_the_epoch(by_exec, pod):
     try:
         assert os.pread(fd, 6, 0) == b"before"
         inside(where, "kill", "-9", *serving(where))
-        assert until(lambda: path.exists(), 15)
+        assert until(lambda: path.exists())
         inside(where, "sh", "-c", "echo after! >/tmp/file")
-        until(lambda: path.read_text() == "after!\n", 5)
+        until(lambda: path.read_text() == "after!\n")
         with pytest.raises(OSError) as e:
             os.pwrite(fd, b"x", 0)
             os.fsync(fd)
@@ -232,8 +232,8 @@ def test_a_container_that_restarts(by_exec, pod):
     inside(where, "kill", "1", check=False)
     until(lambda: pod_of(where)["status"]["containerStatuses"][0].get(
         "restartCount") == 1 and pod_of(where)["status"][
-            "containerStatuses"][0]["ready"], 30)
-    until(lambda: not by_exec.at(where, "marker").exists(), 10)
+            "containerStatuses"][0]["ready"])
+    until(lambda: not by_exec.at(where, "marker").exists())
     works(by_exec, where)
 
 
@@ -251,7 +251,7 @@ def test_no_process_stays(cluster, tmp_path, pod):
     with Mount(tmp_path, args=["--via", "exec"]) as mount:
         assert os.listdir(mount.at(where))
         assert len(serving(where)) == 1
-    until(lambda: serving(where) == [], 5)
+    until(lambda: serving(where) == [])
 
 
 # ---- with fewer rights --------------------------------------------------------
@@ -307,7 +307,7 @@ def test_a_shell_by_kubectl(cluster, tmp_path, pod):
         pid = mount.pid
         children = children_of(pid)
         assert len(children) == 2
-    until(lambda: not any(os.path.exists(f"/proc/{p}") for p in children), 5)
+    until(lambda: not any(os.path.exists(f"/proc/{p}") for p in children))
 
 
 def children_of(pid):
@@ -373,8 +373,8 @@ def test_a_command_for_a_container_that_restarts(cluster, tmp_path, pod):
         inside(where, "kill", "1", check=False)
         until(lambda: pod_of(where)["status"]["containerStatuses"][0].get(
             "restartCount") == 1 and pod_of(where)["status"][
-                "containerStatuses"][0]["ready"], 30)
-        until(lambda: not mount.at(where, "tmp/ours").exists(), 10)
+                "containerStatuses"][0]["ready"])
+        until(lambda: not mount.at(where, "tmp/ours").exists())
         works(mount, where)
 
 

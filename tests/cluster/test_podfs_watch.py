@@ -43,14 +43,6 @@ def k8s(work, tmp_path_factory):
         yield mount
 
 
-def trips(k8s, where):
-    """How often somebody waited for the link; whether it lives nobody
-    counts."""
-    session = k8s.session(where)
-    return session["trips"] - sum(kind["trips"] for kind in session["trace"]
-                                  if kind["kind"] == "PING")
-
-
 def git(at, *what):
     return subprocess.run(["git", "-C", at, *what], env=GIT, check=True,
                           stdout=subprocess.PIPE, text=True).stdout
@@ -59,12 +51,17 @@ def git(at, *what):
 def takes_no_trip(k8s, where, job):
     """Once it was done often enough: some folders are looked at by podfs
     itself, which takes its time."""
-    def known():
-        before = trips(k8s, where)
-        job()
-        return trips(k8s, where) == before
+    waited = None
 
-    until(known, 60)
+    def known():
+        nonlocal waited
+        waited = k8s.waited(where, job)
+        return not waited
+
+    try:
+        until(known)
+    except AssertionError as late:
+        raise AssertionError(f"the last time it waited for {waited}") from late
 
 
 @pytest.mark.parametrize("argv", [["ls", "-lR"],
@@ -82,7 +79,7 @@ def test_git_status_once_more_takes_no_trip(k8s, work):
     git(top, "commit", "-qm", "all")
     takes_no_trip(k8s, work, lambda: git(top, "status", "--porcelain"))
     inside(work, "sh", "-c", "echo other >/tmp/tree/d3/f3")
-    until(lambda: git(top, "status", "--porcelain") == " M d3/f3\n", 60)
+    until(lambda: git(top, "status", "--porcelain") == " M d3/f3\n")
 
 
 @pytest.mark.parametrize("change, check", [
@@ -99,4 +96,4 @@ def test_a_change_in_the_container_shows(k8s, work, change, check):
         subprocess.run(["grep", "-r", "none", "d1"], cwd=top, check=False)
         assert not check(top)
     inside(work, "sh", "-c", f"cd /tmp/tree && {change}")
-    until(lambda: check(top), 60)
+    until(lambda: check(top))

@@ -175,7 +175,7 @@ def test_what_is_refused_adds_nothing(tmp_path):
     refused("--custom may not set resources: Kubernetes allows none", *NEW,
             *POD, "--custom", custom)
     refused("it has no container 'none'", *NEW, *POD, "--target", "none")
-    refused("not found", *NEW, "-n", "db", "no-such-pod")
+    refused("not found in namespace 'db'", *NEW, "-n", "db", "no-such-pod")
     refused("no kind that has pods", *NEW, "-n", "db", "node1/x")
     refused("no name", *NEW, "-n", "db", "pod/../x")
     refused("is forbidden", *NEW, "-n", "baseline", "basepod", "--profile",

@@ -77,4 +77,4 @@ def test_a_node(cluster):
     assert done.returncode == 2, done
     assert done.stdout.startswith(b"/host/etc/hostname\n")
     assert b"its pod is db/node-node1-debugger-" in done.stderr
-    until(lambda: not of_node(), 60)
+    until(lambda: not of_node())

@@ -41,6 +41,12 @@ def test_each_threat_has_its_test():
             if not is_there(file, case or None)] == []
 
 
+def test_tables_of_identities_are_keyed():
+    """A helper chooses its numbers, too: none is hashed by hand."""
+    assert [path.relative_to(TOP).as_posix() for path in tracked(".c", ".h")
+            if re.search("0x9e37", path.read_text())] == []
+
+
 def test_tables_of_names_are_keyed():
     bad = []
     for path in tracked(".c", ".h"):
