@@ -1,6 +1,7 @@
 """The jobs, each by every way that can do it."""
 
 import os
+import shlex
 import statistics
 import subprocess
 import time
@@ -10,12 +11,11 @@ from peers import counted, helpers, peak, podfs, raw, sshfs, timed
 from trees import MEGA, PLACE
 
 ANY = (0, 1)  # grep and diff tell by it what they found
-WATCHED = "--watch-timeout", "600"
 
 
-def by_podfs(link, where, command, folder="", warm=False, ok=(0,), args=()):
+def by_podfs(link, where, command, folder="", warm=False, ok=(0,)):
     def job(row):
-        with podfs(link, where, *args) as mount:
+        with podfs(link, where) as mount:
             cwd = mount.at(where, f"{PLACE}/{folder}")
             if warm:
                 timed(["sh", "-c", command], ok, cwd=cwd)
@@ -41,14 +41,14 @@ def by_exec(link, where, script, ok=(0,), stdin=False):
     return lambda _: timed(argv, ok)
 
 
-def both(link, where, command, args=(), **kw):
-    return {"podfs": by_podfs(link, where, command, args=args, **kw),
+def both(link, where, command, **kw):
+    return {"podfs": by_podfs(link, where, command, **kw),
             "sshfs": by_sshfs(link, where, command, **kw)}
 
 
 def warm(link, where, command, **kw):
     """The second time, where the helper watches what was seen the first."""
-    return both(link, where, command, warm=True, args=WATCHED, **kw)
+    return both(link, where, command, warm=True, **kw)
 
 
 def trees(link, where, top, names):
@@ -81,11 +81,13 @@ def writing(link, where, source, size):
 
 
 def copying(link, where, source, archive):
-    clean = by_exec(link, where, "rm -rf in/*")
+    # nothing is removed: ext4 without a journal passes over each inode that was
+    # in the last minutes, one by one, and all ways would take as long at that
+    empty = by_exec(link, where, "mv in before.$$ && mkdir in")
 
     def fresh(job):
         def run(row):
-            clean(row)
+            empty(row)
             return job(row)
         return run
 
@@ -108,7 +110,8 @@ def stats(link, where):
     rounds = 500
 
     def job(row):
-        with podfs(link, where, "--attr-timeout", "0") as mount:
+        with podfs(link, where, "--attr-timeout", "0", "--watch-timeout",
+                   "0") as mount:
             folder = os.open(mount.at(where, PLACE), os.O_PATH)
             os.stat(folder)
             with counted(row, mount, where, per=rounds):
@@ -147,18 +150,15 @@ def diff(link, where, other):
 
 
 @contextmanager
-def copying_out(mount, where):
-    """A file that never ends is copied meanwhile: one of noise, of which this
-    machine's kernel keeps nothing."""
-    source = mount.at(where, f"{PLACE}/noise")
-    before = mount.session(where)["bytes_in"]
+def meanwhile(mount, where, count, *dd):
+    """dd copies without end, and some of it is done already."""
+    before = mount.session(where)[count]
     p = subprocess.Popen(
         ["sh", "-c", "trap 'kill $!; exit' TERM; while :; do "
-         f"dd if={source} of=/dev/null bs=1M iflag=nocache 2>/dev/null & "
-         "wait $!; done"])
+         f"dd {shlex.join(dd)} bs=1M 2>/dev/null & wait $!; done"])
     try:
         end = time.monotonic() + 60
-        while (mount.session(where)["bytes_in"] - before < 20 * MEGA and
+        while (mount.session(where)[count] - before < 20 * MEGA and
                time.monotonic() < end):
             time.sleep(0.05)
         yield
@@ -167,9 +167,22 @@ def copying_out(mount, where):
         p.wait()
 
 
-def listing(link, where):
+def copying_out(mount, where):
+    """A file of noise, of which this machine's kernel keeps nothing."""
+    return meanwhile(mount, where, "bytes_in",
+                   f"if={mount.at(where, f'{PLACE}/noise')}", "of=/dev/null",
+                   "iflag=nocache")
+
+
+def copying_in(mount, where):
+    return meanwhile(mount, where, "bytes_out", "if=/dev/urandom",
+                   f"of={mount.at(where, f'{PLACE}/in/noise')}", "count=200",
+                   "conv=notrunc")
+
+
+def listing(link, where, copied):
     """ls -l of one folder, the median of 40 that were never seen before; beside
-    the copy of a large file, and without."""
+    the copy of a large file (@copied), and without."""
     def listed(mount):
         tops = sorted(mount.at(where, f"{PLACE}/big").iterdir())
         folders = [f for top in tops for f in sorted(top.iterdir())[:2]]
@@ -183,7 +196,7 @@ def listing(link, where):
     def beside(row):
         with podfs(link, where) as mount:
             folders, run = listed(mount)
-            with copying_out(mount, where), \
+            with copied(mount, where), \
                     counted(row, mount, where, per=len(folders)):
                 return run()
     return {"podfs": beside, "podfs idle": idle}
@@ -204,7 +217,7 @@ def memory(link, where):
 
     def job(row):
         by_exec(link, where, "rm -rf in/*")(row)
-        with podfs(link, where, *WATCHED) as mount:
+        with podfs(link, where) as mount:
             with counted(row, mount, where):
                 work(mount.at(where, PLACE))
             uid = mount.session(where)["pod_uid"]
@@ -217,7 +230,7 @@ def visible(link, where):
     """From a change in the container to the host's seeing it, in a folder that
     the helper watches. Both clocks are one machine's."""
     def job(row):
-        with podfs(link, where, *WATCHED) as mount:
+        with podfs(link, where) as mount:
             path = mount.at(where, f"{PLACE}/in")
             by_exec(link, where, "rm -f in/now")(row)
             os.listdir(path)

@@ -19,13 +19,24 @@ WORDS = ("static int return struct if else for while buffer error value next "
 
 
 def text(rng, size):
-    """So many bytes that compress as sources do."""
+    """So many bytes of lines with words; LZ4 halves them at best, sources are
+    easier."""
     out = io.StringIO()
     while out.tell() < size:
         out.write("\t" * rng.randrange(4) + " ".join(
             rng.choice(WORDS) + str(rng.randrange(1000)) * (rng.random() < .3)
             for _ in range(rng.randrange(2, 9))) + ";\n")
     return out.getvalue()[:size].encode()
+
+
+def sources():
+    """What podfs is made of: text as people write it, some MB."""
+    top = Path(__file__).resolve().parents[2]
+    return b"".join(
+        p.read_bytes() for folder in ("backend", "cli", "common", "docs", "fs",
+                                      "helper-image", "tests")
+        for p in sorted((top / folder).rglob("*"))
+        if p.suffix in (".c", ".h", ".md", ".py"))
 
 
 def add(tar, name, content):
@@ -88,6 +99,7 @@ def make(where, other, scratch):
         tree(tar, "big", 822, 6523, 112 * MEGA)
         work_tree(tar, "git")
         tar.add("/usr/lib/openssh/sftp-server", "sftp-server")
+        add(tar, "sources", sources())
     for pod in where, other:
         inside(pod, "mkdir", "-p", f"/{PLACE}/in")
         unpack(pod, scratch / "small.tar")
@@ -95,5 +107,5 @@ def make(where, other, scratch):
     inside(where, "sh", "-c", f"""
         cd /{PLACE} && head -c 200M /dev/urandom >noise
         head -c 100M noise >noise100
-        cat big/*/*/* >text; cat big/*/*/* >>text; truncate -s 200M text
+        while cat sources; do :; done | head -c 200M >text
         echo line >edited""", timeout=120)
