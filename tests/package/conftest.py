@@ -35,7 +35,7 @@ class Machine:
                  "--propagation", "private", SCRIPT, self.root, self.group,
                  *first], stdout=log, stderr=log)
         try:
-            self.first = until(self.started)
+            self.first = until(self.started, 180)
         except BaseException:
             self.end()
             raise
@@ -107,7 +107,7 @@ def machine(folder, deb, *first):
     try:
         if "systemd" in first[0]:  # empties /tmp as it comes up
             until(lambda: m.run("systemctl", "is-active", "basic.target",
-                                check=False).returncode == 0)
+                                check=False).returncode == 0, 180)
         m.copy(deb, "/srv/podfs.deb")
         m.run("dpkg", "-i", "/srv/podfs.deb")
         m.copy(HELPER, "/usr/local/bin/podfs-helper")
