@@ -3,7 +3,8 @@
 
 Prints "PASSED FAILED", then what each failure had to say. Skipped counts as
 failed: a test that did not run has shown nothing. So does a suite in which
-nothing ran, and one whose runner failed though no test did.
+nothing ran, and one whose runner failed though no test did. What again.py found
+unsteady has passed, and is shown.
 """
 
 import json
@@ -19,10 +20,13 @@ LINES = 60
 
 
 def from_junit(path):
+    found = path.with_name(path.name + ".unsteady")
+    unsteady = found.read_text().splitlines() if found.exists() else ()
     for case in ET.parse(path).iter("testcase"):
         bad = [f"{k.tag}\n{k.text or k.get('message') or ''}" for k in case
                if k.tag in ("failure", "error", "skipped")]
-        yield f"{case.get('classname')}.{case.get('name')}", not bad, bad
+        name = f"{case.get('classname')}.{case.get('name')}"
+        yield name, not bad or name in unsteady, bad
 
 
 def cases_in(text):
@@ -42,9 +46,16 @@ def from_meson(path):
         good = test["result"] in ("OK", "EXPECTEDFAIL")
         seen = cases_in(test.get("stdout", "") + "\n" + test.get("stderr", ""))
         for name, ok in seen.items():
-            yield f"{test['name']}: {name}", ok, ["failed"]
+            yield f"{test['name']}: {name}", ok, [] if ok else ["failed"]
         if not seen or not good and all(seen.values()):
-            yield test["name"], good, [test["result"]]
+            yield test["name"], good, [] if good else [test["result"]]
+
+
+def show(name, why):
+    print(f"  {name}: {', '.join(w.partition(chr(10))[0] for w in why)}")
+    said = "\n".join(w.partition("\n")[2] for w in why).splitlines()
+    for line in said[-LINES:]:
+        print(f"  | {line}")
 
 
 def main(folder, code):
@@ -63,10 +74,10 @@ def main(folder, code):
         bad.append(("the suite", ["no test ran"]))
     print(sum(ok for _, ok, _ in results), len(bad))
     for name, why in bad:
-        print(f"  {name}: {', '.join(w.partition(chr(10))[0] for w in why)}")
-        said = "\n".join(w.partition("\n")[2] for w in why).splitlines()
-        for line in said[-LINES:]:
-            print(f"  | {line}")
+        show(name, why)
+    for name, ok, why in results:
+        if ok and why:
+            show("UNSTEADY, passed when it was run again: " + name, why)
 
 
 main(sys.argv[1], int(sys.argv[2]))
