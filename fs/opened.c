@@ -53,7 +53,9 @@ void fs_opened_cache(struct podfs_fs *fs, struct fs_node *node,
 		fi->direct_io = 1; /* sizes of /proc's files say nothing */
 		return;
 	}
-	fi->keep_cache = unchanged(fs, node, h, a);
+	/* whatever was told of it since that was known: others may have it open by
+	 * its pages, and nothing else */
+	fi->keep_cache = !h || unchanged(fs, node, h, a);
 	fs_opened_tell_size(fs, node);
 }
 
@@ -82,13 +84,13 @@ void fs_opened_keep(struct fs_handle *h, struct fs_op *op,
 }
 
 void fs_opened_reply(struct fs_op *op, struct fs_handle *h,
-		     const struct wire_attr *a)
+		     const struct wire_attr *a, bool known)
 {
 	struct podfs_fs *fs = op->fs;
 	struct fs_remote remote = fs_handle_remote(&fs->nodes, h);
 
 	if (!(op->flags & WIRE_OPEN_DIRECTORY))
-		fs_opened_cache(fs, op->node, h, a, &op->fi);
+		fs_opened_cache(fs, op->node, known ? NULL : h, a, &op->fi);
 	op->fi.fh = h->fh;
 	if (fuse_reply_open(op->req, &op->fi) == 0)
 		return;
@@ -155,7 +157,7 @@ bool fs_opened_ahead(struct fs_op *op, struct fs_ahead_item *item)
 		fs_op_put(op);
 		return true;
 	}
-	fs_opened_reply(op, h, &item->attr);
+	fs_opened_reply(op, h, &item->attr, item->known);
 	fs_op_put(op);
 	return true;
 }

@@ -26,7 +26,8 @@ static inline bool fs_is_opened_ahead(struct fs_remote r)
  * @writes were counted; the kernel tells its flags only now. */
 void fs_opened_keep(struct fs_handle *h, struct fs_op *op,
 		    const struct wire_attr *a, int64_t at, unsigned writes);
-/* What the kernel may do with the pages that it has. @h: the one that opens. */
+/* What the kernel may do with the pages that it has. @h: the one that opens; NULL:
+ * by these very pages (known.h). */
 void fs_opened_cache(struct podfs_fs *fs, struct fs_node *node,
 		     const struct fs_handle *h, const struct wire_attr *a,
 		     struct fuse_file_info *fi);
@@ -35,9 +36,9 @@ void fs_opened_cache(struct podfs_fs *fs, struct fs_node *node,
  * the helper said last, the next read asks first. Any thread. */
 void fs_opened_tell_size(struct podfs_fs *fs, struct fs_node *node);
 
-/* Answers @op, which is claimed and has opened @h. */
+/* Answers @op, which is claimed and has opened @h. @known: by what is known. */
 void fs_opened_reply(struct fs_op *op, struct fs_handle *h,
-		     const struct wire_attr *a);
+		     const struct wire_attr *a, bool known);
 
 /* Answers @op, an OPEN that is ready to be sent, and drops it. False: @item is
  * not of what it opens, or of another time. Any thread. */

@@ -99,7 +99,7 @@ static void open_done(struct fs_op *op, int status, const uint8_t *body,
 	if (h->listing && h->listing->valid && m.end)
 		fs_watch_entries(&fs->nodes, op->node, h->listing->data,
 				 h->listing->len, op->when);
-	fs_opened_reply(op, h, &m.attr);
+	fs_opened_reply(op, h, &m.attr, false);
 }
 
 /* A small file comes with its open, as a folder's entries: a trip less. */
@@ -166,7 +166,7 @@ static bool opened_instead(struct fs_op *op, const struct wire_writer *w)
 	if (op->flags & WIRE_OPEN_DIRECTORY)
 		h->listing = fs_listing_new();
 	if (fs_op_claim(op))
-		fs_opened_reply(op, h, &i->attr);
+		fs_opened_reply(op, h, &i->attr, false);
 	fs_instead_free(fs, i);
 	fs_op_put(op);
 	return true;

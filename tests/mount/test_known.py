@@ -1,7 +1,9 @@
 """What is known of a file of which nothing is told."""
 
+import contextlib
 import errno
 import os
+import threading
 
 import pytest
 
@@ -138,3 +140,47 @@ def test_why_it_cannot_be_opened_at_last(tmp_path, why):
             assert fails(file.read, 1) == why
             (tmp_path / "LIE").unlink()
             assert file.read(1) == b"x"
+
+
+@contextlib.contextmanager
+def opened_by_others(path):
+    """All the time, by three threads."""
+    over = threading.Event()
+
+    def others():
+        while not over.is_set():
+            with contextlib.suppress(OSError):
+                os.close(os.open(path, os.O_RDONLY))
+
+    threads = [threading.Thread(target=others) for _ in range(3)]
+    for t in threads:
+        t.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for t in threads:
+            t.join()
+
+
+def test_who_opens_by_what_was_known_takes_nothing_away(still):
+    """From who has it open, and lives by the kernel's pages, for the file is
+    replaced in that moment and was never open at the helper."""
+    (still.root / "d").mkdir()
+    f, inside = still.files / "d" / "f", still.root / "d" / "f"
+    inside.write_text("0")
+
+    def known():
+        f.read_bytes()
+        before = calls(still)
+        f.read_bytes()
+        return before == calls(still)
+
+    for i in range(300):
+        until(known)
+        with open(f, "rb", buffering=0) as file:
+            (still.root / "new").write_text(str(i + 1))
+            with opened_by_others(f):
+                (still.root / "new").rename(inside)
+                soon(lambda: f.read_text() == str(i + 1))
+            assert os.pread(file.fileno(), 9, 0) == str(i).encode()
