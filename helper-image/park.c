@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +24,6 @@
 #define TICK_MS 1000
 /* How long a session without a stream keeps its handles and replies. */
 #define GRACE_MS (10 * 60 * 1000)
-#define READER_STACK (128 * 1024)
 
 struct incoming {
 	int sock;
@@ -75,20 +73,6 @@ static int receive_fds(int sock, int fds[2])
 	return 0;
 }
 
-static int start_thread(struct incoming *in)
-{
-	pthread_attr_t attr;
-	pthread_t t;
-	int err;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, READER_STACK);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	err = -pthread_create(&t, &attr, serve_stream, in);
-	pthread_attr_destroy(&attr);
-	return err;
-}
-
 static void accept_stream(int listener, const struct helper_options *opt,
 			  const struct helper_root *root)
 {
@@ -118,7 +102,7 @@ static void accept_stream(int listener, const struct helper_options *opt,
 		in->stream.read_only = opt->read_only;
 		in->stream.pod_uid = opt->pod_uid;
 		in->stream.container = opt->container;
-		if (start_thread(in) == 0) {
+		if (helper_pool_thread(serve_stream, in) == 0) {
 			podfs_steal_fd(&sock);
 			return;
 		}
