@@ -319,7 +319,8 @@ void podfs_session_push(struct podfs_session *s);
  * Asks for @call to be given up: it is completed soon, with -EINTR or, if it
  * was quicker, with its reply. A request that already left is not undone: its
  * outcome at the helper is unknown, and a late reply of OPEN or CREATE has its
- * handle released by the session.
+ * handle released by the session. Where the stream is lost before that reply, the
+ * helper keeps the handle until the session ends.
  * Thread: any, while the caller knows that @call lives (holds a reference of
  *         its own on what contains it). Completed calls are left alone.
  */
