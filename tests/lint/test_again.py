@@ -54,9 +54,10 @@ def test_what_passes_then_is_unsteady_and_shown(tried):
     (["test_good"], {"kind": "skipped"}),
     (["test_good"], {"said": "WARNING: ThreadSanitizer: data race"}),
     (["test_good"], {"said": "fs/x.c:1:2: runtime error: shift"}),
+    (["test_good"], {"said": "[Errno 103] Software caused connection abort"}),
     (["test_none"], {}),
 ], ids=["fails", "one of two fails", "too many", "fixture", "skipped",
-        "race", "undefined", "is not there"])
+        "race", "undefined", "died", "is not there"])
 def test_what_stays_failed(tried, names, more):
     code, said = tried(*names, **more)
     assert code == 1

@@ -80,6 +80,17 @@ class Mount:
                 return pid
             pid = int(kids[0])
 
+    @contextlib.contextmanager
+    def witnessed(self):
+        """If it dies, that is what failed, with what it said."""
+        try:
+            yield
+        except Exception as e:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.daemon.wait(1)
+                raise AssertionError(self.log.read_text()) from e
+            raise
+
     def stop(self, sig=signal.SIGTERM):
         self.daemon.send_signal(sig)
         try:
@@ -96,7 +107,8 @@ def mounted(tmp_path, *args, helper=None):
     """A Mount that must end well."""
     mount = Mount(tmp_path, *args, helper=helper)
     try:
-        yield mount
+        with mount.witnessed():
+            yield mount
         assert mount.stop() == 0, mount.log.read_text()
     finally:
         abort(mount.point)

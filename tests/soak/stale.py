@@ -346,7 +346,8 @@ def check(folder, mode, seconds, seed=1, readers=2):
         for w in writers:
             w.join()
             if w.failure:
-                raise w.failure
+                with m.witnessed():
+                    raise w.failure
         found, late = [], collections.defaultdict(list)
         looks = 0
         for top, out, process in running:
