@@ -42,7 +42,7 @@ struct fs_handle {
 	/* nodes->lock: when a walk brought it (ms), and tree->changes then */
 	int64_t ahead_at;
 	unsigned ahead_changes;
-	bool read_only;
+	bool read_only; /* nodes->lock, for whoever looks at all that are open */
 	bool local; /* closing it reports nothing */
 	bool regular; /* and not one that changes by itself */
 	pid_t pid; /* nodes->lock: who opened it */

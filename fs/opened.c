@@ -66,6 +66,7 @@ void fs_opened_keep(struct fs_handle *h, struct fs_op *op,
 
 	pthread_mutex_lock(&op->fs->nodes.lock);
 	h->pid = op->pid;
+	h->read_only = (flags & O_ACCMODE) == O_RDONLY;
 	pthread_mutex_unlock(&op->fs->nodes.lock);
 	h->audit = podfs_steal_ptr(&op->audit_file);
 	h->size = a->size;
@@ -77,7 +78,6 @@ void fs_opened_keep(struct fs_handle *h, struct fs_op *op,
 	h->dense_writes = writes;
 	h->local = a->flags & WIRE_ATTR_LOCAL;
 	h->regular = S_ISREG(a->mode) && !(a->flags & WIRE_ATTR_VOLATILE);
-	h->read_only = (flags & O_ACCMODE) == O_RDONLY;
 	fs_behind_opened(&op->fs->behind, h);
 	h->flags = fs_open_flags(flags) &
 		   ~(uint32_t)(WIRE_OPEN_TRUNC | WIRE_OPEN_EXCL);
